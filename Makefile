@@ -1,0 +1,43 @@
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+$(INSTALLED): settings.ini setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"grok_synergy needs Python 3.11 or newer: name one with `make PYTHON=python3.11 ...`")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -c constraints.txt torch
+	$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
+	@touch $@
+
+figures: $(INSTALLED) ## remake the figures of one condition in build/
+	@mkdir -p build
+	$(BIN)/papermill nbs/05_figures.ipynb build/05_figures.ipynb -p wd 2.0
+
+# One thread a process: the notebooks share the cores, and small tensors crawl when every process claims them all.
+test: export OMP_NUM_THREADS := 1
+test: $(INSTALLED) ## check notebooks, library and package
+	@$(BIN)/python tests/check_notebooks.py
+	@$(BIN)/ruff check -q || { echo 'ruff: run `make prepare`, mend what remains in notebooks and tests'; exit 1; }
+	@$(BIN)/nbdev_test --n_workers 2 || { echo 'notebooks: run `make lab` and mend the cells shown above'; exit 1; }
+	@$(BIN)/pytest -q -n 2 --dist loadfile tests || { echo 'tests: mend what is shown above, then run `make test`'; exit 1; }
+
+prepare: $(INSTALLED) ## bring notebooks, library and README into agreement
+	@$(BIN)/ruff check -q --fix-only nbs tests setup.py
+	@$(BIN)/nbdev_clean
+	@$(BIN)/nbdev_export
+	@$(BIN)/python nbs/make_readme.py
+
+readme: $(INSTALLED) ## write README.md from nbs/index.ipynb
+	@$(BIN)/python nbs/make_readme.py
+
+lab: $(INSTALLED) ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter-lab nbs
+
+clean: ## remove what can be remade, except .venv and trajectories
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+.PHONY: help figures test prepare readme lab clean

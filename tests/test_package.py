@@ -1,0 +1,82 @@
+"""What must hold of the package as a whole; each notebook's own assertions are run by nbdev_test."""
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
+MODULES = sorted(path.stem for path in (ROOT / "grok_synergy").glob("[!_]*.py"))
+
+IMPORT_WITHOUT_NOTEBOOKS = """
+import importlib, sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top.startswith(("nbdev", "fastcore", "execnb", "IPython", "ipykernel", "jupyter", "papermill")):
+            raise ModuleNotFoundError(f"{name} is no requirement of the library", name=name)
+
+wheel, *modules = sys.argv[1:]
+sys.meta_path.insert(0, Refuse())
+sys.path.insert(0, wheel)
+for name in modules:
+    module = importlib.import_module(f"grok_synergy.{name}")
+    assert module.__file__.startswith(wheel), module.__file__
+"""
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def test_every_module_has_its_notebook():
+    exports = [re.findall(r"^#\| *default_exp +(\w+)", cell.source, re.M)
+               for path in NOTEBOOKS for cell in nbformat.read(path, as_version=4).cells]
+    assert sorted(sum(exports, [])) == MODULES
+
+
+def test_wheel_needs_no_notebook_tools(tmp_path):
+    source, unpacked = tmp_path / "source", tmp_path / "unpacked"
+    shutil.copytree(ROOT / "grok_synergy", source / "grok_synergy")
+    for name in ["setup.py", "settings.ini", "README.md", "LICENSE"]:
+        shutil.copy(ROOT / name, source)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, source]
+    subprocess.run(build, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(unpacked)
+    run = [sys.executable, "-I", "-c", IMPORT_WITHOUT_NOTEBOOKS, unpacked, *MODULES]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_small(path):
+    assert path.stat().st_size < 500_000
+
+
+def test_notebook_opens_with_title_and_subtitle(notebook):
+    assert re.match(r"# .+\n+> .+", notebook.cells[0].source)
+
+
+def test_notebook_shows_outputs(notebook):
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not code or any(cell.outputs for cell in code)
+
+
+def test_figures_take_parameters():
+    cells = nbformat.read(ROOT / "nbs" / "05_figures.ipynb", as_version=4).cells
+    assert ["parameters"] in [cell.metadata.get("tags") for cell in cells]
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "README.md"], ids=lambda path: path.stem)
+def test_no_path_of_one_machine(path):
+    found = re.findall(r"(?<![\w.+/])/(?:root|home|work|tmp|Users)\b.*", path.read_text(encoding="utf-8"))
+    assert not found

@@ -1,0 +1,232 @@
+"""The trainer against a plain PyTorch loop, and the store against kills, damage and company."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from grok_synergy.data import ModularTask
+from grok_synergy.model import init_weights, weight_norm
+from grok_synergy.training import Experiment, Trainer, plain_loop, train
+
+TASK = ModularTask(p=23)
+SMALL = dict(task=TASK, width=32, steps=120, per_decade=10)
+
+
+def run(experiment, store, **settings):
+    return train(experiment, store=store, progress=False, **settings)
+
+
+ROUTES = {
+    "weight decay": dict(wd=2.0),
+    "weight decay, norm kept": dict(wd=2.0, keep_norm=True),
+    "initialization": dict(wd=0.0, alpha=8.0, keep_norm=True, zero_last=True),
+    "initialization, norm free": dict(wd=0.0, alpha=8.0, zero_last=True),
+}
+
+
+@pytest.fixture
+def double_precision():
+    """Rounding is amplified by AdamW where a gradient is near 0; in float64 it stays far below what is tested."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+def test_first_steps_are_those_of_a_plain_loop(route, double_precision):
+    experiment = Experiment(task=ModularTask(), width=60, seeds=(100,), **route)
+    trainer = Trainer([(experiment, 100)])
+    for _ in range(20):
+        trainer.update()
+    for ours, theirs in zip(trainer.weights, plain_loop(experiment, 20), strict=True):
+        torch.testing.assert_close(ours[0], theirs, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+def test_first_steps_agree_in_single_precision(route):
+    experiment = Experiment(task=ModularTask(), width=60, seeds=(100,), **route)
+    trainer = Trainer([(experiment, 100)])
+    for _ in range(3):
+        trainer.update()
+    for ours, theirs in zip(trainer.weights, plain_loop(experiment, 3), strict=True):
+        torch.testing.assert_close(ours[0], theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_norm_is_that_after_scaling_and_before_the_last_layer_is_zeroed():
+    experiment = Experiment(**SMALL, wd=0, alpha=8, keep_norm=True, zero_last=True, seeds=(3,))
+    target = weight_norm(init_weights(TASK, [3], 32, alpha=8))
+    trainer = Trainer([(experiment, 3)])
+    assert weight_norm(trainer.weights) < 0.95 * target
+    for _ in range(5):
+        trainer.update()
+    torch.testing.assert_close(weight_norm(trainer.weights), target)
+
+
+def test_members_of_a_mixed_batch_are_their_single_runs(double_precision):
+    members = [(Experiment(**SMALL, wd=2.0), 0), (Experiment(**SMALL, wd=0.1, lr=0.01), 1),
+               (Experiment(**SMALL, wd=0, alpha=8, keep_norm=True, zero_last=True), 2)]
+    together = Trainer(members)
+    alone = [Trainer([member]) for member in members]
+    for trainer in (together, *alone):
+        for _ in range(20):
+            trainer.update()
+    for i, single in enumerate(alone):
+        for ours, theirs in zip(together.weights, single.weights, strict=True):
+            torch.testing.assert_close(ours[i], theirs[0], rtol=1e-8, atol=1e-9)
+
+
+def test_a_seed_is_the_same_to_the_last_bit_whatever_is_trained_beside_it(tmp_path):
+    one = run(Experiment(**SMALL, seeds=(7,)), tmp_path / "a", threads=1)
+    many = run(Experiment(**SMALL, seeds=(5, 6, 7)), tmp_path / "b", threads=3)
+    xr.testing.assert_identical(one.data.sel(seed=7), many.data.sel(seed=7))
+
+
+def test_checkpoints_are_dense_early_and_even_on_a_log_scale_later():
+    steps = Experiment().checkpoints
+    assert steps[0] == 0 and steps[-1] == 4000
+    assert set(range(13)) <= set(steps)
+    late = steps[steps > 100]
+    assert np.ptp(np.diff(np.log10(late))[:-1]) < 0.01
+
+
+def test_trajectory_gives_the_activations_of_the_weights_it_holds(tmp_path):
+    trajectory = run(Experiment(**SMALL, seeds=(0, 1)), tmp_path)
+    weights = trajectory.weights(1, 120)
+    for which in ("train", "test", "all"):
+        pre = TASK.one_hot(which) @ weights.W1.T + weights.b1
+        torch.testing.assert_close(trajectory.features(1, 120, which, "pre"), pre)
+        torch.testing.assert_close(trajectory.features(1, 120, which), pre.relu())
+    accuracy = ((pre.relu() @ weights.W2.T).argmax(1) == TASK.targets)[TASK.test_index].double().mean()
+    assert accuracy == float(trajectory.metrics.test_acc.sel(seed=1, step=120))
+    with pytest.raises(ValueError, match="step=51 is not in this trajectory"):
+        trajectory.weights(1, 51)
+
+
+def test_condition_is_in_the_name_and_seeds_are_not():
+    base = Experiment(**SMALL)
+    assert Experiment(**SMALL, seeds=(9,)).name == base.name
+    for change in (dict(wd=1.9), dict(alpha=2), dict(keep_norm=True), dict(zero_last=True), dict(lr=0.02), dict(eps=1e-7),
+                   dict(betas=(0.9, 0.99)), dict(steps=121), dict(width=33), dict(per_decade=11),
+                   dict(task=ModularTask(p=23, split_seed=1))):
+        assert Experiment(**{**SMALL, **change}).name != base.name, change
+
+
+@pytest.mark.parametrize("settings, message", [
+    (dict(wd=-0.1), "wd=-0.1"), (dict(wd=float("nan")), "wd=nan"), (dict(alpha=0), "alpha=0"), (dict(alpha=-2), "alpha=-2"),
+    (dict(lr=0), "lr=0"), (dict(seeds=()), r"seeds=\(\)"), (dict(seeds=(1, 1)), "seeds that differ"),
+    (dict(steps=0), "steps=0"), (dict(width=0), "width=0"), (dict(betas=(0.9, 1.0)), "betas="),
+])
+def test_impossible_settings_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Experiment(**settings)
+
+
+def test_unknown_device_is_named(tmp_path):
+    with pytest.raises(ValueError, match="device='tpu'"):
+        run(Experiment(**SMALL), tmp_path, device="tpu")
+
+
+SLOW = """
+import sys
+from grok_synergy.data import ModularTask
+from grok_synergy.training import Experiment, train
+train(Experiment(ModularTask(p=23), width=32, steps=4000, per_decade=10, seeds=(0, 1)), store=sys.argv[1], progress=False)
+print("done", flush=True)
+"""
+
+
+def start(store):
+    return subprocess.Popen([sys.executable, "-c", SLOW, store], stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.01)
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint_as_if_undisturbed(tmp_path, monkeypatch):
+    killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
+    process = start(killed)
+    wait_for(lambda: any("000000100" in path.name for path in killed.rglob("*.npz")))
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    left = max(int(path.stem) for path in killed.rglob("0*.npz"))
+    assert 100 <= left < 4000 and not list(killed.rglob("seed-*.nc"))
+    experiment = Experiment(TASK, width=32, steps=4000, per_decade=10, seeds=(0, 1))
+    steps, update = [], Trainer.update
+    monkeypatch.setattr(Trainer, "update", lambda self: (update(self), steps.append(self.step)))
+    resumed = run(experiment, killed)
+    assert min(steps) > 50  # nothing that was kept is done again
+    xr.testing.assert_identical(resumed.data, run(experiment, undisturbed).data)
+    assert not list(killed.rglob("*.partial"))
+
+
+def test_two_processes_train_one_condition_once(tmp_path):
+    processes = [start(tmp_path) for _ in range(2)]
+    assert [process.communicate(timeout=120)[0] for process in processes] == ["done\n"] * 2
+    assert len(list(tmp_path.rglob("seed-*.nc"))) == 2
+    assert not list(tmp_path.rglob("*.partial")) and not list(tmp_path.rglob(".*"))
+
+
+@pytest.mark.parametrize("damage", ["bit", "cut", "empty"])
+def test_damage_is_noticed_and_only_that_seed_is_trained_again(tmp_path, damage):
+    experiment = Experiment(**SMALL, seeds=(0, 1))
+    whole = run(experiment, tmp_path)
+    path, other = (next(tmp_path.rglob(f"seed-{seed}.nc")) for seed in (1, 0))
+    content, untouched = bytearray(path.read_bytes()), other.stat().st_mtime_ns
+    content[len(content) // 2] ^= 4
+    path.write_bytes({"bit": content, "cut": content[:len(content) // 2], "empty": b""}[damage])
+    with pytest.warns(UserWarning, match="seed-1.nc is damaged"):
+        mended = run(experiment, tmp_path)
+    xr.testing.assert_identical(mended.data, whole.data)
+    assert other.stat().st_mtime_ns == untouched
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(experiment, tmp_path)
+
+
+def test_damaged_checkpoints_of_a_killed_run_are_noticed(tmp_path, monkeypatch):
+    experiment = Experiment(**SMALL, seeds=(0,))
+    update = Trainer.update
+
+    def interrupted(self):
+        if self.step == 60:
+            raise KeyboardInterrupt
+        update(self)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Trainer, "update", interrupted)
+        run(experiment, tmp_path / "a")
+    [state] = (tmp_path / "a").rglob("state.npz")
+    state.write_bytes(state.read_bytes()[:100])
+    with pytest.warns(UserWarning, match="trained from the start"):
+        resumed = run(experiment, tmp_path / "a")
+    xr.testing.assert_identical(resumed.data, run(experiment, tmp_path / "b").data)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_trains_the_same_networks_as_the_cpu(tmp_path):
+    experiment = Experiment(**{**SMALL, "steps": 10}, seeds=(0, 1))
+    ours, theirs = run(experiment, tmp_path / "a", device="cuda"), run(experiment, tmp_path / "b", device="cpu")
+    np.testing.assert_allclose(ours.data.W1, theirs.data.W1, atol=1e-3)
+
+
+def test_store_is_in_the_project_one_is_in(tmp_path, monkeypatch):
+    from grok_synergy.training import default_store
+    (tmp_path / "settings.ini").touch()
+    (tmp_path / "nbs").mkdir()
+    monkeypatch.chdir(tmp_path / "nbs")
+    assert default_store() == tmp_path / "trajectories"
+    monkeypatch.chdir(Path(tmp_path.anchor))
+    assert default_store().name == "trajectories"
