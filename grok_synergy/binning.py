@@ -12,7 +12,7 @@ from sklearn.cluster import AgglomerativeClustering
 
 from .entropy import Array, as_tensor, name_columns
 
-# %% ../nbs/03a_binning.ipynb #043e12bd
+# %% ../nbs/03a_binning.ipynb #aedf86c3
 def ward_bins(
     features: Array,   # (samples, neurons) activations, finite
     n_bins: int = 10,  # how many bins
@@ -29,4 +29,6 @@ def ward_bins(
     broken = (~torch.isfinite(columns)).any(0).nonzero().flatten()
     if len(broken):
         raise ValueError(f"NaN or infinite features in column {name_columns(broken)}: remove those columns or samples")
-    return AgglomerativeClustering(n_clusters=n_bins).fit_predict(columns.T.numpy())
+    x = columns.double().numpy()
+    variance, directions = np.linalg.eigh(x.T @ x)
+    return AgglomerativeClustering(n_clusters=n_bins).fit_predict(directions * np.sqrt(variance.clip(0)))

@@ -115,7 +115,7 @@ def _normal_scores(n: int) -> Tensor:
     upper[0] = 0.0
     return torch.as_tensor(np.concatenate([-upper[:0:-1], upper]))
 
-# %% ../nbs/02_entropy.ipynb #4177d909
+# %% ../nbs/02_entropy.ipynb #c9a918c7
 def _check_ties(ties: str) -> None:
     if ties not in TIES:
         raise ValueError(f"ties={ties!r} is not a rule for equal values: choose one of {', '.join(map(repr, TIES))}")
@@ -123,17 +123,20 @@ def _check_ties(ties: str) -> None:
 
 def _scores(columns: Tensor, ties: str, seed: int) -> Tensor:
     "Normal scores of (..., variables, samples), one contiguous row for each variable."
-    table = _normal_scores(columns.shape[-1]).to(columns.device)
-    if ties == "numpy":
-        order = torch.as_tensor(np.argsort(columns.cpu().numpy(), axis=-1), device=columns.device)
-    elif ties == "random":
-        generator = torch.Generator().manual_seed(seed)
-        shuffle = torch.rand(columns.shape, generator=generator).argsort(-1).to(columns.device)
-        order = shuffle.gather(-1, _stable_order(columns.gather(-1, shuffle))[0])
-    else:
-        order, values = _stable_order(columns)
-    sorted_scores = _by_mid_rank(values, table) if ties == "average" else table[::2].expand(columns.shape)
-    return torch.empty(columns.shape, dtype=table.dtype, device=columns.device).scatter_(-1, order, sorted_scores)
+    n = columns.shape[-1]
+    table, generator = _normal_scores(n).to(columns.device), torch.Generator().manual_seed(seed)
+    scores = torch.empty(columns.shape, dtype=table.dtype, device=columns.device)
+    rows = max(1, 2**16 // n) if columns.device.type == "cpu" else columns.numel()  # on a CPU, what its cache holds
+    for x, out in zip(columns.reshape(-1, n).split(rows), scores.view(-1, n).split(rows), strict=True):
+        if ties == "numpy":
+            order = torch.as_tensor(np.argsort(x.cpu().numpy(), axis=-1), device=x.device)
+        elif ties == "random":
+            shuffle = torch.rand(x.shape, generator=generator).argsort(-1).to(x.device)
+            order = shuffle.gather(-1, _stable_order(x.gather(-1, shuffle))[0])
+        else:
+            order, values = _stable_order(x)
+        out.scatter_(-1, order, _by_mid_rank(values, table) if ties == "average" else table[::2].expand(x.shape))
+    return scores
 
 
 def copula_normal(
@@ -150,12 +153,13 @@ def copula_normal(
     check_samples(x)
     return like(_scores(as_tensor(x).mT.contiguous(), ties, seed).mT, x)
 
-# %% ../nbs/02_entropy.ipynb #f88b8ca7
+# %% ../nbs/02_entropy.ipynb #c2c45e20
 def _correlate(columns: Tensor) -> Tensor:
     "Pearson correlation of (..., variables, samples) in float64, whatever order the samples come in."
     generator = torch.Generator().manual_seed(0)
     multiplier = torch.randint(-2**62, 2**62, (columns.shape[-2], 1), generator=generator).to(columns.device) | 1
-    digest = (columns.view(torch.int64) * multiplier).sum(-2, keepdim=True)  # depends on a sample's content alone
+    parts = zip(columns.view(torch.int64).split(16, -2), multiplier.split(16), strict=True)
+    digest = sum((part * factor).sum(-2, keepdim=True) for part, factor in parts)  # depends on a sample's content alone
     z = columns.gather(-1, digest.argsort(-1).expand(columns.shape))
     z -= z.mean(-1, keepdim=True)
     cov = torch.as_tensor(np.matmul(z.numpy(), z.mT.numpy())) if z.device.type == "cpu" else z @ z.mT

@@ -6,7 +6,7 @@
 __all__ = ['PRESETS', 'UNITS', 'PHASES', 'Measurement', 'measurement', 'Reading', 'measure_features', 'measure', 'min_max',
            'exponential_average', 'smooth_log_steps', 'normalise', 'pareto_front', 'segment']
 
-# %% ../nbs/04_phases.ipynb #3a6bf83d
+# %% ../nbs/04_phases.ipynb #8627516a
 import hashlib
 import json
 import sys
@@ -19,6 +19,7 @@ import ruptures
 import torch
 import xarray as xr
 from scipy.ndimage import gaussian_filter1d
+from torch import Tensor
 from tqdm import tqdm
 
 from .binning import ward_bins
@@ -26,12 +27,12 @@ from grok_synergy.entropy import (
     TIES,
     Array,
     as_tensor,
-    check_correlation,
     check_samples,
     copula_correlation,
     independent_columns,
     live_columns,
 )
+from .model import hidden_features
 from .oinfo import all_multiplets, union_multiplets
 from .training import Trajectory, load_dataset, one_thread_per_task, save_dataset
 
@@ -74,7 +75,7 @@ def measurement(
         raise ValueError(f"{', '.join(sorted(unknown))}: no such choice; there are {', '.join(known)}")
     return replace(PRESETS[preset], **choices)
 
-# %% ../nbs/04_phases.ipynb #545efc88
+# %% ../nbs/04_phases.ipynb #d06c3efa
 @dataclass(frozen=True)
 class Reading:
     "Synergy and redundancy of one set of activations, with the neurons behind them."
@@ -112,40 +113,38 @@ def measure_features(
     settings = measurement(preset, **choices)
     if degenerate not in ("raise", "drop"):
         raise ValueError(f"degenerate={degenerate!r} is unknown: choose 'raise' or 'drop'")
-    x = as_tensor(features)
-    x = x.detach().cpu() if x.is_floating_point() else x.detach().cpu().float()
+    x = as_tensor(features).detach().cpu()
+    x = x if x.is_floating_point() else x.float()
     if x.ndim != 2:
         raise ValueError(f"features of shape {tuple(x.shape)} were given: give (samples, neurons)")
-    usable = torch.ones(x.shape[1], dtype=torch.bool)
-    if degenerate == "drop":
-        usable = live_columns(x)
-        if not usable.any():
-            return _empty_reading(x.shape[1], settings)
-    else:
+    if degenerate == "raise":
         check_samples(x)
     if bins is None:
-        finite = x.nan_to_num(0.0, 0.0, 0.0)
-        bins = ward_bins(finite, min(settings.n_bins, x.shape[1]))
-    bins = np.asarray(bins)
+        bins = ward_bins(x.nan_to_num(0.0, 0.0, 0.0), min(settings.n_bins, x.shape[1]))
+    return _read(x, settings, np.asarray(bins), degenerate)
+
+
+def _read(x: Tensor, settings: Measurement, bins: np.ndarray, degenerate: str) -> Reading:
+    "The reading of (samples, neurons) in given bins."
+    usable = live_columns(x) if degenerate == "drop" else torch.ones(x.shape[1], dtype=torch.bool)
+    if not usable.any():
+        return _empty_reading(x.shape[1], settings)
     corr = copula_correlation(x[:, usable], settings.ties)
     if degenerate == "drop":
         independent = independent_columns(corr)
         usable[usable.clone()] = independent
         corr = corr[independent][:, independent]
-    else:
-        check_correlation(corr)
     kept = usable.numpy()
     present = np.unique(bins[kept])
     if len(present) < max(settings.min_size, 2):
         return _empty_reading(x.shape[1], settings)
-    n_samples = len(x) if settings.bias_correction else None
-    search = dict(min_size=settings.min_size, n_samples=n_samples)
+    search = dict(min_size=settings.min_size, n_samples=len(x) if settings.bias_correction else None)
     if settings.unit == "neurons":
         found = union_multiplets(corr, bins[kept], **search)
     elif settings.unit == "blocks":
         found = all_multiplets(corr, blocks=bins[kept], **search)
     else:
-        means = torch.stack([x[:, kept & (bins == b)].mean(1) for b in present], 1)
+        means = torch.stack([x[:, torch.as_tensor(kept & (bins == b))].mean(1) for b in present], 1)
         found = all_multiplets(copula_correlation(means, settings.ties), **search)
     lowest, highest = int(found.most_synergistic()), int(found.most_redundant())
     members = [kept & np.isin(bins, present[list(found.members(i))]) for i in (lowest, highest)]
@@ -158,28 +157,17 @@ def _empty_reading(neurons: int, settings: Measurement) -> Reading:
     none = np.zeros(neurons, dtype=bool)
     return Reading(0.0, 0.0, 0, 0, 0.0, 0.0, none, none, ~none, settings)
 
-# %% ../nbs/04_phases.ipynb #c9c15836
+# %% ../nbs/04_phases.ipynb #2d7f91d9
 UNITS = {"synergy": "bits", "redundancy": "bits", "synergy_size": "neurons", "redundancy_size": "neurons", "tc": "bits",
          "dtc": "bits", "dropped": "neurons"}
 
 
-def _stored(path, make):
-    "The dataset at `path`, made and stored first where there is no whole one."
-    if (dataset := load_dataset(path)) is None:
-        dataset = make()
-        save_dataset(dataset, path)
-    return dataset
-
-
-def _each_checkpoint(work, trajectory: Trajectory, seed: int, bar: tqdm, threads: int | None) -> list:
-    "`work(seed, step)` for every checkpoint, side by side on the cores."
-    with one_thread_per_task():
-        run = joblib.Parallel(n_jobs=threads or joblib.cpu_count(), prefer="threads", return_as="generator")
-        results = []
-        for result in run(joblib.delayed(work)(seed, step) for step in trajectory.steps.tolist()):
-            results.append(result)
-            bar.update()
-    return results
+def _measure_checkpoint(task, weights, settings: Measurement, bins: Array | None) -> tuple[np.ndarray, Reading]:
+    "Bins and reading of one network, on one thread."
+    torch.set_num_threads(1)
+    features = hidden_features(weights, task.pairs[task.index(settings.which)], settings.layer)
+    bins = ward_bins(features, settings.n_bins) if bins is None else bins
+    return bins, _read(features, settings, bins, "drop")
 
 
 def measure(
@@ -187,7 +175,7 @@ def measure(
     *,
     preset: str = "published",    # "published" or "tie_safe"
     progress: bool = True,        # show a bar
-    threads: int | None = None,   # checkpoints measured at once; None: one for each core
+    n_jobs: int | None = None,    # processes; None: one for each core, or as joblib's parallel_config says; 1: this one
     **choices,                    # fields of `Measurement` that differ from the preset
 ) -> xr.Dataset:                  # (seed, step): synergy, redundancy, their sizes, tc, dtc, dropped; and the neurons
     """Synergy and redundancy (bits) of the hidden layer at every checkpoint of every seed.
@@ -196,38 +184,40 @@ def measure(
     """
     settings = measurement(preset, **choices)
     digest = hashlib.sha256(json.dumps({"format": 1, **asdict(settings)}, sort_keys=True).encode()).hexdigest()[:10]
-    seeds = [int(seed) for seed in trajectory.data.seed]
-    binned = f"bins{settings.n_bins}-{settings.which}-{settings.layer}"
-    steps = {"step": trajectory.steps}
-    bar = tqdm(total=len(seeds) * len(trajectory.steps), unit="checkpoint", desc=f"measuring, {preset}",
-               disable=not progress, mininterval=1, file=sys.stdout)
+    seeds, steps = trajectory.data.seed.values.tolist(), trajectory.steps
+    bar = tqdm(total=len(seeds) * len(steps), unit="checkpoint", desc=f"measuring, {preset}", disable=not progress,
+               mininterval=1, file=sys.stdout)
+    run = joblib.Parallel(n_jobs=n_jobs or joblib.cpu_count(), return_as="generator")
 
-    def features(seed, step):
-        return trajectory.features(seed, step, settings.which, settings.layer)
-
-    def bins_of(seed):
-        rows = _each_checkpoint(lambda seed, step: ward_bins(features(seed, step), settings.n_bins), trajectory, seed,
-                                tqdm(disable=True), threads)
-        return xr.Dataset({"bins": (("step", "neuron"), np.stack(rows).astype("int16"))}, steps)
-
-    def readings_of(seed):
-        bins = _stored(trajectory.folder / f"seed-{seed}-{binned}.nc", lambda: bins_of(seed)).bins
-        readings = _each_checkpoint(
-            lambda seed, step: measure_features(features(seed, step), preset, bins=bins.sel(step=step).values,
-                                                degenerate="drop", **choices), trajectory, seed, bar, threads)
+    def measure_seed(seed):
+        binned = trajectory.folder / f"seed-{seed}-bins{settings.n_bins}-{settings.which}-{settings.layer}.nc"
+        stored = load_dataset(binned)
+        known = [None] * len(steps) if stored is None else stored.bins.values
+        found = []
+        for result in run(joblib.delayed(_measure_checkpoint)(trajectory.experiment.task, trajectory.weights(seed, step),
+                                                              settings, bins)
+                          for step, bins in zip(steps.tolist(), known, strict=True)):
+            found.append(result)
+            bar.update()
+        bins, readings = zip(*found, strict=True)
+        if stored is None:
+            save_dataset(xr.Dataset({"bins": (("step", "neuron"), np.stack(bins).astype("int16"))}, {"step": steps}), binned)
         columns = {name: [getattr(reading, name) for reading in readings] for name in UNITS if name != "dropped"}
         columns["dropped"] = [int(reading.dropped.sum()) for reading in readings]
         members = {name: (("step", "neuron"), np.stack([getattr(reading, name) for reading in readings]))
                    for name in ("synergy_neurons", "redundancy_neurons")}
         return xr.Dataset({name: ("step", np.array(values), {"units": UNITS[name]})
-                           for name, values in columns.items()} | members, steps)
+                           for name, values in columns.items()} | members, {"step": steps})
 
     measured = []
-    with bar:
+    with bar, one_thread_per_task():
         for seed in seeds:
             path = trajectory.folder / f"seed-{seed}-measures-{digest}.nc"
-            measured.append(_stored(path, lambda seed=seed: readings_of(seed)))
-            bar.update(len(trajectory.steps) * (len(measured)) - bar.n)
+            if (dataset := load_dataset(path)) is None:
+                dataset = measure_seed(seed)
+                save_dataset(dataset, path)
+            measured.append(dataset)
+            bar.update(len(measured) * len(steps) - bar.n)
     dataset = xr.concat(measured, "seed").assign_coords(seed=seeds)
     return dataset.assign_attrs(preset=preset, measurement=json.dumps(asdict(settings)),
                                 experiment=json.dumps(trajectory.experiment.condition))
