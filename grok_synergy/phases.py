@@ -157,7 +157,7 @@ def _empty_reading(neurons: int, settings: Measurement) -> Reading:
     none = np.zeros(neurons, dtype=bool)
     return Reading(0.0, 0.0, 0, 0, 0.0, 0.0, none, none, ~none, settings)
 
-# %% ../nbs/04_phases.ipynb #2d7f91d9
+# %% ../nbs/04_phases.ipynb #7aefbc94
 UNITS = {"synergy": "bits", "redundancy": "bits", "synergy_size": "neurons", "redundancy_size": "neurons", "tc": "bits",
          "dtc": "bits", "dropped": "neurons"}
 
@@ -185,8 +185,11 @@ def measure(
     settings = measurement(preset, **choices)
     digest = hashlib.sha256(json.dumps({"format": 1, **asdict(settings)}, sort_keys=True).encode()).hexdigest()[:10]
     seeds, steps = trajectory.data.seed.values.tolist(), trajectory.steps
-    bar = tqdm(total=len(seeds) * len(steps), unit="checkpoint", desc=f"measuring, {preset}", disable=not progress,
-               mininterval=1, file=sys.stdout)
+    paths = {seed: trajectory.folder / f"seed-{seed}-measures-{digest}.nc" for seed in seeds}
+    measured = {seed: load_dataset(path) for seed, path in paths.items()}
+    missing = [seed for seed, dataset in measured.items() if dataset is None]
+    bar = tqdm(total=len(missing) * len(steps), unit="checkpoint", desc=f"measuring, {preset}",
+               disable=not (progress and missing), mininterval=1, file=sys.stdout)
     run = joblib.Parallel(n_jobs=n_jobs or joblib.cpu_count(), return_as="generator")
 
     def measure_seed(seed):
@@ -209,16 +212,11 @@ def measure(
         return xr.Dataset({name: ("step", np.array(values), {"units": UNITS[name]})
                            for name, values in columns.items()} | members, {"step": steps})
 
-    measured = []
     with bar, one_thread_per_task():
-        for seed in seeds:
-            path = trajectory.folder / f"seed-{seed}-measures-{digest}.nc"
-            if (dataset := load_dataset(path)) is None:
-                dataset = measure_seed(seed)
-                save_dataset(dataset, path)
-            measured.append(dataset)
-            bar.update(len(measured) * len(steps) - bar.n)
-    dataset = xr.concat(measured, "seed").assign_coords(seed=seeds)
+        for seed in missing:
+            measured[seed] = measure_seed(seed)
+            save_dataset(measured[seed], paths[seed])
+    dataset = xr.concat(measured.values(), "seed").assign_coords(seed=seeds)
     return dataset.assign_attrs(preset=preset, measurement=json.dumps(asdict(settings)),
                                 experiment=json.dumps(trajectory.experiment.condition))
 

@@ -36,7 +36,7 @@ from tqdm import tqdm
 from .data import ModularTask
 from .model import Weights, hidden_features, init_weights, logits, weight_norm
 
-# %% ../nbs/01a_training.ipynb #64fe2586
+# %% ../nbs/01a_training.ipynb #34ecb17d
 @dataclass(frozen=True)
 class Experiment:
     "Every setting that decides a training run."
@@ -51,7 +51,7 @@ class Experiment:
     betas: tuple[float, float] = (0.9, 0.98)          # AdamW's decay rates of the two moments
     eps: float = 1e-8                                 # AdamW's term in the denominator
     steps: int = 4000                                 # optimiser updates; full batch, so also epochs
-    per_decade: int = 32                              # checkpoints in a tenfold number of steps
+    per_decade: int = 24                              # checkpoints in a tenfold number of steps
     seeds: tuple[int, ...] = (0, 100, 200, 300, 400)  # one network for each
 
     def __post_init__(self):
@@ -104,7 +104,7 @@ class Experiment:
         exponents = np.arange(0, np.log10(self.steps), 1 / self.per_decade)
         return np.unique(np.concatenate([[0], np.round(10**exponents), [self.steps]])).astype(int)
 
-# %% ../nbs/01a_training.ipynb #0994c835
+# %% ../nbs/01a_training.ipynb #733f83b5
 class Trainer:
     "Full-batch AdamW for a batch of networks with one task; each network may come from another experiment."
 
@@ -135,13 +135,15 @@ class Trainer:
         self.gradient, self.scratch = torch.zeros_like(self.table), torch.empty_like(self.table)
 
         pairs, targets = (part[task.train_index].to(device) for part in (task.pairs, task.targets))
-        rows = torch.arange(n, device=device).view(n, 1) * self.table.shape[1]
+        self.shifted = self.table.new_empty(n, task.p, first.width)  # the columns of W1 for a, with the bias added
+        network = torch.arange(n, device=device).view(n, 1)
         one_hot_target = torch.nn.functional.one_hot(targets, task.p).to(self.table)
         self.samples = len(pairs)
-        chunk = min(self.samples, 512) if device == "cpu" else self.samples  # on a CPU, what stays in its cache
+        chunk = min(self.samples, 1024) if device == "cpu" else self.samples  # on a CPU, what stays in its cache
         buffers = [self.table.new_empty(n * chunk * width) for width in (first.width, first.width, task.p, task.p)]
         self.chunks = [
-            ((rows + a).flatten(), (rows + task.p + b).flatten(), one_hot,
+            (*((network * height + row).flatten() for height, row in
+               ((task.p, a), (self.table.shape[1], a), (self.table.shape[1], task.p + b))), one_hot,
              *(buffer[:n * len(a) * width].view(n, len(a), width)
                for buffer, width in zip(buffers, (first.width, first.width, task.p, task.p), strict=True)))
             for a, b, one_hot in zip(*(part.split(chunk) for part in (*pairs.T, one_hot_target)), strict=True)]
@@ -156,12 +158,13 @@ class Trainer:
         "Fills `gradient` with the gradient of the mean cross-entropy at the current weights."
         p, neurons = self.experiment.task.p, self.table.shape[2]
         table, gradient = self.table.view(-1, neurons), self.gradient.view(-1, neurons)
-        bias, last = self.table[:, 2 * p:2 * p + 1], self.table[:, 2 * p + 1:]
+        last, shifted = self.table[:, 2 * p + 1:], self.shifted.view(-1, neurons)
+        torch.add(self.table[:, :p], self.table[:, 2 * p:2 * p + 1], out=self.shifted)
         self.gradient.zero_()
-        for row_a, row_b, one_hot_target, hidden, back, outputs, error in self.chunks:
-            torch.index_select(table, 0, row_a, out=hidden.view(-1, neurons))
+        for row_shifted, row_a, row_b, one_hot_target, hidden, back, outputs, error in self.chunks:
+            torch.index_select(shifted, 0, row_shifted, out=hidden.view(-1, neurons))
             torch.index_select(table, 0, row_b, out=back.view(-1, neurons))
-            hidden.add_(back).add_(bias).relu_()
+            hidden.add_(back).relu_()
             torch.bmm(hidden, last.mT, out=outputs)
             torch.softmax(outputs, -1, out=error).sub_(one_hot_target)
             self.gradient[:, 2 * p + 1:].baddbmm_(error.mT, hidden)
