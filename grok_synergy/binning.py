@@ -12,7 +12,7 @@ from sklearn.cluster import AgglomerativeClustering
 
 from .entropy import Array, as_tensor, name_columns
 
-# %% ../nbs/03a_binning.ipynb #aedf86c3
+# %% ../nbs/03a_binning.ipynb #a74ac919
 def ward_bins(
     features: Array,   # (samples, neurons) activations, finite
     n_bins: int = 10,  # how many bins
@@ -31,4 +31,6 @@ def ward_bins(
         raise ValueError(f"NaN or infinite features in column {name_columns(broken)}: remove those columns or samples")
     x = columns.double().numpy()
     variance, directions = np.linalg.eigh(x.T @ x)
-    return AgglomerativeClustering(n_clusters=n_bins).fit_predict(directions * np.sqrt(variance.clip(0)))
+    points = directions * np.sqrt(variance.clip(0))
+    points = np.column_stack([points, np.zeros(len(points))])  # SciPy suspects square tables of being distances
+    return AgglomerativeClustering(n_clusters=n_bins).fit_predict(points)
