@@ -35,7 +35,7 @@ readme: $(INSTALLED) ## write README.md from nbs/index.ipynb
 	@$(BIN)/python nbs/make_readme.py
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab
-	@$(BIN)/jupyter-lab nbs
+	@$(BIN)/jupyter-lab --ServerApp.root_dir=$(CURDIR) --LabApp.default_url=/lab/tree/nbs/index.ipynb
 
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
