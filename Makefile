@@ -13,9 +13,10 @@ $(INSTALLED): settings.ini setup.py constraints.txt
 	$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
 	@touch $@
 
-figures: $(INSTALLED) ## remake the figures of one condition in build/
+figures: $(INSTALLED) ## train, measure and draw the paper's Figure 3 into figures/
 	@mkdir -p build
 	$(BIN)/papermill nbs/05_figures.ipynb build/05_figures.ipynb -p wd 2.0
+	@echo "figures/wd2-alpha1.png, .svg and .nc; the notebook behind them: build/05_figures.ipynb"
 
 # One thread a process: the notebooks share the cores, and small tensors crawl when every process claims them all.
 test: export OMP_NUM_THREADS := 1

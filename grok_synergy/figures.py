@@ -175,7 +175,7 @@ def draw_pareto(
     ax.set(xlabel="synergy (bits)", ylabel="redundancy (bits)")
     return path
 
-# %% ../nbs/05_figures.ipynb #707ab4ab
+# %% ../nbs/05_figures.ipynb #7b6e4a7d
 def condition_figure(
     metrics: xr.Dataset,                      # losses and accuracies: (seed, step)
     measures: dict[str, xr.Dataset],          # for each preset: synergy, redundancy, synergy_size
@@ -218,6 +218,8 @@ def condition_figure(
         released = Line2D([], [], color="0.3", ls=":", lw=0.9, label="released average")
         fig.legend(handles=[*lines[0], released, *patches], loc="outside lower center", ncols=5)
         fig.suptitle(title, fontsize=9.5)
+        fig.draw_without_rendering()
+        fig.set_layout_engine("none")  # laid out once, not again for every file
     return fig
 
 

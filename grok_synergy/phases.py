@@ -157,7 +157,7 @@ def _empty_reading(neurons: int, settings: Measurement) -> Reading:
     none = np.zeros(neurons, dtype=bool)
     return Reading(0.0, 0.0, 0, 0, 0.0, 0.0, none, none, ~none, settings)
 
-# %% ../nbs/04_phases.ipynb #7aefbc94
+# %% ../nbs/04_phases.ipynb #85af9088
 UNITS = {"synergy": "bits", "redundancy": "bits", "synergy_size": "neurons", "redundancy_size": "neurons", "tc": "bits",
          "dtc": "bits", "dropped": "neurons"}
 
@@ -175,7 +175,7 @@ def measure(
     *,
     preset: str = "published",    # "published" or "tie_safe"
     progress: bool = True,        # show a bar
-    n_jobs: int | None = None,    # processes; None: one for each core, or as joblib's parallel_config says; 1: this one
+    n_jobs: int | None = None,    # processes; None: one for each core, or this one alone where there is little to do
     **choices,                    # fields of `Measurement` that differ from the preset
 ) -> xr.Dataset:                  # (seed, step): synergy, redundancy, their sizes, tc, dtc, dropped; and the neurons
     """Synergy and redundancy (bits) of the hidden layer at every checkpoint of every seed.
@@ -190,7 +190,8 @@ def measure(
     missing = [seed for seed, dataset in measured.items() if dataset is None]
     bar = tqdm(total=len(missing) * len(steps), unit="checkpoint", desc=f"measuring, {preset}",
                disable=not (progress and missing), mininterval=1, file=sys.stdout)
-    run = joblib.Parallel(n_jobs=n_jobs or joblib.cpu_count(), return_as="generator")
+    few = len(missing) * len(steps) < 100  # starting processes takes as long as that
+    run = joblib.Parallel(n_jobs=n_jobs or (1 if few else joblib.cpu_count()), return_as="generator")
 
     def measure_seed(seed):
         binned = trajectory.folder / f"seed-{seed}-bins{settings.n_bins}-{settings.which}-{settings.layer}.nc"
@@ -277,19 +278,19 @@ def pareto_front(
     beaten = (x >= x[:, None]) & (y >= y[:, None]) & ((x > x[:, None]) | (y > y[:, None]))
     return ~beaten.any(1)
 
-# %% ../nbs/04_phases.ipynb #07144a28
+# %% ../nbs/04_phases.ipynb #9f7eeaab
 PHASES = ("feature learning", "emergence", "divergence", "delayed emergence", "decoupling", "plateau", "final")
 
 
-def _name_piece(slope_s: float, slope_r: float, level_s: float, level_r: float, tolerance: float, place: str) -> str:
-    "The phase of one piece from the slopes and mean levels of synergy and redundancy."
-    if place == "first" and level_r > 0.5 and (level_s < 0.5 or abs(slope_s) < tolerance):
+def _name_piece(rises: np.ndarray, moves: np.ndarray, level_s: float, level_r: float, place: str) -> str:
+    "The phase of one piece: whether synergy and redundancy rise, whether they move at all, and their mean levels."
+    if place == "first" and level_r > 0.5 and (level_s < 0.5 or not moves[0]):
         return "feature learning"
-    if abs(slope_s) < tolerance and abs(slope_r) < tolerance:
+    if not moves.any():
         return "final" if place == "last" else "plateau"
-    if slope_s > 0:
-        return "delayed emergence" if slope_r > 0 else "emergence"
-    return "decoupling" if slope_r > 0 else "divergence"
+    if rises[0]:
+        return "delayed emergence" if rises[1] else "emergence"
+    return "decoupling" if rises[1] else "divergence"
 
 
 def segment(
@@ -319,13 +320,15 @@ def segment(
         spacing = logs[1] - logs[0]
         search = ruptures.Pelt(model="clinear", min_size=max(3, round(shortest / spacing)), jump=1).fit(signal)
         stops = search.predict(pen=penalty)
-        starts = [0, *stops[:-1]]
+        starts, rises = [0, *stops[:-1]], None
         for i, (start, stop) in enumerate(zip(starts, stops, strict=True)):
             piece = slice(max(start - 1, 0), stop)  # neighbouring lines share their end point
             line = np.polynomial.polynomial.polyfit(logs[piece], signal[piece], 1)
             slopes = line[1]
             place = "first" if i == 0 else "last" if i == len(stops) - 1 else "middle"
-            name = _name_piece(*slopes, *signal[piece].mean(0), tolerance, place)
+            moves = abs(slopes) >= tolerance
+            rises = slopes > 0 if rises is None else np.where(moves, slopes > 0, rises)
+            name = _name_piece(rises, moves, *signal[piece].mean(0), place)
             rows.append((seed, 10 ** logs[piece][0], 10 ** logs[piece][-1], name, *slopes))
     return _merge(pd.DataFrame(rows, columns=["seed", "start", "stop", "phase", "synergy_slope", "redundancy_slope"]))
 

@@ -130,7 +130,7 @@ def test_presets_are_those_of_the_design():
     ("tie_safe", {"unit": "bins"}, "unit='bins' is unknown: choose one of 'neurons', 'blocks', 'means'"),
     ("tie_safe", {"which": "validation"}, "which='validation' is unknown"),
     ("tie_safe", {"layer": "relu"}, "layer='relu' is unknown"),
-    ("tie_safe", {"n_bins": 1}, "n_bins=1, min_size=2: give two or more bins"),
+    ("tie_safe", {"n_bins": 1, "min_size": 1}, "n_bins=1, min_size=1: give two or more bins"),
     ("tie_safe", {"min_size": 0}, "n_bins=10, min_size=0"), ("tie_safe", {"min_size": 11}, "n_bins=10, min_size=11")])
 def test_unknown_choices_are_refused(preset, choices, message):
     for function in (measurement, lambda *names, **choices: measure_features(rectified(), *names, **choices)):
@@ -205,8 +205,17 @@ def test_nothing_alive_is_nothing_shared(unit):
         assert not reading.synergy_neurons.any() and not reading.redundancy_neurons.any()
 
 
+def test_one_bin_alive_makes_no_multiplet():
+    x, bins = rectified(mix=0.5), np.array([0, 1, 1, 1, 2, 2, 0, 0])
+    x[:, bins != 1] = 0
+    assert numbers(measure_features(x, bins=bins, degenerate="drop")) == [0] * 6
+    x[:, 0] = np.random.default_rng(1).random(600)
+    assert numbers(measure_features(x, bins=bins, degenerate="drop", min_size=3)) == [0] * 6
+    assert 0 not in numbers(measure_features(x, bins=bins, degenerate="drop"))
+
+
 @pytest.mark.parametrize("x, options, message", [
-    (rectified(20, 30), {}, "20 samples of 30 variables"), (np.zeros(9), {}, r"shape \(9,\) were given"),
+    (rectified(20, 30), {}, "20 samples of 30 variables"), (np.zeros(9), {}, r"features of shape \(9,\)"),
     (rectified(), {"degenerate": "ignore"}, "degenerate='ignore' is unknown: choose 'raise' or 'drop'")])
 def test_features_that_cannot_be_measured_are_refused(x, options, message):
     with pytest.raises(ValueError, match=message):
@@ -462,3 +471,11 @@ def test_a_trajectory_has_phases(trajectory):
     assert set(intervals.phase) <= set(PHASES) and set(intervals.seed) == {0, 3}
     assert (intervals.stop > intervals.start).all()
     assert np.isfinite(intervals[["synergy_slope", "redundancy_slope"]].to_numpy()).all()
+
+
+def test_processes_measure_what_one_process_does(trained, tmp_path):
+    alone, many = (replace(trained, folder=tmp_path / name) for name in ("alone", "many"))
+    for one in (alone, many):
+        one.folder.mkdir()
+    one, two = (measure(each, progress=False, n_jobs=n) for each, n in ((alone, 1), (many, 2)))
+    assert one.identical(two)
