@@ -175,7 +175,7 @@ def draw_pareto(
     ax.set(xlabel="synergy (bits)", ylabel="redundancy (bits)")
     return path
 
-# %% ../nbs/05_figures.ipynb #7b6e4a7d
+# %% ../nbs/05_figures.ipynb #a55dec8f
 def condition_figure(
     metrics: xr.Dataset,                      # losses and accuracies: (seed, step)
     measures: dict[str, xr.Dataset],          # for each preset: synergy, redundancy, synergy_size
@@ -218,7 +218,7 @@ def condition_figure(
         released = Line2D([], [], color="0.3", ls=":", lw=0.9, label="released average")
         fig.legend(handles=[*lines[0], released, *patches], loc="outside lower center", ncols=5)
         fig.suptitle(title, fontsize=9.5)
-        fig.draw_without_rendering()
+        fig.get_layout_engine().execute(fig)
         fig.set_layout_engine("none")  # laid out once, not again for every file
     return fig
 
@@ -231,6 +231,6 @@ def save_figure(
     files = [Path(path).with_name(Path(path).name + suffix) for suffix in (".png", ".svg")]
     files[0].parent.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
-        fig.savefig(files[0], dpi=300, metadata={"Software": None})
+        fig.savefig(files[0], dpi=300, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
         fig.savefig(files[1], metadata={"Date": None})
     return files
