@@ -221,7 +221,7 @@ def measure(
     return dataset.assign_attrs(preset=preset, measurement=json.dumps(asdict(settings)),
                                 experiment=json.dumps(trajectory.experiment.condition))
 
-# %% ../nbs/04_phases.ipynb #84cf4fdd
+# %% ../nbs/04_phases.ipynb #842f279f
 def min_max(
     values: xr.DataArray,  # (..., step)
 ) -> xr.DataArray:         # 0 at each curve's lowest value, 1 at its highest; 0 throughout where it is constant
@@ -252,10 +252,15 @@ def smooth_log_steps(
     curves = values.sel(step=values.step > 0).astype(float)
     logs = np.log10(curves.step.values)
     grid = np.linspace(logs[0], logs[-1], max(2, int(round((logs[-1] - logs[0]) * per_decade)) + 1))
-    even = curves.assign_coords(step=logs).interp(step=grid).assign_coords(step=10**grid)
     sigma = width / (grid[1] - grid[0])
-    return xr.apply_ufunc(lambda v: gaussian_filter1d(v, sigma, axis=-1, mode="nearest") if sigma > 0 else v, even,
-                          input_core_dims=[["step"]], output_core_dims=[["step"]])
+
+    def smooth(values):
+        even = np.stack([np.interp(grid, logs, row) for row in values.reshape(-1, len(logs))])
+        even = gaussian_filter1d(even, sigma, axis=-1, mode="nearest") if sigma > 0 else even
+        return even.reshape(*values.shape[:-1], len(grid))
+
+    smoothed = xr.apply_ufunc(smooth, curves, input_core_dims=[["step"]], output_core_dims=[["step"]], exclude_dims={"step"})
+    return smoothed.assign_coords(step=10**grid)
 
 
 def normalise(
