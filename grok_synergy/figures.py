@@ -175,7 +175,7 @@ def draw_pareto(
     ax.set(xlabel="synergy (bits)", ylabel="redundancy (bits)")
     return path
 
-# %% ../nbs/05_figures.ipynb #a55dec8f
+# %% ../nbs/05_figures.ipynb #4dda8a4b
 def condition_figure(
     metrics: xr.Dataset,                      # losses and accuracies: (seed, step)
     measures: dict[str, xr.Dataset],          # for each preset: synergy, redundancy, synergy_size
@@ -227,10 +227,10 @@ def save_figure(
     fig: Figure,
     path: Path,  # without suffix; .png and .svg are written
 ) -> list[Path]:
-    "Writes a figure as PNG (300 dpi) and SVG, the same bytes for the same figure."
+    "Writes a figure as PNG (240 dpi) and SVG, the same bytes for the same figure."
     files = [Path(path).with_name(Path(path).name + suffix) for suffix in (".png", ".svg")]
     files[0].parent.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
-        fig.savefig(files[0], dpi=300, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
+        fig.savefig(files[0], dpi=240, metadata={"Software": None})
         fig.savefig(files[1], metadata={"Date": None})
     return files
