@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['SYNERGY', 'REDUNDANCY', 'LOSS', 'TRAIN', 'TEST', 'PHASE_STYLE', 'PRESET_TITLES', 'STYLE', 'refuse_unknown',
-           'draw_curve', 'draw_accuracy', 'draw_loss', 'draw_phases', 'draw_normalised', 'draw_bits', 'draw_size',
-           'draw_pareto', 'condition_figure', 'save_figure']
+           'log_steps', 'draw_curve', 'draw_accuracy', 'draw_loss', 'draw_phases', 'draw_normalised', 'draw_bits',
+           'draw_size', 'draw_pareto', 'condition_figure', 'save_figure']
 
-# %% ../nbs/05_figures.ipynb #28b4673d
+# %% ../nbs/05_figures.ipynb #ba549434
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator
 
 from .phases import PHASES, min_max, normalise, pareto_front, smooth_log_steps
 
@@ -35,7 +36,7 @@ def refuse_unknown(
     if unknown := sorted(given - set(parameters)):
         raise ValueError(f"{', '.join(unknown)}: no such parameter; there are {', '.join(parameters)}")
 
-# %% ../nbs/05_figures.ipynb #fb656d98
+# %% ../nbs/05_figures.ipynb #a088b71a
 SYNERGY, REDUNDANCY, LOSS, TRAIN, TEST = "#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7"
 PHASE_STYLE = {
     "feature learning": ("FL", "#F0E442"), "emergence": ("E", "#56B4E9"), "divergence": ("Dv", "#CC79A7"),
@@ -50,6 +51,15 @@ STYLE = {
 }
 
 
+def log_steps(
+    ax: Axes,
+    last: float,  # the last step
+) -> None:
+    "A log axis of steps, from step 1, with ticks at 1, 2 and 5 of each decade."
+    ax.set(xscale="log", xlim=(1, last))
+    ax.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+
+
 def draw_curve(
     ax: Axes,
     curves: xr.DataArray,  # (seed, step)
@@ -60,9 +70,9 @@ def draw_curve(
     mean, spread = curves.mean("seed"), curves.std("seed")
     ax.fill_between(curves.step, mean - spread, mean + spread, color=style["color"], alpha=0.18, lw=0)
     ax.plot(curves.step, mean, **style)
-    ax.set(xscale="log", xlim=(1, float(curves.step.max())))
+    log_steps(ax, float(curves.step.max()))
 
-# %% ../nbs/05_figures.ipynb #8c60f23c
+# %% ../nbs/05_figures.ipynb #ba93c868
 def draw_accuracy(
     ax: Axes,
     metrics: xr.Dataset,  # train_acc and test_acc: (seed, step)
@@ -89,7 +99,8 @@ def draw_loss(
         mean, spread = logs.mean("seed"), logs.std("seed")
         ax.fill_between(logs.step, 10 ** (mean - spread), 10 ** (mean + spread), color=colour, alpha=0.18, lw=0)
         ax.plot(logs.step, 10**mean, color=colour, ls=dashes, label=part)
-    ax.set(xscale="log", yscale="log", xlim=(1, float(loss.step.max())), ylabel="cross-entropy (nats)")
+    log_steps(ax, float(loss.step.max()))
+    ax.set(yscale="log", ylabel="cross-entropy (nats)")
     ax.legend(loc="lower left")
 
 # %% ../nbs/05_figures.ipynb #7c17c364

@@ -257,7 +257,7 @@ def evaluate(
         metrics[f"{part}_acc"] = (outputs.argmax(-1) == targets).double().mean(-1)
     return metrics
 
-# %% ../nbs/01a_training.ipynb #2f8bb63a
+# %% ../nbs/01a_training.ipynb #750969b8
 def default_store() -> Path:
     "`trajectories/` of the project one is in (the folder with its settings.ini), else of the current folder."
     here = Path.cwd()
@@ -276,6 +276,9 @@ def _written_whole(path: Path):
         temporary.unlink(missing_ok=True)
 
 
+_one_file_at_a_time = threading.Lock()  # the NetCDF library is not made for threads
+
+
 def save_dataset(
     dataset: xr.Dataset,
     path: Path,           # where to; replaced only by a whole file
@@ -284,7 +287,8 @@ def save_dataset(
     encoding = {name: {"fletcher32": True} for name, variable in dataset.variables.items()
                 if variable.ndim and variable.dtype.kind in "fiub"}
     with _written_whole(Path(path)) as temporary:
-        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+        with _one_file_at_a_time:
+            dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
 
 
 def load_dataset(
@@ -294,7 +298,7 @@ def load_dataset(
     if not Path(path).exists():
         return None
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as dataset:
+        with _one_file_at_a_time, xr.open_dataset(path, engine="netcdf4") as dataset:
             return dataset.load()
     except (OSError, KeyError, ValueError, RuntimeError, TypeError) as damage:
         warnings.warn(f"{path} is damaged ({damage}); it will be made again", stacklevel=2)
