@@ -15,7 +15,7 @@ $(INSTALLED): settings.ini setup.py constraints.txt
 
 figures: $(INSTALLED) ## train, measure and draw the paper's Figure 3 into figures/
 	@mkdir -p build
-	$(BIN)/papermill nbs/05_figures.ipynb build/05_figures.ipynb -p wd 2.0
+	$(BIN)/papermill --log-output nbs/05_figures.ipynb build/05_figures.ipynb -p wd 2.0
 	@echo "figures/wd2-alpha1.png, .svg and .nc; the notebook behind them: build/05_figures.ipynb"
 
 # One thread a process: the notebooks share the cores, and small tensors crawl when every process claims them all.

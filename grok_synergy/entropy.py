@@ -16,7 +16,7 @@ import torch
 from scipy.special import digamma, ndtri
 from torch import Tensor
 
-# %% ../nbs/02_entropy.ipynb #13f5d132
+# %% ../nbs/02_entropy.ipynb #89c7acf4
 Array = np.ndarray | Tensor
 
 
@@ -24,7 +24,12 @@ def as_tensor(
     x: Array,  # array, tensor, or anything that NumPy can read
 ) -> Tensor:   # the same numbers, sharing memory where possible
     "`x` as a tensor."
-    return x if isinstance(x, Tensor) else torch.as_tensor(np.asarray(x))
+    if isinstance(x, Tensor):
+        return x
+    array = np.asarray(x)
+    if array.dtype.kind not in "biufc":
+        raise ValueError(f"{type(x).__name__} of type {array.dtype} was given: give an array or tensor of numbers")
+    return torch.as_tensor(np.require(array, requirements=["C", "W"]))  # no negative strides, nothing read-only
 
 
 def like(

@@ -36,7 +36,7 @@ def refuse_unknown(
     if unknown := sorted(given - set(parameters)):
         raise ValueError(f"{', '.join(unknown)}: no such parameter; there are {', '.join(parameters)}")
 
-# %% ../nbs/05_figures.ipynb #a088b71a
+# %% ../nbs/05_figures.ipynb #ebb25ebd
 SYNERGY, REDUNDANCY, LOSS, TRAIN, TEST = "#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7"
 PHASE_STYLE = {
     "feature learning": ("FL", "#F0E442"), "emergence": ("E", "#56B4E9"), "divergence": ("Dv", "#CC79A7"),
@@ -47,7 +47,7 @@ PRESET_TITLES = {"published": "published (NumPy's order for ties)", "tie_safe": 
 STYLE = {
     "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8.5, "legend.fontsize": 7.5, "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5, "axes.linewidth": 0.7, "lines.linewidth": 1.4, "axes.spines.top": False,
-    "axes.spines.right": False, "legend.frameon": False, "figure.dpi": 150, "svg.hashsalt": "grok_synergy",
+    "axes.spines.right": False, "legend.frameon": False, "figure.dpi": 100, "svg.hashsalt": "grok_synergy",
 }
 
 

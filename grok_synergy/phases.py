@@ -6,10 +6,11 @@
 __all__ = ['PRESETS', 'UNITS', 'PHASES', 'Measurement', 'measurement', 'Reading', 'measure_features', 'measure', 'min_max',
            'exponential_average', 'smooth_log_steps', 'normalise', 'pareto_front', 'segment']
 
-# %% ../nbs/04_phases.ipynb #8627516a
+# %% ../nbs/04_phases.ipynb #d29e0520
 import hashlib
 import json
 import sys
+import warnings
 from dataclasses import asdict, dataclass, fields, replace
 
 import joblib
@@ -36,7 +37,7 @@ from .model import hidden_features
 from .oinfo import all_multiplets, union_multiplets
 from .training import Trajectory, load_dataset, one_thread_per_task, save_dataset
 
-# %% ../nbs/04_phases.ipynb #c18c6be5
+# %% ../nbs/04_phases.ipynb #28c69282
 @dataclass(frozen=True)
 class Measurement:
     "Every choice that decides the synergy and redundancy of a layer's activations."
@@ -55,9 +56,12 @@ class Measurement:
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r} is unknown: choose one of "
                                  f"{', '.join(map(repr, allowed))}")
-        if self.n_bins < 2 or not 1 <= self.min_size <= self.n_bins:
+        if not isinstance(self.bias_correction, bool):
+            raise ValueError(f"bias_correction={self.bias_correction!r} is unknown: choose True or False")
+        whole = all(isinstance(number, int | np.integer) for number in (self.n_bins, self.min_size))
+        if not whole or self.n_bins < 2 or not 1 <= self.min_size <= self.n_bins:
             raise ValueError(f"n_bins={self.n_bins!r}, min_size={self.min_size!r}: give two or more bins, and "
-                             "1 <= min_size <= n_bins")
+                             "1 <= min_size <= n_bins, in whole numbers")
 
 
 PRESETS = {"published": Measurement(ties="numpy", bias_correction=False), "tie_safe": Measurement()}
@@ -75,7 +79,7 @@ def measurement(
         raise ValueError(f"{', '.join(sorted(unknown))}: no such choice; there are {', '.join(known)}")
     return replace(PRESETS[preset], **choices)
 
-# %% ../nbs/04_phases.ipynb #d06c3efa
+# %% ../nbs/04_phases.ipynb #12c94302
 @dataclass(frozen=True)
 class Reading:
     "Synergy and redundancy of one set of activations, with the neurons behind them."
@@ -114,11 +118,26 @@ def measure_features(
     if degenerate not in ("raise", "drop"):
         raise ValueError(f"degenerate={degenerate!r} is unknown: choose 'raise' or 'drop'")
     x = as_tensor(features).detach().cpu()
+    if x.ndim != 2 or not len(x) or x.shape[1] < 2 or x.is_complex():
+        raise ValueError(f"features of shape {tuple(x.shape)} and type {x.dtype} were given: give (samples, neurons), real "
+                         "numbers, two neurons or more")
     x = x if x.is_floating_point() else x.float()
-    if x.ndim != 2:
-        raise ValueError(f"features of shape {tuple(x.shape)} were given: give (samples, neurons)")
+    broken = (~torch.isfinite(x)).any(1).nonzero().flatten()
+    if degenerate == "drop" and len(broken) and not torch.isfinite(x).all(0).any():
+        raise ValueError(f"every neuron has a NaN or infinite value, in {len(broken)} of {len(x)} samples: "
+                         "remove those samples")
     if degenerate == "raise":
-        check_samples(x)
+        try:
+            check_samples(x)
+        except ValueError as error:
+            raise ValueError(f"{error}; or let them be left out with degenerate='drop'") from None
+    if len(x) < 2 * x.shape[1]:
+        warnings.warn(f"{len(x)} samples of {x.shape[1]} neurons: Ω of many neurons is mostly noise below two samples for "
+                      "each neuron; give more samples, or fewer neurons", stacklevel=2)
+    if bins is not None and np.shape(bins) != (x.shape[1],):
+        raise ValueError(f"bins of shape {np.shape(bins)} were given for {x.shape[1]} neurons: give one bin number a neuron")
+    if bins is not None and len(np.unique(bins)) < max(settings.min_size, 2):
+        raise ValueError(f"{len(np.unique(bins))} bins were given: give {max(settings.min_size, 2)} or more")
     if bins is None:
         bins = ward_bins(x.nan_to_num(0.0, 0.0, 0.0), min(settings.n_bins, x.shape[1]))
     return _read(x, settings, np.asarray(bins), degenerate)
@@ -128,7 +147,7 @@ def _read(x: Tensor, settings: Measurement, bins: np.ndarray, degenerate: str) -
     "The reading of (samples, neurons) in given bins."
     usable = live_columns(x) if degenerate == "drop" else torch.ones(x.shape[1], dtype=torch.bool)
     if not usable.any():
-        return _empty_reading(x.shape[1], settings)
+        return _empty_reading(~usable.numpy(), settings)
     corr = copula_correlation(x[:, usable], settings.ties)
     if degenerate == "drop":
         independent = independent_columns(corr)
@@ -137,7 +156,7 @@ def _read(x: Tensor, settings: Measurement, bins: np.ndarray, degenerate: str) -
     kept = usable.numpy()
     present = np.unique(bins[kept])
     if len(present) < max(settings.min_size, 2):
-        return _empty_reading(x.shape[1], settings)
+        return _empty_reading(~kept, settings)
     search = dict(min_size=settings.min_size, n_samples=len(x) if settings.bias_correction else None)
     if settings.unit == "neurons":
         found = union_multiplets(corr, bins[kept], **search)
@@ -152,10 +171,10 @@ def _read(x: Tensor, settings: Measurement, bins: np.ndarray, degenerate: str) -
                    int(members[1].sum()), float(found.tc[-1]), float(found.dtc[-1]), *members, ~kept, settings)
 
 
-def _empty_reading(neurons: int, settings: Measurement) -> Reading:
+def _empty_reading(dropped: np.ndarray, settings: Measurement) -> Reading:
     "A layer in which no group is left that could share anything."
-    none = np.zeros(neurons, dtype=bool)
-    return Reading(0.0, 0.0, 0, 0, 0.0, 0.0, none, none, ~none, settings)
+    none = np.zeros_like(dropped)
+    return Reading(0.0, 0.0, 0, 0, 0.0, 0.0, none, none, dropped, settings)
 
 # %% ../nbs/04_phases.ipynb #85af9088
 UNITS = {"synergy": "bits", "redundancy": "bits", "synergy_size": "neurons", "redundancy_size": "neurons", "tc": "bits",

@@ -6,9 +6,10 @@
 __all__ = ['METRICS', 'Experiment', 'Trainer', 'plain_loop', 'evaluate', 'default_store', 'save_dataset', 'load_dataset',
            'Trajectory', 'one_thread_per_task', 'train']
 
-# %% ../nbs/01a_training.ipynb #c761e30f
+# %% ../nbs/01a_training.ipynb #8508d642
 import hashlib
 import json
+import operator
 import os
 import shutil
 import sys
@@ -36,7 +37,15 @@ from tqdm import tqdm
 from .data import ModularTask
 from .model import Weights, hidden_features, init_weights, logits, weight_norm
 
-# %% ../nbs/01a_training.ipynb #34ecb17d
+# %% ../nbs/01a_training.ipynb #ffaa2408
+def _numbers(values) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def _whole_numbers(values) -> tuple[int, ...]:
+    return tuple(operator.index(value) for value in values)
+
+
 @dataclass(frozen=True)
 class Experiment:
     "Every setting that decides a training run."
@@ -55,10 +64,15 @@ class Experiment:
     seeds: tuple[int, ...] = (0, 100, 200, 300, 400)  # one network for each
 
     def __post_init__(self):
-        object.__setattr__(self, "seeds", tuple(int(seed) for seed in self.seeds))
-        object.__setattr__(self, "betas", tuple(float(beta) for beta in self.betas))
-        for name in ("wd", "alpha", "lr", "eps"):
-            object.__setattr__(self, name, float(getattr(self, name)))
+        for name, convert in {"seeds": _whole_numbers, "betas": _numbers, "wd": float, "alpha": float, "lr": float,
+                              "eps": float, "width": operator.index, "steps": operator.index,
+                              "per_decade": operator.index}.items():
+            try:
+                object.__setattr__(self, name, convert(getattr(self, name)))
+            except (TypeError, ValueError):
+                kind = "whole number" if convert in (operator.index, _whole_numbers) else "number"
+                raise ValueError(f"{name}={getattr(self, name)!r} is not possible: give a {kind}, as in "
+                                 f"{type(self).__dataclass_fields__[name].default!r}") from None
         for name, valid, allowed in [
             ("wd", self.wd >= 0, "0 or more"),
             ("alpha", self.alpha > 0, "a positive number"),

@@ -71,6 +71,13 @@ def test_notebook_shows_outputs(notebook):
     assert not code or any(cell.outputs for cell in code)
 
 
+def test_every_drawing_is_seen(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "#| export" not in cell.source and re.search(r"plt\.subplots\(|_figure\(", cell.source):
+            if "save_figure" not in cell.source:
+                assert any("image/png" in output.get("data", {}) for output in cell.outputs), cell.source
+
+
 def test_figures_take_parameters():
     cells = nbformat.read(ROOT / "nbs" / "05_figures.ipynb", as_version=4).cells
     assert ["parameters"] in [cell.metadata.get("tags") for cell in cells]

@@ -199,10 +199,9 @@ def test_a_bin_of_dead_neurons_is_left_out():
 
 @pytest.mark.parametrize("unit", ["neurons", "blocks", "means"])
 def test_nothing_alive_is_nothing_shared(unit):
-    for x in (np.zeros((50, 12)), np.full((50, 12), np.nan)):
-        reading = measure_features(x, degenerate="drop", unit=unit)
-        assert numbers(reading) == [0] * 6 and reading.dropped.all()
-        assert not reading.synergy_neurons.any() and not reading.redundancy_neurons.any()
+    reading = measure_features(np.zeros((50, 12)), degenerate="drop", unit=unit)
+    assert numbers(reading) == [0] * 6 and reading.dropped.all()
+    assert not reading.synergy_neurons.any() and not reading.redundancy_neurons.any()
 
 
 def test_one_bin_alive_makes_no_multiplet():
@@ -216,10 +215,27 @@ def test_one_bin_alive_makes_no_multiplet():
 
 @pytest.mark.parametrize("x, options, message", [
     (rectified(20, 30), {}, "20 samples of 30 variables"), (np.zeros(9), {}, r"features of shape \(9,\)"),
-    (rectified(), {"degenerate": "ignore"}, "degenerate='ignore' is unknown: choose 'raise' or 'drop'")])
+    (rectified(), {"degenerate": "ignore"}, "degenerate='ignore' is unknown: choose 'raise' or 'drop'"),
+    (rectified()[:, :1], {}, "two neurons or more"), (rectified()[:0], {"degenerate": "drop"}, "two neurons or more"),
+    (rectified() + 0j, {}, "real numbers"), (None, {}, "NoneType of type object was given"),
+    (np.full((50, 12), np.nan), {"degenerate": "drop"}, "in 50 of 50 samples: remove those samples"),
+    (rectified(), {"bins": [0, 1]}, r"bins of shape \(2,\) were given for 8 neurons"),
+    (rectified(), {"bins": np.zeros(8, int)}, "1 bins were given: give 2 or more"),
+    (rectified(), {"n_bins": "10"}, "n_bins='10'"), (rectified(), {"bias_correction": "no"}, "bias_correction='no'")])
 def test_features_that_cannot_be_measured_are_refused(x, options, message):
     with pytest.raises(ValueError, match=message):
         measure_features(x, **options)
+
+
+def test_few_samples_warn_that_the_reading_is_noise():
+    with pytest.warns(UserWarning, match="15 samples of 8 neurons: Ω of many neurons is mostly noise"):
+        measure_features(rectified()[:15], degenerate="drop")
+
+
+def test_reversed_and_read_only_arrays_are_taken():
+    x = rectified(mix=0.5)
+    x.flags.writeable = False
+    assert numbers(measure_features(x[::-1], bins=np.arange(8) // 2)) == numbers(measure_features(x, bins=np.arange(8) // 2))
 
 
 # Along a trajectory
