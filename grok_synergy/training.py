@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'Experiment', 'Trainer', 'plain_loop', 'evaluate', 'default_store', 'save_dataset', 'load_dataset',
-           'Trajectory', 'one_thread_per_task', 'train']
+           'Trajectory', 'one_thread_per_task', 'train_many', 'train']
 
 # %% ../nbs/01a_training.ipynb #8508d642
 import hashlib
@@ -17,9 +17,9 @@ import threading
 import warnings
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +28,7 @@ import joblib
 import numpy as np
 import torch
 import xarray as xr
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -122,14 +122,16 @@ class Experiment:
 class Trainer:
     "Full-batch AdamW for a batch of networks with one task; each network may come from another experiment."
 
+    shared = ("task", "width", "betas", "eps")  # the settings that all networks of a batch have in common
+
     def __init__(
         self,
-        members: list[tuple[Experiment, int]],  # (experiment, seed) of each network; one task, width, betas and eps
+        members: list[tuple[Experiment, int]],  # (experiment, seed) of each network
         device: str = "cpu",                    # where to train
     ):
         first = members[0][0]
         for experiment, _ in members:
-            for name in ("task", "width", "betas", "eps"):
+            for name in self.shared:
                 if getattr(experiment, name) != getattr(first, name):
                     raise ValueError(f"networks with different {name} cannot be trained as one batch: train them apart")
         self.experiment, self.step, n = first, 0, len(members)
@@ -320,15 +322,16 @@ def load_dataset(
 
 
 class _Partial:
-    "The checkpoints of one network whose training has not ended: one .npz file each, and the optimiser's state."
+    "One network whose training has not ended: a .npz file for each checkpoint so far, and the optimiser's state."
 
-    def __init__(self, folder: Path, checkpoints: np.ndarray):
-        self.folder = folder
-        self.state, self.records = self._read(checkpoints)
+    def __init__(self, experiment: Experiment, seed: int, folder: Path):
+        self.experiment, self.seed, self.folder = experiment, seed, folder
+        self.state, self.records = self._read()
 
     @property
     def step(self) -> int:
-        return int(self.state.get("step", 0))
+        "The last checkpoint; -1 where there is none."
+        return int(self.state.get("step", -1))
 
     def add(self, step: int, record: dict, state: dict) -> None:
         self.records.append(record)
@@ -337,14 +340,14 @@ class _Partial:
             with _written_whole(self.folder / name) as temporary, open(temporary, "wb") as file:
                 np.savez(file, **content)
 
-    def _read(self, checkpoints: np.ndarray) -> tuple[dict, list[dict]]:
+    def _read(self) -> tuple[dict, list[dict]]:
         "The optimiser's state and the records up to it; both empty where nothing (usable) is there."
         if not (self.folder / "state.npz").exists():
             return {}, []
         try:
             state = dict(np.load(self.folder / "state.npz"))
             return state, [dict(np.load(self.folder / f"{step:09d}.npz"))
-                           for step in checkpoints if step <= state["step"]]
+                           for step in self.experiment.checkpoints if step <= state["step"]]
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as damage:
             warnings.warn(f"{self.folder} is damaged ({damage}); this network is trained from the start", stacklevel=2)
             return {}, []
@@ -406,37 +409,46 @@ class Trajectory:
                 f"{self.steps[-1]}; last train / test accuracy {last.train_acc.mean():.3f} / {last.test_acc.mean():.3f}")
 
 # %% ../nbs/01a_training.ipynb #3973e390
-def _as_dataset(experiment: Experiment, seed: int, records: list[dict]) -> xr.Dataset:
+def _as_dataset(part: _Partial) -> xr.Dataset:
     "The records of all checkpoints of one network."
-    stacked = {name: np.stack([record[name] for record in records]) for name in records[0]}
+    stacked = {name: np.stack([record[name] for record in part.records]) for name in part.records[0]}
     axes = {"W1": ("neuron", "input"), "b1": ("neuron",), "W2": ("output", "neuron")}
     variables = {name: (("step", *axes.get(name, ())), values, {"units": METRICS.get(name, "1")})
                  for name, values in stacked.items()}
-    settings = json.dumps(experiment.condition)
-    return xr.Dataset(variables, {"step": experiment.checkpoints, "seed": seed},
+    settings = json.dumps(part.experiment.condition)
+    return xr.Dataset(variables, {"step": part.experiment.checkpoints, "seed": part.seed},
                       {"experiment": settings, "torch": str(torch.__version__)})
 
 
-def _train_group(
-    experiment: Experiment,
-    partial: dict[int, _Partial],  # what is left of each seed; all at the same step
-    folder: Path,
+def _batches(parts: list[_Partial], device: str) -> list[list[_Partial]]:
+    "What is trained as one: on a CPU each network alone, on CUDA all with the same task, shape, checkpoints and progress."
+    if device == "cpu":
+        return [[part] for part in parts]
+    batches = {}
+    for part in parts:
+        settings = (getattr(part.experiment, name) for name in (*Trainer.shared, "steps", "per_decade"))
+        batches.setdefault((part.step, *settings), []).append(part)
+    return list(batches.values())
+
+
+def _train_batch(
+    parts: list[_Partial],     # one of `_batches`
     device: str,
-    advance: Callable,             # called with every number of steps done
-    stopped: threading.Event,      # ends the training early when set
-) -> Iterator[int]:                # the step of each checkpoint, once it is on disk
+    advance: Callable,         # called with every number of steps done
+    stopped: threading.Event,  # ends the training early when set
+) -> Iterator[int]:            # the step of each checkpoint, once it is on disk
     "Trains some networks as one batch from where they were left, and stores each."
-    trainer = Trainer([(experiment, seed) for seed in partial], device)
-    if all(part.records for part in partial.values()):
-        trainer.resume([part.records[-1] for part in partial.values()], [part.state for part in partial.values()])
-        advance(trainer.step * len(partial))
-    recorded, kept = trainer.step if trainer.step else -1, set(experiment.checkpoints.tolist())
+    experiment, recorded = parts[0].experiment, parts[0].step
+    trainer = Trainer([(part.experiment, part.seed) for part in parts], device)
+    if recorded >= 0:
+        trainer.resume([part.records[-1] for part in parts], [part.state for part in parts])
+    kept = set(experiment.checkpoints.tolist())
     while True:
         if trainer.step in kept and trainer.step > recorded:
             record = {**trainer.weights._asdict(), **evaluate(experiment.task, trainer.weights)}
             record = {name: tensor.cpu().numpy().copy() for name, tensor in record.items()}
             state = {name: tensor.cpu().numpy() for name, tensor in trainer.moments().items()}
-            for i, part in enumerate(partial.values()):
+            for i, part in enumerate(parts):
                 part.add(trainer.step, *({name: value[i] for name, value in both.items()} for both in (record, state)))
             yield trainer.step
         if trainer.step >= experiment.steps:
@@ -444,10 +456,11 @@ def _train_group(
         if stopped.is_set():
             return
         trainer.update()
-        advance(len(partial))
-    for seed, part in partial.items():
-        save_dataset(_as_dataset(experiment, seed, part.records), folder / f"seed-{seed}.nc")
+        advance(len(parts))
+    for part in parts:
+        save_dataset(_as_dataset(part), part.folder.with_suffix(".nc"))
         shutil.rmtree(part.folder)
+        part.records.clear()
 
 
 @contextmanager
@@ -462,6 +475,96 @@ def one_thread_per_task():
         torch.set_num_threads(before)
 
 
+def _train_all(parts: list[_Partial], device: str, progress: bool, threads: int) -> None:
+    "Trains networks to their ends by one pool of threads."
+    if not parts:
+        return
+    names = {part.experiment.name for part in parts}
+    stopped, lock = threading.Event(), threading.Lock()
+    described = min(names).rpartition("-")[0] if len(names) == 1 else f"{len(names)} conditions"
+    bar = tqdm(total=sum(part.experiment.steps for part in parts), initial=sum(max(part.step, 0) for part in parts),
+               unit="step", desc=f"training {described}", disable=not progress, mininterval=1, file=sys.stdout)
+
+    def advance(steps):
+        with lock:
+            bar.update(steps)
+
+    queue = deque(_train_batch(batch, device, advance, stopped) for batch in _batches(parts, device))
+
+    def work():
+        "Takes the batch that has waited longest to its next checkpoint, until none is left."
+        while not stopped.is_set():
+            try:
+                batch = queue.popleft()
+            except IndexError:  # those that are left are with other threads
+                return
+            if next(batch, None) is not None:
+                queue.append(batch)
+
+    workers = min(threads, len(queue))
+    with one_thread_per_task(), bar, ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(work) for _ in range(workers)]
+        try:
+            for run in running:
+                run.result()
+        finally:  # on an error or an interrupt the others stop at their next step
+            stopped.set()
+
+# %% ../nbs/01a_training.ipynb #b20f6d34
+def _locked(folder: Path, progress: bool):
+    "Keeps other processes from training a condition until the `with` block ends; waits for one that does."
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock")
+    try:
+        return lock.acquire(blocking=False)
+    except Timeout:
+        if progress:
+            print(f"another process is training {folder.name}: waiting for it", flush=True)
+        return lock.acquire()
+
+
+def train_many(
+    experiments: Iterable[Experiment],  # what to train; conditions, tasks and seeds may differ
+    *,
+    device: str = "auto",               # "cpu", "cuda", or "auto": CUDA where there is one
+    progress: bool = True,              # show a bar with step rate and time left
+    store: str | Path | None = None,    # folder of all trajectories; None: `default_store()`
+    threads: int | None = None,         # networks trained at once on a CPU; None: one for each core
+) -> list[Trajectory]:                  # one for each experiment, in the same order
+    """Trains several experiments side by side, each as `train` would; what two have in common is trained once.
+
+    Raises `ValueError` for an unknown device and where there is no experiment. Warns of damaged files as `train` does.
+    """
+    experiments = list(experiments)
+    if not experiments:
+        raise ValueError("experiments is empty: give at least one Experiment")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"device={device!r} is not one to train on: choose 'auto', 'cpu' or 'cuda'")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device='cuda' was asked for, but PyTorch finds no CUDA device here: choose 'cpu' or 'auto'")
+    store = Path(default_store() if store is None else store)
+    files = [{seed: store / experiment.name / f"seed-{seed}.nc" for seed in experiment.seeds} for experiment in experiments]
+    networks = {path: (experiment, seed) for experiment, paths in zip(experiments, files, strict=True)
+                for seed, path in paths.items()}
+    stored = {path: load_dataset(path) for path in networks}
+    missing = [path for path in networks if stored[path] is None]
+    with ExitStack() as locks:
+        for folder in sorted({path.parent for path in missing}):  # all processes in one order, so that none waits forever
+            locks.enter_context(_locked(folder, progress))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damage was reported above
+            stored |= {path: load_dataset(path) for path in missing}  # another process may have made it meanwhile
+        missing = [path for path in missing if stored[path] is None]
+        _train_all([_Partial(*networks[path], path.with_suffix(".partial")) for path in missing], device, progress,
+                   threads or joblib.cpu_count())
+        stored |= {path: load_dataset(path) for path in missing}
+    return [Trajectory(experiment, xr.concat([stored[path] for path in paths.values()], "seed",
+                                             combine_attrs="drop_conflicts", join="exact"), store / experiment.name)
+            for experiment, paths in zip(experiments, files, strict=True)]
+
+
 def train(
     experiment: Experiment,            # what to train
     *,
@@ -474,61 +577,5 @@ def train(
 
     Raises `ValueError` for an unknown device. Warns where a stored file is damaged, and trains that seed again.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device not in ("cpu", "cuda"):
-        raise ValueError(f"device={device!r} is not one to train on: choose 'auto', 'cpu' or 'cuda'")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device='cuda' was asked for, but PyTorch finds no CUDA device here: choose 'cpu' or 'auto'")
-    folder = Path(default_store() if store is None else store) / experiment.name
-    folder.mkdir(parents=True, exist_ok=True)
-    stored = {seed: load_dataset(folder / f"seed-{seed}.nc") for seed in experiment.seeds}
-    if any(data is None for data in stored.values()):
-        with FileLock(folder / "lock"):
-            for seed in [seed for seed, data in stored.items() if data is None]:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # damage was reported above
-                    stored[seed] = load_dataset(folder / f"seed-{seed}.nc")  # another process may have made it meanwhile
-            missing = [seed for seed, data in stored.items() if data is None]
-            _train_missing(experiment, missing, folder, device, progress, threads or joblib.cpu_count())
-            stored |= {seed: load_dataset(folder / f"seed-{seed}.nc") for seed in missing}
-    data = xr.concat(stored.values(), "seed", combine_attrs="drop_conflicts", join="exact")
-    return Trajectory(experiment, data, folder)
-
-
-def _train_missing(experiment, seeds, folder, device, progress, threads) -> None:
-    "Trains the seeds that are not stored, in groups."
-    if not seeds:
-        return
-    partial = {seed: _Partial(folder / f"seed-{seed}.partial", experiment.checkpoints) for seed in seeds}
-    groups = {}
-    for seed, part in partial.items():
-        groups.setdefault(part.step if device == "cuda" else seed, {})[seed] = part
-    stopped, lock = threading.Event(), threading.Lock()
-    bar = tqdm(total=len(seeds) * experiment.steps, unit="step", desc=f"training {experiment.name.rpartition('-')[0]}",
-               disable=not progress, mininterval=1, file=sys.stdout)
-
-    def advance(steps):
-        with lock:
-            bar.update(steps)
-
-    queue = deque(_train_group(experiment, group, folder, device, advance, stopped) for group in groups.values())
-
-    def work():
-        "Takes the network that has waited longest to its next checkpoint, until none is left."
-        while queue:
-            try:
-                group = queue.popleft()
-            except IndexError:  # another thread was faster
-                return
-            if next(group, None) is not None:
-                queue.append(group)
-
-    workers = min(threads, len(groups))
-    with one_thread_per_task(), bar, ThreadPoolExecutor(workers) as pool:
-        running = [pool.submit(work) for _ in range(workers)]
-        try:
-            for run in running:
-                run.result()
-        finally:  # on an error or an interrupt the others stop at their next step
-            stopped.set()
+    [trajectory] = train_many([experiment], device=device, progress=progress, store=store, threads=threads)
+    return trajectory

@@ -6,16 +6,20 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import xarray as xr
+from filelock import FileLock
 
+from grok_synergy import training
 from grok_synergy.data import ModularTask
 from grok_synergy.model import init_weights, weight_norm
-from grok_synergy.training import Experiment, Trainer, plain_loop, train
+from grok_synergy.training import Experiment, Trainer, plain_loop, train, train_many
 
 TASK = ModularTask(p=23)
 SMALL = dict(task=TASK, width=32, steps=120, per_decade=10)
@@ -23,6 +27,10 @@ SMALL = dict(task=TASK, width=32, steps=120, per_decade=10)
 
 def run(experiment, store, **settings):
     return train(experiment, store=store, progress=False, **settings)
+
+
+def run_many(experiments, store, **settings):
+    return train_many(experiments, store=store, progress=False, **settings)
 
 
 ROUTES = {
@@ -213,6 +221,169 @@ def test_damaged_checkpoints_of_a_killed_run_are_noticed(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match="trained from the start"):
         resumed = run(experiment, tmp_path / "a")
     xr.testing.assert_identical(resumed.data, run(experiment, tmp_path / "b").data)
+
+
+@pytest.fixture
+def updates(monkeypatch):
+    """Every update that is made, as (name of the experiment, step), and a way to interrupt training after some."""
+    class Updates(list):
+        limit = float("inf")
+
+    done, update = Updates(), Trainer.update
+
+    def counted(self):
+        if len(done) >= done.limit:
+            raise KeyboardInterrupt
+        done.append((self.experiment.name, self.step + 1))
+        update(self)
+
+    monkeypatch.setattr(Trainer, "update", counted)
+    return done
+
+
+SEVERAL = [
+    Experiment(**SMALL, wd=2.0, seeds=(0, 1)),
+    Experiment(**{**SMALL, "steps": 70}, wd=0.1, lr=0.01, seeds=(1,)),
+    Experiment(**{**SMALL, "steps": 90}, wd=0, alpha=8, keep_norm=True, zero_last=True, seeds=(2, 0)),
+    Experiment(ModularTask(p=19), width=20, steps=50, per_decade=5, betas=(0.9, 0.99), seeds=(0,)),
+]
+
+
+def stored_files(store):
+    return {path.relative_to(store): path.read_bytes() for path in store.rglob("*.nc")}
+
+
+def test_each_of_several_conditions_is_its_single_run_to_the_last_bit(tmp_path):
+    together = run_many(SEVERAL, tmp_path / "together", device="cpu", threads=3)
+    for experiment, trajectory in zip(SEVERAL, together, strict=True):
+        alone = run(experiment, tmp_path / "alone", device="cpu", threads=1)
+        assert trajectory.experiment == experiment and trajectory.steps[-1] == experiment.steps
+        assert trajectory.folder.name == experiment.name and tuple(trajectory.data.seed.values) == experiment.seeds
+        xr.testing.assert_identical(trajectory.data, alone.data)
+    assert stored_files(tmp_path / "together") == stored_files(tmp_path / "alone")
+
+
+def test_several_interrupted_conditions_go_on_to_the_same_files(tmp_path, updates):
+    run_many(SEVERAL, tmp_path / "undisturbed", device="cpu")
+    total = len(updates)
+    assert total == sum(experiment.steps * len(experiment.seeds) for experiment in SEVERAL)
+    updates.clear()
+    updates.limit = 2 * total // 3
+    with pytest.raises(KeyboardInterrupt):
+        run_many(SEVERAL, tmp_path / "interrupted", device="cpu", threads=2)
+    assert len({path.parent for path in (tmp_path / "interrupted").rglob("*.partial")}) > 1
+    updates.clear()
+    updates.limit = float("inf")
+    run_many(SEVERAL, tmp_path / "interrupted", device="cpu", threads=2)
+    assert len(updates) < total // 2  # what was kept is not done again
+    assert stored_files(tmp_path / "interrupted") == stored_files(tmp_path / "undisturbed")
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_run_killed_before_its_first_step_goes_on(tmp_path, updates):
+    experiment = Experiment(**SMALL, seeds=(0,))
+    updates.limit = 0
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment, tmp_path / "a")
+    assert [path.name for path in tmp_path.rglob("0*.npz")] == ["000000000.npz"]
+    updates.limit = float("inf")
+    xr.testing.assert_identical(run(experiment, tmp_path / "a").data, run(experiment, tmp_path / "b").data)
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """The CUDA route on a CPU: the number of networks in each batch that is trained."""
+    sizes = []
+
+    class OnCPU(Trainer):
+        def __init__(self, members, device):
+            sizes.append(len(members))
+            super().__init__(members, "cpu")
+
+    monkeypatch.setattr(training, "Trainer", OnCPU)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    return sizes
+
+
+def test_conditions_share_a_batch_where_they_can(tmp_path, batches, updates, double_precision):
+    short = {**SMALL, "steps": 20}
+    alike = [Experiment(**short, wd=2.0, seeds=(0, 1)), Experiment(**short, wd=0.1, lr=0.01, seeds=(1,)),
+             Experiment(**short, wd=0, alpha=8, keep_norm=True, zero_last=True, seeds=(2, 0))]
+    apart = [Experiment(**{**short, **change}, seeds=(0,)) for change in (
+        dict(steps=15), dict(per_decade=5), dict(width=20), dict(task=ModularTask(p=19)), dict(betas=(0.9, 0.99)),
+        dict(eps=1e-7))]
+    updates.limit = 7
+    with pytest.raises(KeyboardInterrupt):
+        run_many(alike[:1], tmp_path / "batches", device="cuda")
+    updates.limit = float("inf")
+    batches.clear()
+    together = run_many([*alike, *apart], tmp_path / "batches", device="cuda")
+    assert sorted(batches) == [1] * len(apart) + [2, 3]  # two networks go on, three start
+    batches.clear()
+    for experiment, trajectory in zip([*alike, *apart], together, strict=True):
+        alone = run(experiment, tmp_path / "alone", device="cpu").data
+        xr.testing.assert_allclose(trajectory.data, alone, rtol=1e-7, atol=1e-9)
+    assert set(batches) == {1}  # each network alone on a CPU
+
+
+def test_what_is_asked_for_twice_is_trained_once(tmp_path, updates):
+    experiment = Experiment(**SMALL, seeds=(0, 1))
+    overlapping = replace(experiment, seeds=(2, 1))
+    first, second, third = run_many([experiment, experiment, overlapping], tmp_path, device="cpu")
+    assert len(updates) == 3 * 120
+    xr.testing.assert_identical(first.data, second.data)
+    assert tuple(third.data.seed.values) == (2, 1)
+    xr.testing.assert_identical(third.data.sel(seed=1), first.data.sel(seed=1))
+
+
+def test_no_experiment_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="give at least one Experiment"):
+        run_many([], tmp_path)
+
+
+@pytest.fixture
+def locks(monkeypatch):
+    """The names of the folders that are locked, in order."""
+    names = []
+
+    def spied(path):
+        names.append(path.parent.name)
+        return FileLock(path)
+
+    monkeypatch.setattr(training, "FileLock", spied)
+    return names
+
+
+def test_what_is_stored_is_neither_trained_nor_locked_again(tmp_path, updates, locks):
+    made = run_many(SEVERAL[:2], tmp_path, device="cpu")
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nc")}
+    updates.clear()
+    locks.clear()
+    for before, again in zip(made, run_many(SEVERAL[:2], tmp_path, device="cpu"), strict=True):
+        xr.testing.assert_identical(before.data, again.data)
+    assert not updates and not locks
+    run_many(SEVERAL, tmp_path, device="cpu")
+    names = {experiment.name for experiment in SEVERAL[2:]}
+    assert {name for name, _ in updates} == set(locks) == names
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+
+
+def test_locks_are_taken_in_one_order(tmp_path, locks):
+    for store, experiments in [(tmp_path / "a", SEVERAL), (tmp_path / "b", SEVERAL[::-1])]:
+        run_many(experiments, store, device="cpu")
+    assert locks == 2 * sorted(experiment.name for experiment in SEVERAL)
+
+
+def test_waiting_for_another_process_is_said(tmp_path, capsys):
+    experiment = Experiment(**{**SMALL, "steps": 5}, seeds=(0,))
+    (tmp_path / experiment.name).mkdir()
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(tmp_path / experiment.name / "lock"):
+            waiting = pool.submit(train, experiment, store=tmp_path)
+            wait_for(lambda: f"another process is training {experiment.name}" in capsys.readouterr().out, 20)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=1)
+        waiting.result(timeout=20)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
