@@ -38,7 +38,11 @@ readme: $(INSTALLED) ## write README.md from nbs/index.ipynb
 lab: $(INSTALLED) ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter-lab --ServerApp.root_dir=$(CURDIR) --LabApp.default_url=/lab/tree/nbs/index.ipynb
 
+bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
+	@$(BIN)/pip install -q -c constraints.txt -e ".[bench]"
+	@$(BIN)/python benchmarks/bench.py
+
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures test prepare readme lab clean
+.PHONY: help figures test prepare readme lab bench clean

@@ -396,7 +396,7 @@ def all_multiplets(
     tc, dtc = (like(part.view(*trees.batch, -1), corr) for part in (tc, dtc))
     return Multiplets(masks, sizes, tc, dtc, trees.units)
 
-# %% ../nbs/03_oinfo.ipynb #8916e212
+# %% ../nbs/03_oinfo.ipynb #ad4508ad
 @dataclass(frozen=True)
 class Extremes:
     "The most synergistic and the most redundant multiplets of each order; index 0 of the axis `kind` is synergy."
@@ -481,10 +481,14 @@ def extremes(
                disable=not progress)
 
     def merge(part, root, entropy, without):
-        # Ω = TC - DTC = sum of H_B - sum of H without each + (order - 2) H; here twice over: for its lowest and -Ω's.
+        with lock:
+            bar.update(entropy.numel())
+        wanted = [low for low in range(trees.low + 1) if trees.smallest <= low + root.bit_count() <= trees.largest]
+        if not wanted:
+            return
+        # Ω = TC - DTC: the sum of H_B, less the sum of H without each, plus (order - 2) H.
         found = torch.addcmul(trees.alone(root) - without, trees.orders + (root.bit_count() - 2), entropy)
         found = found.index_select(0, sorting).split(lengths)
-        wanted = [low for low in range(trees.low + 1) if trees.smallest <= low + root.bit_count() <= trees.largest]
         bounds = torch.stack([torch.stack(found[low].aminmax(dim=0)) for low in wanted], 1).cpu().numpy()
         bounds[1] *= -1
         rows = [low + root.bit_count() - trees.smallest for low in wanted]
@@ -501,8 +505,6 @@ def extremes(
                 best = kept[0].argsort(0, kind="stable")[:top]
                 for held, both in zip((omega, tc, masks), kept, strict=True):
                     held[kind, row, :, part] = np.take_along_axis(both, best, 0)
-        with lock:
-            bar.update(entropy.numel())
 
     with bar:
         trees.visit(merge)

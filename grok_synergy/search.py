@@ -17,7 +17,7 @@ from torch import Tensor
 from .entropy import Array, check_correlation
 from .oinfo import biases, dual_total_correlation, total_correlation
 
-# %% ../nbs/03b_search.ipynb #619601c6
+# %% ../nbs/03b_search.ipynb #994984d6
 class _Multiplets:
     """A batch of multiplets of one correlation matrix: the rows of the swept matrix that belong to their members.
 
@@ -66,7 +66,8 @@ class _Multiplets:
         "Sweeps every matrix on one variable."
         pivot = self.diagonal[self.batch, variable].unsqueeze(-1)
         leaves = pivot < 0
-        column = self.rows.gather(2, variable.view(-1, 1, 1).expand(-1, self.rows.shape[1], 1)).squeeze(-1)
+        place = variable.view(-1, 1, 1).expand(-1, self.rows.shape[1], 1)
+        column = self.rows.gather(2, place).squeeze(-1)
         of_corr = self.corr[variable]
         row = of_corr - torch.bmm(of_corr.gather(1, self.slots).unsqueeze(1), self.rows).squeeze(1)
         row.scatter_(1, self.slots, column)
@@ -75,7 +76,7 @@ class _Multiplets:
         row[self.batch, variable] = pivot.squeeze(-1)
         row[:, -1] = 0
         self.rows.baddbmm_((column / pivot).unsqueeze(-1), row.unsqueeze(1), alpha=-1)
-        self.rows.scatter_(2, variable.view(-1, 1, 1).expand(-1, self.rows.shape[1], 1), (column / pivot.abs()).unsqueeze(-1))
+        self.rows.scatter_(2, place, (column / pivot.abs()).unsqueeze(-1))
         self.diagonal -= row.square() / pivot
         self.diagonal[self.batch, variable] = -1 / pivot.squeeze(-1)
         row /= pivot.abs()

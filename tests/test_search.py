@@ -1,0 +1,124 @@
+"""Extremes of every order, and the search among many variables, against the exhaustive list."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grok_synergy import oinfo
+from grok_synergy.oinfo import all_multiplets, extremes, o_information
+from grok_synergy.search import search_multiplet
+
+
+def correlations(n, seed=0, batch=(), mix=0.4):
+    rng = np.random.default_rng(seed)
+    mixing = np.eye(n) + mix * rng.normal(size=(*batch, n, n))
+    cov = mixing @ mixing.swapaxes(-1, -2)
+    scale = 1 / np.sqrt(np.diagonal(cov, axis1=-2, axis2=-1))
+    return cov * scale[..., None] * scale[..., None, :]
+
+
+@pytest.fixture(params=[(18, 27), (4, 27), (4, 6), (3, 4)], ids=["whole", "subtrees", "fixed bits", "many fixed bits"])
+def cut(request, monkeypatch):
+    "The tree whole, or cut so that small searches take the ways of large ones."
+    monkeypatch.setitem(oinfo.SUBTREE, "cpu", request.param[0])
+    monkeypatch.setattr(oinfo, "STORED", request.param[1])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("options", [{}, {"n_samples": 200}, {"max_size": 4}, {"min_size": 3, "max_size": 6}, {"min_size": 9}])
+def test_extremes_are_those_of_the_list(cut, options, threads):
+    corr = correlations(9, batch=(2,))
+    torch.set_num_threads(threads)
+    found, every = extremes(corr, top=3, **options), all_multiplets(corr, **options)
+    torch.set_num_threads(1)
+    assert found.orders.tolist() == sorted(set(every.orders.tolist()))
+    for batch in range(2):
+        for row, order in enumerate(found.orders):
+            omega = np.sort(every.omega[batch, every.orders == order])
+            for kind, ranked in enumerate((omega, omega[::-1])):
+                some = min(3, len(omega))
+                np.testing.assert_allclose(found.omega[batch, kind, row, :some], ranked[:some], atol=1e-11)
+                assert np.isnan(found.omega[batch, kind, row, some:]).all()
+                for rank in range(some):
+                    place = every.masks.tolist().index(found.masks[batch, kind, row, rank])
+                    assert found.tc[batch, kind, row, rank] == pytest.approx(every.tc[batch, place], abs=1e-11)
+
+
+def test_every_multiplet_is_right_however_the_tree_is_cut(cut):
+    corr = correlations(8)
+    every = all_multiplets(corr)
+    for i in range(len(every)):
+        members = np.array(every.members(i))
+        assert every.omega[i] == pytest.approx(o_information(corr[np.ix_(members, members)]), abs=1e-10)
+
+
+def test_blocks_have_extremes(cut):
+    corr, blocks = correlations(14), np.array([0, 0, 1, 2, 2, 2, 3, 4, 5, 5, 6, 7, 7, 7])
+    found, every = extremes(corr, blocks=blocks, n_samples=500), all_multiplets(corr, blocks=blocks, n_samples=500)
+    assert found.synergy == pytest.approx(-every.omega.min()) and found.redundancy == pytest.approx(every.omega.max())
+
+
+def test_more_variables_than_memory_would_hold_when_orders_are_few():
+    corr = correlations(29)
+    found = extremes(corr, max_size=3, min_size=3)
+    group = np.array([i for i in range(29) if int(found.masks[0, 0, 0]) >> i & 1])
+    assert found.omega[0, 0, 0] == pytest.approx(o_information(corr[np.ix_(group, group)]), abs=1e-11)
+    by_hand = min(o_information(corr[np.ix_(g, g)]) for g in map(np.array, [(0, 1, 2), (3, 9, 28), (27, 28, 5)]))
+    assert found.omega[0, 0, 0] <= by_hand + 1e-12
+
+
+@pytest.mark.parametrize("corr, options, message", [
+    (np.eye(33), {}, "33 units have"), (np.eye(5), {"top": 0}, "top=0 is not possible"),
+    (np.ones((4, 4)), {}, "column 1, 2 and 3 follows"), (np.eye(4), {"max_size": 5}, "max_size=5 with 4 variables")])
+def test_impossible_extremes_are_refused(corr, options, message):
+    with pytest.raises(ValueError, match=message):
+        extremes(corr, **options)
+
+
+# Search
+
+@settings(deadline=None, max_examples=12)
+@given(seed=st.integers(0, 10**6), size=st.integers(3, 11), extreme=st.sampled_from(["synergy", "redundancy"]))
+def test_search_finds_the_extreme_of_a_small_set(seed, size, extreme):
+    corr = correlations(11, seed)
+    exact = extremes(corr, min_size=size, max_size=size).omega[int(extreme == "redundancy"), 0, 0]
+    found = search_multiplet(corr, size, extreme=extreme)
+    assert found.omega == pytest.approx(exact, abs=1e-9) and len(found.members) == size
+    assert 0 < found.agreement <= 1 and len(found.restarts) == 32
+
+
+@pytest.mark.parametrize("n_samples", [None, 40])
+@pytest.mark.parametrize("extreme", ["synergy", "redundancy"])
+def test_search_for_any_size(extreme, n_samples):
+    corr = correlations(12, seed=3)
+    exact = extremes(corr, min_size=3, max_size=8, n_samples=n_samples)
+    found = search_multiplet(corr, extreme=extreme, max_size=8, n_samples=n_samples)
+    assert abs(found.omega) == pytest.approx(abs(float(getattr(exact, extreme))), abs=1e-9)
+    assert 3 <= len(found.members) <= 8
+
+
+def test_search_depends_on_its_seed_only():
+    corr = correlations(40, seed=1)
+    one, two = (search_multiplet(corr, 8, restarts=4, steps=50, seed=5) for _ in range(2))
+    assert one.members == two.members and (one.restarts == two.restarts).all()
+    other = search_multiplet(corr, 8, restarts=4, steps=50, seed=6)
+    assert (one.restarts != other.restarts).any()
+
+
+def test_what_is_found_is_what_it_says():
+    corr = correlations(60, seed=2)
+    found = search_multiplet(3.0 * corr, 9)  # a covariance serves as well
+    group = np.array(found.members)
+    assert found.omega == pytest.approx(o_information(corr[np.ix_(group, group)]), abs=1e-10)
+    assert found.omega == pytest.approx(found.restarts.min(), abs=1e-9)
+
+
+@pytest.mark.parametrize("corr, size, options, message", [
+    (np.eye(9), 2, {}, "size=2, max_size=None with 9 variables"), (np.eye(9), 10, {}, "size=10"),
+    (np.eye(9), 4, {"extreme": "max"}, "extreme='max' is unknown"), (np.eye(9), 4, {"restarts": 0}, "restarts=0"),
+    (np.ones((4, 4)), 3, {}, "singular"), (np.ones((2, 4, 4)), 3, {}, "give one")])
+def test_impossible_searches_are_refused(corr, size, options, message):
+    with pytest.raises(ValueError, match=message):
+        search_multiplet(corr, size, **options)
