@@ -27,7 +27,8 @@ def cut(request, monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("options", [{}, {"n_samples": 200}, {"max_size": 4}, {"min_size": 3, "max_size": 6}, {"min_size": 9}])
+@pytest.mark.parametrize("options", [{}, {"n_samples": 200}, {"max_size": 4}, {"min_size": 3, "max_size": 6},
+                                     {"min_size": 9}])
 def test_extremes_are_those_of_the_list(cut, options, threads):
     corr = correlations(9, batch=(2,))
     torch.set_num_threads(threads)
@@ -118,7 +119,7 @@ def test_what_is_found_is_what_it_says():
 @pytest.mark.parametrize("corr, size, options, message", [
     (np.eye(9), 2, {}, "size=2, max_size=None with 9 variables"), (np.eye(9), 10, {}, "size=10"),
     (np.eye(9), 4, {"extreme": "max"}, "extreme='max' is unknown"), (np.eye(9), 4, {"restarts": 0}, "restarts=0"),
-    (np.ones((4, 4)), 3, {}, "singular"), (np.ones((2, 4, 4)), 3, {}, "give one")])
+    (np.ones((4, 4)), 3, {}, "singular"), (np.stack([np.eye(4)] * 2), 3, {}, "give one")])
 def test_impossible_searches_are_refused(corr, size, options, message):
     with pytest.raises(ValueError, match=message):
         search_multiplet(corr, size, **options)
