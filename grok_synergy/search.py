@@ -86,7 +86,7 @@ class _Multiplets:
         self.logdet += pivot.squeeze(-1).abs().log2()
         self.rows[..., -1], self.diagonal[:, -1] = 0, 1
 
-# %% ../nbs/03b_search.ipynb #b65c138e
+# %% ../nbs/03b_search.ipynb #e1e1343f
 @dataclass(frozen=True)
 class Found:
     "The best multiplet of a search, and how far its restarts agree."
@@ -224,9 +224,14 @@ def search_multiplet(
     walk = _Multiplets(t, torch.nn.functional.pad(pairs, (0, most - 2), value=n))
     for _ in range(2, least):
         walk.toggle((sign * walk.neighbours()).masked_fill_(walk.members, torch.inf).argmin(1))
-    best = _anneal(walk, score, size, (4 * n if size is None else 40 * size) if steps is None else steps, generator)
-    walk = _Multiplets(t, best)  # afresh, without the rounding of a long walk
-    value = _descend(walk, score, size)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the arrays are too small to be shared
+    try:
+        best = _anneal(walk, score, size, (4 * n if size is None else 40 * size) if steps is None else steps, generator)
+        walk = _Multiplets(t, best)  # afresh, without the rounding of a long walk
+        value = _descend(walk, score, size)
+    finally:
+        torch.set_num_threads(threads)
     members = walk.members[value.argmin()].nonzero().flatten()
     group = t[members][:, members]
     tc, dtc = (float(measure(group, n_samples)) for measure in (total_correlation, dual_total_correlation))
