@@ -7,8 +7,8 @@ __all__ = ['ward_bins']
 
 # %% ../nbs/03a_binning.ipynb #db721e8d
 import numpy as np
-import torch
-from sklearn.cluster import AgglomerativeClustering
+from scipy.cluster.hierarchy import cut_tree, fcluster, ward
+from scipy.spatial.distance import squareform
 
 from .entropy import Array, as_tensor, name_columns
 
@@ -26,11 +26,13 @@ def ward_bins(
         raise ValueError(f"features of shape {tuple(columns.shape)} were given: give (samples, neurons)")
     if not 1 <= n_bins <= columns.shape[1]:
         raise ValueError(f"n_bins={n_bins!r} with {columns.shape[1]} neurons: give a number from 1 to the number of neurons")
-    broken = (~torch.isfinite(columns)).any(0).nonzero().flatten()
-    if len(broken):
-        raise ValueError(f"NaN or infinite features in column {name_columns(broken)}: remove those columns or samples")
     x = columns.double().numpy()
-    variance, directions = np.linalg.eigh(x.T @ x)
-    points = directions * np.sqrt(variance.clip(0))
-    points = np.column_stack([points, np.zeros(len(points))])  # SciPy suspects square tables of being distances
-    return AgglomerativeClustering(n_clusters=n_bins).fit_predict(points)
+    gram = x.T @ x
+    own = gram.diagonal()
+    if not np.isfinite(own).all():
+        raise ValueError(f"NaN or infinite features in column {name_columns(np.flatnonzero(~np.isfinite(own)))}: "
+                         "remove those columns or samples")
+    distances = np.sqrt((own[:, None] + own - 2 * gram).clip(0))
+    merges = ward(squareform(distances, checks=False))
+    labels = fcluster(merges, n_bins, "maxclust") - 1
+    return labels if labels.max() == n_bins - 1 else cut_tree(merges, n_bins).ravel()  # merges at equal distances

@@ -122,10 +122,10 @@ def measure_features(
         raise ValueError(f"features of shape {tuple(x.shape)} and type {x.dtype} were given: give (samples, neurons), real "
                          "numbers, two neurons or more")
     x = x if x.is_floating_point() else x.float()
-    broken = (~torch.isfinite(x)).any(1).nonzero().flatten()
-    if degenerate == "drop" and len(broken) and not torch.isfinite(x).all(0).any():
-        raise ValueError(f"every neuron has a NaN or infinite value, in {len(broken)} of {len(x)} samples: "
-                         "remove those samples")
+    finite = x.amin(0).isfinite() & x.amax(0).isfinite()
+    if degenerate == "drop" and not finite.any():
+        raise ValueError("every neuron has a NaN or infinite value, in "
+                         f"{int((~x.isfinite()).any(1).sum())} of {len(x)} samples: remove those samples")
     if degenerate == "raise":
         try:
             check_samples(x)
@@ -139,7 +139,7 @@ def measure_features(
     if bins is not None and len(np.unique(bins)) < max(settings.min_size, 2):
         raise ValueError(f"{len(np.unique(bins))} bins were given: give {max(settings.min_size, 2)} or more")
     if bins is None:
-        bins = ward_bins(x.nan_to_num(0.0, 0.0, 0.0), min(settings.n_bins, x.shape[1]))
+        bins = ward_bins(x if finite.all() else x.nan_to_num(0.0, 0.0, 0.0), min(settings.n_bins, x.shape[1]))
     return _read(x, settings, np.asarray(bins), degenerate)
 
 
@@ -148,11 +148,11 @@ def _read(x: Tensor, settings: Measurement, bins: np.ndarray, degenerate: str) -
     usable = live_columns(x) if degenerate == "drop" else torch.ones(x.shape[1], dtype=torch.bool)
     if not usable.any():
         return _empty_reading(~usable.numpy(), settings)
-    corr = copula_correlation(x[:, usable], settings.ties)
+    corr = copula_correlation(x if usable.all() else x[:, usable], settings.ties)
     if degenerate == "drop":
         independent = independent_columns(corr)
         usable[usable.clone()] = independent
-        corr = corr[independent][:, independent]
+        corr = corr if independent.all() else corr[independent][:, independent]
     kept = usable.numpy()
     present = np.unique(bins[kept])
     if len(present) < max(settings.min_size, 2):

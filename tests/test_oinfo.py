@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from grok_synergy.entropy import gaussian_entropy
 from grok_synergy.oinfo import (
+    HELD,
     all_multiplets,
     dual_total_correlation,
     o_information,
@@ -166,6 +167,23 @@ def test_unions_are_the_neurons_taken_on_their_own(seed, k, batch):
         alone = [measure(part(corr, neurons)) for measure in MEASURES]
         np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-11)
         assert found.sizes[i] == len(neurons)
+
+
+@pytest.mark.parametrize("held", [500, 20_000])
+def test_unions_do_not_depend_on_how_nodes_are_grouped(held, monkeypatch):
+    corr, bins = random_corr(3, 40, seed=1), np.random.default_rng(0).integers(0, 9, 40)
+    whole = union_multiplets(corr, bins)
+    monkeypatch.setitem(HELD, "cpu", held)
+    for found in (union_multiplets(corr, bins), union_multiplets(corr[1], bins)):
+        chosen = whole.omega if found.omega.ndim == 2 else whole.omega[1]
+        np.testing.assert_allclose(found.omega, chosen, atol=1e-11)
+
+
+def test_pairs_have_no_o_information_to_the_last_bit():
+    corr, blocks = random_corr(12, seed=2), np.arange(12) // 3
+    for found in (all_multiplets(corr, max_size=2), all_multiplets(corr, blocks=blocks, max_size=2),
+                  all_multiplets(corr, max_size=2, n_samples=200)):
+        assert (found.omega == 0).all()
 
 
 @pytest.mark.parametrize("search", [all_multiplets, partial(all_multiplets, blocks=[2, 0, 0, 1, 3, 1]),
