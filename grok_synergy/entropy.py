@@ -160,17 +160,19 @@ def copula_normal(
     return like(_scores(as_tensor(x).mT.contiguous(), ties, seed).mT, x)
 
 # %% ../nbs/02_entropy.ipynb #c2c45e20
-def _correlate(columns: Tensor) -> Tensor:
-    "Pearson correlation of (..., variables, samples) in float64, whatever order the samples come in."
+def _in_order_of_content(columns: Tensor) -> Tensor:
+    "The samples of (..., variables, samples) in an order that depends on their content alone."
     generator = torch.Generator().manual_seed(0)
     multiplier = torch.randint(-2**62, 2**62, (columns.shape[-2], 1), generator=generator).to(columns.device) | 1
     parts = zip(columns.view(torch.int64).split(16, -2), multiplier.split(16), strict=True)
-    digest = sum((part * factor).sum(-2, keepdim=True) for part, factor in parts)  # depends on a sample's content alone
-    order = digest.argsort(-1)
+    order = sum((part * factor).sum(-2, keepdim=True) for part, factor in parts).argsort(-1)
     if columns.ndim > 2 or columns.is_cuda:
-        z = columns.gather(-1, order.expand(columns.shape))
-    else:  # NumPy is three times faster at this
-        z = torch.as_tensor(columns.numpy().take(order.flatten().numpy(), -1))
+        return columns.gather(-1, order.expand(columns.shape))
+    return torch.as_tensor(columns.numpy().take(order.flatten().numpy(), -1))  # NumPy is faster at this
+
+
+def _correlate(z: Tensor) -> Tensor:
+    "Pearson correlation of (..., variables, samples) in float64, which are centred where they are."
     z -= z.mean(-1, keepdim=True)
     cov = torch.as_tensor(np.matmul(z.numpy(), z.mT.numpy())) if z.device.type == "cpu" else z @ z.mT
     deviation = cov.diagonal(dim1=-2, dim2=-1).sqrt()
@@ -188,7 +190,7 @@ def correlation(
     Raises `ValueError` naming the columns that are constant or not finite.
     """
     check_samples(x)
-    return like(_correlate(as_tensor(x).double().mT.contiguous()), x)
+    return like(_correlate(_in_order_of_content(as_tensor(x).double().mT.contiguous())), x)
 
 
 def copula_correlation(
@@ -196,13 +198,14 @@ def copula_correlation(
     ties: str = "average",  # rule for equal values: "average", "ordinal", "numpy" or "random"
     seed: int = 0,          # for ties="random": seed of the order drawn for equal values
 ) -> Array:                 # (..., variables, variables) correlations of the normal scores, float64
-    """The correlation matrix of the Gaussian copula.
+    """The correlation matrix of the Gaussian copula; with mid-ranks the same to the last bit in whatever order samples come.
 
     Raises `ValueError` naming the columns that are constant or not finite. Source: Ince et al. (2017).
     """
     _check_ties(ties)
     check_samples(x)
-    return like(_correlate(_scores(as_tensor(x).mT.contiguous(), ties, seed)), x)
+    scores = _scores(as_tensor(x).mT.contiguous(), ties, seed)
+    return like(_correlate(_in_order_of_content(scores) if ties == "average" else scores), x)
 
 # %% ../nbs/02_entropy.ipynb #3dac237d
 def independent_columns(
