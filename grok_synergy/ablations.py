@@ -8,6 +8,7 @@ __all__ = ['PLAN', 'TARGET', 'DRAWN', 'HeldNeurons', 'sub_network', 'retrain', '
 
 # %% ../nbs/06_ablations.ipynb #ab000003
 import json
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,8 +128,8 @@ def retrain(
 ) -> xr.Dataset:                   # (step): train_loss, test_loss (nats), train_acc, test_acc
     """The learning curves of a sub-network trained alone, on one thread.
 
-    Raises `ValueError` for a mask of another shape or type or without neurons, and for settings out of range. Source: Clauw, Stramaglia and
-    Marinazzo (2024), section 7.
+    Raises `ValueError` for a mask of another shape or type or without neurons, and for settings out of range. Source:
+    Clauw, Stramaglia and Marinazzo (2024), section 7.
     """
     neurons, steps = np.asarray(neurons), experiment.steps if steps is None else steps
     if neurons.dtype != bool or neurons.shape != (experiment.width,):
@@ -248,7 +249,8 @@ def outcome(
     steps_98 = first("test_acc", TARGET)
     seen = seen if np.isnan(steps_98) else seen.sel(step=seen.step <= steps_98)
     return {"steps_98": steps_98, "steps_train_98": first("train_acc", TARGET), "censored_at": int(seen.step[-1]),
-            "rise": float(np.log10(first("test_acc", 0.9) / first("test_acc", 0.1))), "best_test_acc": float(seen.test_acc.max())}
+            "rise": float(np.log10(first("test_acc", 0.9) / first("test_acc", 0.1))),
+            "best_test_acc": float(seen.test_acc.max())}
 
 
 def ablate(
@@ -260,7 +262,8 @@ def ablate(
     preset: str,                      # with which preset the measures were taken; a column of the result
     phase: str = "emergence",         # from which phase the multiplets are taken
     steps: int | None = None,         # optimiser updates; None: those of the experiment
-    n_random: int = 5,                # draws of random and of matched sub-networks
+    n_random: int = 5,                # draws of random sub-networks
+    n_other: int = 2,                 # draws of matched ones, and of random ones with the biases removed
     whole: bool = False,              # train what the paper draws to the last step, not just to 98 % test accuracy
     full: xr.Dataset | None = None,   # curves of the whole network from `retrain`; None: it is trained too
 ) -> tuple[pd.DataFrame, xr.Dataset]:  # one row a network; test_acc (variant, step) of the full, synergistic and inverse
@@ -270,22 +273,23 @@ def ablate(
     """
     choice = choose(measures, metrics, phase)
     norms = init_weights(experiment.task, [seed], experiment.width).W1[0].norm(dim=1).numpy()
-    multiplets = [("synergistic", 0, choice.synergistic), ("inverse", 0, ~choice.synergistic), ("redundant", 0, choice.redundant)]
+    multiplets = [("synergistic", 0, choice.synergistic), ("inverse", 0, ~choice.synergistic),
+                  ("redundant", 0, choice.redundant)]
     randoms = [("random", draw, random_neurons(choice.synergistic, np.random.default_rng([seed, draw])))
                for draw in range(n_random)]
     matches = [("matched", draw, matched_neurons(choice.synergistic, norms, np.random.default_rng([seed, draw])))
-               for draw in range(n_random)]
+               for draw in range(n_other)]
     everything = np.ones(experiment.width, bool)
     runs = [*((*run, "kept") for run in [("full", 0, everything), *multiplets, *randoms, *matches]),
-            *((*run, "removed") for run in [*multiplets, *randoms])]
+            *((*run, "removed") for run in [*multiplets, *randoms[:n_other]])]
     done, rows, curves = {} if full is None else {(everything.tobytes(), "kept"): full}, [], {}
     for variant, draw, neurons, biases in runs:
         if not neurons.any():
             continue
         key = (neurons.tobytes(), "kept" if neurons.all() else biases)
         if key not in done:
-            to_the_end = whole and variant in DRAWN and biases == "kept"
-            done[key] = retrain(experiment, seed, neurons, biases=biases, stop_at=None if to_the_end else TARGET, steps=steps)
+            stop_at = None if whole and variant in DRAWN and biases == "kept" else TARGET
+            done[key] = retrain(experiment, seed, neurons, biases=biases, stop_at=stop_at, steps=steps)
         rows.append({"preset": preset, "condition": _name(experiment), "seed": seed, "phase": phase,
                      "phase_found": choice.phase_found, "chosen_step": choice.step, "variant": variant, "draw": draw,
                      "biases": biases, "neurons": int(neurons.sum()), **outcome(done[key])})
@@ -330,7 +334,8 @@ def _times(rows: pd.DataFrame, end: int, confidence: float) -> dict:
 
     sf = survival(rows)
     steps, share = sf.quantiles, sf.probabilities
-    with np.errstate(all="ignore"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the interval has no width where the share is 0 or 1
         low, high = (bound.probabilities for bound in sf.confidence_interval(confidence, method="log-log"))
     edges = np.r_[0, steps.clip(max=end), end]
     return {"networks": len(rows), "seeds": rows.seed.nunique(), "generalised": int(rows.steps_98.notna().sum()),
