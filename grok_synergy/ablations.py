@@ -161,9 +161,9 @@ def retrain(
                        "steps": steps})
 
 # %% ../nbs/06_ablations.ipynb #ab000019
-PLAN = {"wd0.1": {"phase": "delayed emergence", "steps": 4000},  # how each condition of section 7 is retrained
+PLAN = {"wd0.1": {"phase": "delayed emergence", "steps": 4000, "every": 10, "n_other": 1},  # of `ablate`, for each condition
         "wd2": {"phase": "emergence", "steps": 1500},
-        "alpha8": {"phase": "emergence", "steps": 1500}}
+        "alpha8": {"phase": "emergence", "steps": 2000}}
 
 
 @dataclass(frozen=True)
@@ -262,6 +262,7 @@ def ablate(
     preset: str,                      # with which preset the measures were taken; a column of the result
     phase: str = "emergence",         # from which phase the multiplets are taken
     steps: int | None = None,         # optimiser updates; None: those of the experiment
+    every: int = 5,                   # steps from one evaluation to the next
     n_random: int = 5,                # draws of random sub-networks
     n_other: int = 2,                 # draws of matched ones, and of random ones with the biases removed
     whole: bool = False,              # train what the paper draws to the last step, not just to 98 % test accuracy
@@ -289,7 +290,8 @@ def ablate(
         key = (neurons.tobytes(), "kept" if neurons.all() else biases)
         if key not in done:
             stop_at = None if whole and variant in DRAWN and biases == "kept" else TARGET
-            done[key] = retrain(experiment, seed, neurons, biases=biases, stop_at=stop_at, steps=steps)
+            done[key] = retrain(experiment, seed, neurons, biases=biases, stop_at=stop_at, every=every,
+                                steps=steps)
         rows.append({"preset": preset, "condition": _name(experiment), "seed": seed, "phase": phase,
                      "phase_found": choice.phase_found, "chosen_step": choice.step, "variant": variant, "draw": draw,
                      "biases": biases, "neurons": int(neurons.sum()), **outcome(done[key])})
