@@ -128,6 +128,7 @@ class Trainer:
         self,
         members: list[tuple[Experiment, int]],  # (experiment, seed) of each network
         device: str = "cpu",                    # where to train
+        initial: Weights | None = None,         # (networks, neurons, ...) to start from, of any width; None: each seed's own
     ):
         first = members[0][0]
         for experiment, _ in members:
@@ -136,32 +137,36 @@ class Trainer:
                     raise ValueError(f"networks with different {name} cannot be trained as one batch: train them apart")
         self.experiment, self.step, n = first, 0, len(members)
         task = first.task
-        initial = [init_weights(task, [seed], experiment.width, experiment.alpha) for experiment, seed in members]
-        initial = Weights(*(torch.cat(parts).to(device) for parts in zip(*initial, strict=True)))
+        if initial is None:
+            each = [init_weights(task, [seed], experiment.width, experiment.alpha) for experiment, seed in members]
+            initial = Weights(*map(torch.cat, zip(*each, strict=True)))
+        initial = Weights(*(tensor.to(device) for tensor in initial))
+        width = initial.b1.shape[1]
         self.norm = weight_norm(initial)
         self.keeps_norm = torch.tensor([experiment.keep_norm for experiment, _ in members], device=device)
-        for i, (experiment, _) in enumerate(members):
-            if experiment.zero_last:
-                initial.W2[i] = 0.0
         # The parameters of each kind lie side by side as (networks, rows, neurons): columns of W1, the bias, rows of W2.
         self.table = torch.cat([initial.W1.mT, initial.b1.unsqueeze(1), initial.W2], 1).contiguous()
+        for i, (experiment, _) in enumerate(members):
+            if experiment.zero_last:
+                self.weights.W2[i] = 0.0
         self.lr = torch.tensor([experiment.lr for experiment, _ in members], device=device).view(n, 1, 1)
         self.wd = torch.tensor([experiment.wd for experiment, _ in members], device=device).view(n, 1, 1)
         self.first_moment, self.second_moment = torch.zeros_like(self.table), torch.zeros_like(self.table)
         self.gradient, self.scratch = torch.zeros_like(self.table), torch.empty_like(self.table)
 
         pairs, targets = (part[task.train_index].to(device) for part in (task.pairs, task.targets))
-        self.shifted = self.table.new_empty(n, task.p, first.width)  # the columns of W1 for a, with the bias added
+        self.shifted = self.table.new_empty(n, task.p, width)  # the columns of W1 for a, with the bias added
         network = torch.arange(n, device=device).view(n, 1)
         one_hot_target = torch.nn.functional.one_hot(targets, task.p).to(self.table)
         self.samples = len(pairs)
         chunk = min(self.samples, 1024) if device == "cpu" else self.samples  # on a CPU, what stays in its cache
-        buffers = [self.table.new_empty(n * chunk * width) for width in (first.width, first.width, task.p, task.p)]
+        widths = (width, width, task.p, task.p)
+        buffers = [self.table.new_empty(n * chunk * columns) for columns in widths]
         self.chunks = [
             (*((network * height + row).flatten() for height, row in
                ((task.p, a), (self.table.shape[1], a), (self.table.shape[1], task.p + b))), one_hot,
-             *(buffer[:n * len(a) * width].view(n, len(a), width)
-               for buffer, width in zip(buffers, (first.width, first.width, task.p, task.p), strict=True)))
+             *(buffer[:n * len(a) * columns].view(n, len(a), columns)
+               for buffer, columns in zip(buffers, widths, strict=True)))
             for a, b, one_hot in zip(*(part.split(chunk) for part in (*pairs.T, one_hot_target)), strict=True)]
 
     @property
@@ -194,6 +199,11 @@ class Trainer:
         "One step of AdamW, and of the norm constraint where a network has it."
         self.step += 1
         self.update_gradient()
+        self.optimise()
+        self.constrain()
+
+    def optimise(self) -> None:
+        "Moves the parameters by the gradient, as AdamW does."
         (beta1, beta2), eps = self.experiment.betas, self.experiment.eps
         self.first_moment.lerp_(self.gradient, 1 - beta1)
         self.second_moment.mul_(beta2).addcmul_(self.gradient, self.gradient, value=1 - beta2)
@@ -201,6 +211,9 @@ class Trainer:
         self.scratch.div_((1 - beta2**self.step)**0.5).add_(eps)
         torch.div(self.first_moment, self.scratch, out=self.scratch)
         self.table.mul_(1 - self.lr * self.wd).sub_(self.scratch.mul_(self.lr / (1 - beta1**self.step)))
+
+    def constrain(self) -> None:
+        "Restores the initial norm of the weights where a network is asked to keep it."
         if self.keeps_norm.any():
             factor = torch.where(self.keeps_norm, self.norm / weight_norm(self.weights), 1.0).view(-1, 1, 1)
             self.weights.W1.mul_(factor)
