@@ -511,15 +511,15 @@ def _train_all(parts: list[_Partial], device: str, progress: bool, threads: int)
             stopped.set()
 
 # %% ../nbs/01a_training.ipynb #b20f6d34
-def _locked(folder: Path, progress: bool):
-    "Keeps other processes from training a condition until the `with` block ends; waits for one that does."
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock")
+def _locked(path: Path, progress: bool):
+    "Keeps other processes from training the network of a file until the `with` block ends; waits for one that does."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_suffix(".lock"))
     try:
         return lock.acquire(blocking=False)
     except Timeout:
         if progress:
-            print(f"another process is training {folder.name}: waiting for it", flush=True)
+            print(f"another process is training {path.parent.name}, {path.stem}: waiting for it", flush=True)
         return lock.acquire()
 
 
@@ -551,8 +551,8 @@ def train_many(
     stored = {path: load_dataset(path) for path in networks}
     missing = [path for path in networks if stored[path] is None]
     with ExitStack() as locks:
-        for folder in sorted({path.parent for path in missing}):  # all processes in one order, so that none waits forever
-            locks.enter_context(_locked(folder, progress))
+        for path in sorted(missing):  # all processes in one order, so that none waits forever
+            locks.enter_context(_locked(path, progress))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # damage was reported above
             stored |= {path: load_dataset(path) for path in missing}  # another process may have made it meanwhile
