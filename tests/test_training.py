@@ -381,7 +381,7 @@ def test_waiting_for_another_process_is_said(tmp_path, capsys):
     with ThreadPoolExecutor(1) as pool:
         with FileLock(tmp_path / experiment.name / "seed-0.lock"):
             waiting = pool.submit(train, experiment, store=tmp_path)
-            wait_for(lambda: f"another process is training {experiment.name}, seed-0: waiting" in capsys.readouterr().out, 20)
+            wait_for(lambda: f"another process is training {experiment.name}, seed-0" in capsys.readouterr().out, 20)
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=1)
         waiting.result(timeout=20)
