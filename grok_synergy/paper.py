@@ -285,6 +285,19 @@ class Findings:
     ablations: pd.DataFrame                     # one row for each retrained sub-network
     curves: dict[str, dict[str, xr.Dataset]]    # by preset and condition: test_acc (seed, variant, step)
 
+    def first(
+        self,
+        seeds: int,  # how many seeds
+    ) -> "Findings":
+        "What was found with the first seeds of every condition."
+        def cut(by_condition):
+            return {name: found.isel(seed=slice(seeds)) for name, found in by_condition.items()}
+
+        chosen = {seed for found in cut(self.metrics).values() for seed in found.seed.values}
+        return Findings(cut(self.metrics), {preset: cut(found) for preset, found in self.measures.items()},
+                        self.ablations[self.ablations.seed.isin(chosen)],
+                        {preset: cut(found) for preset, found in self.curves.items()})
+
     def __repr__(self):
         seeds = [f"{name}: {found.sizes['seed']} seeds" for name, found in self.metrics.items()]
         return f"{', '.join(seeds)}; {len(self.ablations)} retrained sub-networks"
