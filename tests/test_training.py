@@ -344,11 +344,11 @@ def test_no_experiment_is_an_error(tmp_path):
 
 @pytest.fixture
 def locks(monkeypatch):
-    """The names of the folders that are locked, in order."""
+    """The networks that are locked, as folder and file, in order."""
     names = []
 
     def spied(path):
-        names.append(path.parent.name)
+        names.append((path.parent.name, path.stem))
         return FileLock(path)
 
     monkeypatch.setattr(training, "FileLock", spied)
@@ -364,27 +364,34 @@ def test_what_is_stored_is_neither_trained_nor_locked_again(tmp_path, updates, l
         xr.testing.assert_identical(before.data, again.data)
     assert not updates and not locks
     run_many(SEVERAL, tmp_path, device="cpu")
-    names = {experiment.name for experiment in SEVERAL[2:]}
-    assert {name for name, _ in updates} == set(locks) == names
+    networks = {(experiment.name, f"seed-{seed}") for experiment in SEVERAL[2:] for seed in experiment.seeds}
+    assert set(locks) == networks and {name for name, _ in updates} == {name for name, _ in networks}
     assert {path: path.stat().st_mtime_ns for path in files} == files
 
 
 def test_locks_are_taken_in_one_order(tmp_path, locks):
     for store, experiments in [(tmp_path / "a", SEVERAL), (tmp_path / "b", SEVERAL[::-1])]:
         run_many(experiments, store, device="cpu")
-    assert locks == 2 * sorted(experiment.name for experiment in SEVERAL)
+    assert locks == 2 * sorted((experiment.name, f"seed-{seed}") for experiment in SEVERAL for seed in experiment.seeds)
 
 
 def test_waiting_for_another_process_is_said(tmp_path, capsys):
     experiment = Experiment(**{**SMALL, "steps": 5}, seeds=(0,))
     (tmp_path / experiment.name).mkdir()
     with ThreadPoolExecutor(1) as pool:
-        with FileLock(tmp_path / experiment.name / "lock"):
+        with FileLock(tmp_path / experiment.name / "seed-0.lock"):
             waiting = pool.submit(train, experiment, store=tmp_path)
-            wait_for(lambda: f"another process is training {experiment.name}" in capsys.readouterr().out, 20)
+            wait_for(lambda: f"another process is training {experiment.name}, seed-0" in capsys.readouterr().out, 20)
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=1)
         waiting.result(timeout=20)
+
+
+def test_another_seed_of_the_condition_does_not_wait(tmp_path):
+    experiment = Experiment(**{**SMALL, "steps": 5}, seeds=(0,))
+    (tmp_path / experiment.name).mkdir()
+    with FileLock(tmp_path / experiment.name / "seed-100.lock"), ThreadPoolExecutor(1) as pool:
+        pool.submit(run, experiment, tmp_path).result(timeout=20)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -1,0 +1,200 @@
+"""The study at a tiny size: killed, damaged, on a Dask cluster, and once more."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from dask.distributed import Client, LocalCluster, get_task_stream
+
+from grok_synergy import paper as study
+from grok_synergy.data import ModularTask
+from grok_synergy.paper import CONDITIONS, Condition, Job, Paper, load_paper, run_paper, stages
+from grok_synergy.phases import measure
+from grok_synergy.training import train
+
+TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 150, ""), Condition("alpha8", 0.0, 8.0, 100, "")), ablated=("wd2",),
+             seeds=(0, 100), figure_seeds=1, ablation_seeds=2, task=ModularTask(p=23), width=40, per_decade=8)
+RUN = """
+from pathlib import Path
+import sys
+sys.path.insert(0, {tests!r})
+from test_paper import TINY, run_paper
+run_paper(TINY, store=Path("store"), tables=Path("tables"), n_jobs=2)
+"""
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
+
+
+def results(store):
+    """The files of finished jobs and trained networks."""
+    return sorted(path for path in Path(store).rglob("*.nc") if not path.name.startswith("."))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    run_paper(TINY, store=folder / "store", tables=folder / "tables", n_jobs=1, progress=False)
+    return folder
+
+
+def test_tables_hold_what_was_measured(undisturbed):
+    found = load_paper(undisturbed / "tables")
+    experiment = TINY.experiment("alpha8", TINY.seeds)
+    trajectory = train(experiment, store=undisturbed / "store", progress=False)
+    assert experiment.keep_norm and experiment.zero_last
+    for preset in ("published", "tie_safe"):
+        direct = measure(trajectory, preset=preset, progress=False)
+        table = found.measures[preset]["alpha8"]
+        assert table.sizes["neuron"] == TINY.width and "synergy_neurons" not in table
+        for name in ("synergy", "redundancy", "synergy_size", "tc", "dropped"):
+            np.testing.assert_allclose(table[name], direct[name], rtol=1e-6)
+    np.testing.assert_allclose(found.metrics["alpha8"].test_loss, trajectory.metrics.test_loss, rtol=1e-6)
+    assert set(found.curves) == {"published", "tie_safe"} and set(found.curves["published"]) == {"wd2"}
+    assert found.curves["published"]["wd2"].seed.values.tolist() == [0]
+    assert set(found.ablations.seed) == {0, 100} and set(found.ablations.preset) == {"published", "tie_safe"}
+
+
+def test_killed_and_run_again_gives_the_files_of_an_undisturbed_run(undisturbed, tmp_path):
+    script = [sys.executable, "-c", RUN.format(tests=str(Path(__file__).parent))]
+    killed = subprocess.Popen(script, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    while not list((tmp_path / "store").rglob("*-study-*.nc")):
+        assert killed.poll() is None, "ended before it could be killed"
+        time.sleep(0.005)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "tables").exists()
+    finished = {path: path.stat().st_mtime_ns for path in results(tmp_path / "store")}
+    assert 0 < len(finished) < len(results(undisturbed / "store"))
+    again = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr
+    assert "ends about" in again.stdout and not again.stdout.lstrip("\r").startswith("0 %")
+    assert finished == {path: path.stat().st_mtime_ns for path in finished}
+    assert contents(tmp_path / "tables") == contents(undisturbed / "tables")
+
+
+def test_the_same_call_runs_on_a_dask_cluster(undisturbed, tmp_path):
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        with Client(cluster) as client, joblib.parallel_config(backend="dask"), get_task_stream(client) as stream:
+            run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", progress=False)
+    assert len(stream.data) >= len(sum(stages(TINY), [])) and len({task["worker"] for task in stream.data}) == 2
+    assert contents(tmp_path / "tables") == contents(undisturbed / "tables")
+
+
+def test_what_is_done_is_not_done_again(undisturbed, monkeypatch):
+    def refuse(self, store):
+        raise AssertionError(f"{self} was done before")
+
+    monkeypatch.setattr(Job, "run", refuse)
+    before = contents(undisturbed / "tables")
+    run_paper(TINY, store=undisturbed / "store", tables=undisturbed / "tables", n_jobs=1)
+    assert contents(undisturbed / "tables") == before
+
+
+def test_a_damaged_result_is_made_again(undisturbed, tmp_path):
+    store = tmp_path / "store"
+    subprocess.run(["cp", "-r", undisturbed / "store", store], check=True)
+    path = Job(TINY, "alpha8", 100).path(store)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-500])
+    with pytest.warns(UserWarning, match="is damaged"):
+        run_paper(TINY, store=store, tables=tmp_path / "tables", n_jobs=1, progress=False)
+    assert path.read_bytes() == whole
+    assert contents(tmp_path / "tables") == contents(undisturbed / "tables")
+
+
+def test_figures_are_drawn_before_the_other_seeds_begin(tmp_path):
+    seen = []
+
+    def draw():
+        found = load_paper(tmp_path / "tables")
+        seen.append((found.metrics["wd2"].seed.values.tolist(), sorted(set(found.ablations.seed)),
+                     Job(TINY, "wd2", 100).path(tmp_path / "store").exists()))
+
+    run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False, draw=draw)
+    assert seen == [([0], [0], False), ([0, 100], [0, 100], True)]
+    run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False, draw=draw)
+    assert len(seen) == 3  # everything was there, so once
+
+
+def test_every_network_is_trained_on_a_cuda_device_first(undisturbed, tmp_path, monkeypatch):
+    asked = []
+
+    def spied(experiments, **settings):
+        asked.extend((settings["device"], experiment.name, experiment.seeds) for experiment in experiments)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(study, "train_many", spied)
+    run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False)
+    names = {TINY.experiment(name, [0]).name for name in ("wd2", "alpha8")}
+    assert set(asked) == {("cuda", name, (seed,)) for name in names for seed in TINY.seeds}
+    assert contents(tmp_path / "tables") == contents(undisturbed / "tables")
+    asked.clear()
+    run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False)
+    assert not asked
+
+
+def test_stages_hold_every_job_once_with_the_figures_first():
+    jobs = stages(Paper())
+    flat = [job for stage in jobs for job in stage]
+    assert len(set(flat)) == len(flat) == 7 * 20 + 3 * 10
+    assert [len(stage) for stage in jobs] == [7 * 5, 3 * 5, 7 * 15, 3 * 5]
+    assert {job.seed for job in jobs[0] + jobs[1]} == {0, 100, 200, 300, 400}
+    assert all(job.drawn for job in jobs[0] + jobs[1]) and not any(job.drawn for job in jobs[2] + jobs[3])
+    for stage in jobs:
+        assert [job.seconds for job in stage] == sorted((job.seconds for job in stage), reverse=True)
+
+
+def test_results_of_other_settings_are_other_files():
+    job = Job(TINY, "wd2", 100, subnetworks=True)
+    others = [replace(job, seed=0), replace(job, subnetworks=False), replace(job, condition="alpha8"),
+              replace(job, paper=replace(TINY, presets=("tie_safe",))), replace(job, paper=replace(TINY, width=41)),
+              replace(job, paper=replace(TINY, figure_seeds=2))]
+    assert len({other.path("store") for other in [job, *others]}) == 7
+    assert job.path("store") == replace(job, paper=replace(TINY, seeds=(0, 100, 200))).path("store")
+
+
+def test_checkpoints_of_shorter_budgets_are_those_of_longer_ones():
+    by_steps = sorted(CONDITIONS, key=lambda condition: condition.steps)
+    longest = Paper().experiment(by_steps[-1].name, [0]).checkpoints
+    for condition in by_steps:
+        assert set(Paper().experiment(condition.name, [0]).checkpoints[:-1]) <= set(longest)
+
+
+@pytest.mark.parametrize("settings, message", [
+    (dict(ablated=("wd3",)), r"ablated=\('wd3',\) is not possible: give some of wd0.1, wd2"),
+    (dict(conditions=CONDITIONS[:1] * 2, ablated=()), "under names that differ"),
+    (dict(conditions=(), ablated=()), "conditions=.. is not possible: give one or more"),
+    (dict(presets=("publish",)), "give some of published, tie_safe"),
+    (dict(ablation_seeds=21), "ablation_seeds=21 is not possible: give 1 to 20"),
+    (dict(ablation_seeds=3), "figure_seeds=5 is not possible: give 1 to 3"),
+])
+def test_impossible_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Paper(**settings)
+
+
+def test_tables_of_the_project_are_whole():
+    folder = Path(__file__).resolve().parents[1] / "figures" / "tables"
+    if not folder.exists():
+        pytest.skip("the study has not been run here")
+    found, paper = load_paper(folder), Paper()
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
+    assert set(found.metrics) == {condition.name for condition in paper.conditions}
+    for condition in paper.conditions:
+        for data in (found.metrics[condition.name], *(found.measures[preset][condition.name] for preset in paper.presets)):
+            assert tuple(data.seed.values) == paper.seeds and int(data.step[-1]) == condition.steps
+            assert data.to_array().notnull().all()
+    assert set(found.ablations.condition) == set(paper.ablated)
+    assert all(set(rows.seed) == set(paper.seeds[:10]) for _, rows in found.ablations.groupby(["condition", "preset"]))
+    assert all(isinstance(curves, xr.Dataset) for kind in found.curves.values() for curves in kind.values())
