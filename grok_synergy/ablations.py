@@ -162,8 +162,8 @@ def retrain(
 
 # %% ../nbs/06_ablations.ipynb #ab000019
 PLAN = {"wd0.1": {"phase": "delayed emergence", "steps": 4000, "every": 10, "n_other": 1},  # of `ablate`, for each condition
-        "wd2": {"phase": "emergence", "steps": 1500},
-        "alpha8": {"phase": "emergence", "steps": 2000}}
+        "wd2": {"phase": "emergence", "steps": 1500, "every": 10, "n_other": 1},
+        "alpha8": {"phase": "emergence", "steps": 2000, "every": 10, "n_other": 1}}
 
 
 @dataclass(frozen=True)
@@ -263,15 +263,18 @@ def ablate(
     phase: str = "emergence",         # from which phase the multiplets are taken
     steps: int | None = None,         # optimiser updates; None: those of the experiment
     every: int = 5,                   # steps from one evaluation to the next
+    part: str = "all",                # "drawn": what the paper draws, "controls": the others, or "all"
     n_random: int = 5,                # draws of random sub-networks
     n_other: int = 2,                 # draws of matched ones, and of random ones with the biases removed
     whole: bool = False,              # train what the paper draws to the last step, not just to 98 % test accuracy
-    full: xr.Dataset | None = None,   # curves of the whole network from `retrain`; None: it is trained too
-) -> tuple[pd.DataFrame, xr.Dataset]:  # one row a network; test_acc (variant, step) of the full, synergistic and inverse
+    full: xr.Dataset | None = None,   # curves of the whole network from `retrain`; None: it is trained where it is needed
+) -> tuple[pd.DataFrame, xr.Dataset]:  # one row a network; test_acc (variant, step) of what the paper draws
     """Retrains the multiplets of one seed, their controls and the whole network; the same inputs give the same result.
 
     Raises `ValueError` as `choose` and `retrain` do. Source: Clauw, Stramaglia and Marinazzo (2024), section 7.
     """
+    if part not in ("drawn", "controls", "all"):
+        raise ValueError(f"part={part!r} is unknown: choose 'drawn', 'controls' or 'all'")
     choice = choose(measures, metrics, phase)
     norms = init_weights(experiment.task, [seed], experiment.width).W1[0].norm(dim=1).numpy()
     multiplets = [("synergistic", 0, choice.synergistic), ("inverse", 0, ~choice.synergistic),
@@ -283,21 +286,22 @@ def ablate(
     everything = np.ones(experiment.width, bool)
     runs = [*((*run, "kept") for run in [("full", 0, everything), *multiplets, *randoms, *matches]),
             *((*run, "removed") for run in [*multiplets, *randoms[:n_other]])]
+    runs = [(*run, run[0] in DRAWN and run[-1] == "kept") for run in runs]
     done, rows, curves = {} if full is None else {(everything.tobytes(), "kept"): full}, [], {}
-    for variant, draw, neurons, biases in runs:
-        if not neurons.any():
+    for variant, draw, neurons, biases, drawn in runs:
+        if not neurons.any() or part != "all" and drawn != (part == "drawn"):
             continue
         key = (neurons.tobytes(), "kept" if neurons.all() else biases)
         if key not in done:
-            stop_at = None if whole and variant in DRAWN and biases == "kept" else TARGET
+            stop_at = None if whole and drawn else TARGET
             done[key] = retrain(experiment, seed, neurons, biases=biases, stop_at=stop_at, every=every,
                                 steps=steps)
         rows.append({"preset": preset, "condition": _name(experiment), "seed": seed, "phase": phase,
                      "phase_found": choice.phase_found, "chosen_step": choice.step, "variant": variant, "draw": draw,
                      "biases": biases, "neurons": int(neurons.sum()), **outcome(done[key])})
-        if variant in DRAWN and biases == "kept":
+        if drawn:
             curves[variant] = done[key].test_acc.drop_attrs()
-    joined = xr.concat(curves.values(), pd.Index(list(curves), name="variant"), join="outer")
+    joined = xr.concat(curves.values(), pd.Index(list(curves), name="variant"), join="outer") if curves else xr.DataArray()
     return pd.DataFrame(rows), joined.to_dataset(name="test_acc")
 
 

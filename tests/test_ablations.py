@@ -333,6 +333,13 @@ def test_one_seed_gives_the_whole_table():
     again, same = ablate(SMALL, 0, measures, metrics, preset="tie_safe", n_random=3)
     pd.testing.assert_frame_equal(rows, again)
     xr.testing.assert_identical(curves, same)
+    drawn, same = ablate(SMALL, 0, measures, metrics, preset="tie_safe", part="drawn")
+    controls, nothing = ablate(SMALL, 0, measures, metrics, preset="tie_safe", part="controls", n_random=3)
+    assert len(nothing.dims) == 0
+    pd.testing.assert_frame_equal(pd.concat([drawn, controls], ignore_index=True), rows)
+    xr.testing.assert_identical(curves, same)
+    with pytest.raises(ValueError, match="part='some' is unknown"):
+        ablate(SMALL, 0, measures, metrics, preset="tie_safe", part="some")
 
 
 def test_each_row_is_its_network():
