@@ -159,7 +159,7 @@ def null_extremes(
     """Min and max Ω of the data beside those of data whose columns were torn apart.
 
     Raises `ValueError` for an unknown kind or rule, for columns without a correlation (named), for bins beside blocks,
-    and for more than 24 units or 16 bins. Source: Davison and Hinkley (1997), section 4.3; Theiler et al. (1992).
+    and for more than 24 units or 16 bins. Source: Davison and Hinkley (1997), section 4.3; Lancaster et al. (2018).
     """
     if kind not in _KINDS:
         raise ValueError(f"kind={kind!r} is unknown: choose one of {', '.join(map(repr, _KINDS))}")
@@ -319,8 +319,8 @@ def bootstrap_extremes(
     for name, moved, spread in zip(_NAMES, displacement.tolist(), deviation.tolist(), strict=True):
         if abs(moved) > (0.5 + 2 / draws**0.5) * spread > 1e-9:  # the second part is the noise of so many draws
             warnings.warn(f"the resampled {name} lie {abs(moved):.2g} bits from where they should, {spread:.2g} being their "
-                          "standard deviation: do not trust the interval; samples are too few for the variables, or some "
-                          "variables nearly determine others", stacklevel=2)
+                          "standard deviation: do not trust the interval; samples are too few for the variables, some "
+                          "variables nearly determine others, or equal values are not ranked alike", stacklevel=2)
     return BootstrapExtremes(level, tuple(map(found.members, places)),
                              *(part.cpu().numpy() for part in (observed, same, anew)),
                              (same == anew).double().mean(1).cpu().numpy(), displacement.cpu().numpy())
