@@ -1,5 +1,6 @@
 """Null distributions and bootstrap intervals of extremes: calibrated, repeatable, and equal to the plain way."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -15,6 +16,7 @@ from grok_synergy.entropy import copula_correlation
 from grok_synergy.oinfo import all_multiplets, o_information, union_multiplets
 from grok_synergy.uncertainty import bootstrap_extremes, null_extremes
 
+pytestmark = pytest.mark.filterwarnings("ignore:the resampled")  # some tests draw too few, or under odd tie rules
 BINS = np.array([0, 1, 1, 2, 3, 3, 0, 4])
 
 
@@ -100,8 +102,9 @@ def test_observed_extremes_are_those_of_the_search(ties):
 
 
 def test_rounding_decides_no_p_value():
-    found = null_extremes(noise(100, 3), draws=50, max_size=2)  # pairs have no Ω
-    assert found.p_values.tolist() == [1, 1]
+    for groups in ({}, {"bins": np.arange(3)}):
+        found = null_extremes(noise(100, 3), draws=50, max_size=2, **groups)  # pairs have no Ω
+        assert found.p_values.tolist() == [1, 1]
 
 
 # Bootstrap
@@ -182,10 +185,26 @@ def test_interval_surrounds_the_observed_value_and_grows_with_the_level():
         assert (wide.observed < inner[:, 1]).all() and (inner[:, 1] < outer[:, 1]).all()
 
 
+@pytest.mark.parametrize("bias_correction", [True, False])
+def test_displacement_is_what_the_closed_form_leaves(bias_correction):
+    x = planted(60)
+    with warnings.catch_warnings(action="ignore"):
+        found = bootstrap_extremes(x, draws=50, bias_correction=bias_correction)
+    corr = copula_correlation(x)
+    for i, members in enumerate(map(list, found.members)):
+        plain, corrected = (o_information(corr[np.ix_(members, members)], n) for n in (None, 60))
+        resampled = found.same[i].mean() - (0 if bias_correction else plain - corrected)
+        assert abs(plain - corrected) > 1e-4
+        assert found.displacement[i] == pytest.approx(resampled - plain, abs=1e-10)
+
+
 def test_draws_that_cannot_be_trusted_are_told():
     rng = np.random.default_rng(0)
     with pytest.warns(UserWarning, match="resampled max Ω lie .* do not trust the interval"):
-        bootstrap_extremes(rng.normal(size=(300, 100)) + rng.normal(size=(300, 1)), bins=np.arange(100) % 4, draws=50)
+        x = rng.normal(size=(300, 20)) @ rng.normal(size=(20, 100)) / 4 + rng.normal(size=(300, 100))
+        found = bootstrap_extremes(x, bins=np.arange(100) % 4, draws=50)
+    assert (found.same[1] < found.observed[1]).all()  # the draws lie elsewhere, the interval does not
+    assert found.same_interval[1, 0] < found.observed[1] < found.same_interval[1, 1]
     for bias_correction in (True, False):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -215,8 +234,8 @@ def test_draws_depend_on_the_seed_alone(search, options, monkeypatch):
 
 def test_arrays_and_tensors_give_the_same():
     x = planted().astype(np.float32)
-    for search in (null_extremes, bootstrap_extremes):
-        one, two = search(x, draws=5), search(torch.as_tensor(x).requires_grad_(), draws=5)
+    for search, ties in itertools.product([null_extremes, bootstrap_extremes], ["average", "ordinal"]):
+        one, two = (search(data, draws=50, ties=ties) for data in (x, torch.tensor(x).requires_grad_()))
         assert one.table().equals(two.table()) and isinstance(two.observed, np.ndarray)
 
 
