@@ -182,7 +182,7 @@ _PAPER = {
     "wd2": {
         "train_acc": [(1, 0), (10, 0.3), (28, 1)], "test_acc": [(150, 0), (250, 1)],
         "test_loss": [(10, 0.66), (30, 0.9), (60, 0.7), (300, -1), (1000, -2)],
-        "synergy": [(10, 0), (30, 1.6), (100, 1.7), (300, 0.3)],
+        "synergy": [(10, 0), (30, 1.2), (100, 1.7), (300, 0.3)],
         "redundancy": [(10, 20), (30, 8), (100, 4), (150, 4), (300, 10), (600, 14)],
         "synergy_size": [(10, 30), (30, 190), (100, 200), (300, 60)]},
     "alpha8": {
@@ -360,7 +360,7 @@ def largest_change(
     longest: float,              # length of a window, decades
     together: bool = False,      # twice the least rise in either half of the window, not the rise from end to end
 ) -> pd.DataFrame:               # (seed): change, start, stop (steps); NaN where the stretch holds no window
-    "The window in which the curve that rises least rises most."
+    "The largest rise of the curve that rises least in a window, and the shortest window that holds 95 % of it."
     values = np.stack([curve.transpose("seed", "step").values for curve in curves])
     steps = curves[0].step.values
     rows = []
@@ -375,8 +375,9 @@ def largest_change(
         middle = (first + last) // 2  # the steps are even on a log scale
         halves = ((first, middle), (middle, last)) if together else ((first, last),)
         change = len(halves) * np.min([values[:, i, end] - values[:, i, begin] for begin, end in halves], (0, 1))
-        best = change.argmax()
-        rows.append((change[best], steps[first[best]], steps[last[best]]))
+        near = np.flatnonzero(change >= change.max() - 0.05 * abs(change.max()))
+        best = near[(last - first)[near].argmin()]  # flat ends of a window add nothing
+        rows.append((change.max(), steps[first[best]], steps[last[best]]))
     return pd.DataFrame(rows, curves[0].seed.values, ["change", "start", "stop"])
 
 
@@ -489,12 +490,12 @@ def decoupling_lag(evidence: Evidence, preset: str, *, condition: str) -> Bounds
 
 
 def final_excursion(evidence: Evidence, preset: str, *, condition: str) -> Bounds:
-    "The larger excursion of synergy and redundancy once the test loss has converged, ranges; NaN within 0.1 decades."
+    "The larger excursion of synergy and redundancy once the test loss has converged, ranges; unknown within 0.2 decades."
     loss = min_max(evidence.curve(None, condition, "test_loss"))
     last = float(loss.step[-1])
     away = abs(loss - loss.sel(step=loss.step >= last / 10**0.1).mean("step")) > VISIBLE.value
     converged = loss.step.where(away).max("step").fillna(FIRST).to_series()
-    converged = converged.where(converged < last / 10**0.1)
+    converged = converged.where(converged < last / 10**0.2)
     moved = [_range(_between(min_max(evidence.curve(preset, condition, name)), converged, converged * 0 + last))
              for name in ("synergy", "redundancy")]
     return Bounds.exact(np.maximum(*moved))
@@ -836,9 +837,9 @@ BOUND_LEVEL = 1 - FAMILY_ERROR / len(REGISTER)        # of each end of each inte
 def _estimate(values: Bounds) -> tuple[float, str]:
     "The median over seeds, and whether it is one (=) or a bound (≥, ≤)."
     low, high = np.sort(values.low)[(len(values.low) - 1) // 2], np.sort(values.high)[len(values.high) // 2]
-    if np.isfinite(low) == np.isfinite(high):
-        return (np.nan if low == -high else low / 2 + high / 2), "="
-    return (low, "≥") if np.isfinite(low) else (high, "≤")
+    if np.isfinite(low) != np.isfinite(high):
+        return (low, "≥") if np.isfinite(low) else (high, "≤")
+    return (np.nan if np.isinf(low) and low != high else low / 2 + high / 2), "="
 
 
 def _verdict(claim: Claim, evidence: Evidence, preset: str) -> dict:
@@ -877,7 +878,7 @@ _SECTIONS = {"4": "Section 4: evaluating grokking", "5.1": "Section 5.1: weight 
 
 
 def _number(value: float) -> str:
-    return str(value).replace("inf", "∞").replace("-", "−") if np.isinf(value) else f"{value:.3g}".replace("-", "−")
+    return f"{round(value, 2) + 0:.2f}".replace("inf", "∞").replace("-", "−")  # + 0: no minus zero
 
 
 def _finding(row: pd.Series) -> str:
@@ -897,14 +898,16 @@ def _sides(verdicts: pd.DataFrame) -> list[dict[str, pd.Series]]:
 
 def _differences(verdicts: pd.DataFrame) -> str:
     "A paragraph on the claims whose outcome depends on the preset."
-    differing = [sides for sides in _sides(verdicts) if len({row.outcome for row in sides.values()}) > 1]
-    if not differing:
+    groups = {}
+    for sides in _sides(verdicts):
+        case = "; ".join(f"{row.outcome} under the {_PRESET_WORDS[preset]} preset" for preset, row in sides.items())
+        if len({row.outcome for row in sides.values()}) > 1:
+            groups.setdefault(case, []).append(f"{sides['published'].statement.rstrip('.')} ({sides['published'].id})")
+    if not groups:
         return "Every claim has the same outcome under both presets."
-    cases = [f"“{sides['published'].statement.rstrip('.')}” ({sides['published'].id}) is "
-             + ", ".join(f"{row.outcome} under the {_PRESET_WORDS[preset]} preset" for preset, row in sides.items())
-             for sides in differing]
-    return (f"{len(differing)} of {verdicts.id.nunique()} claims have another outcome under the other preset, though both "
-            f"measure the very same networks: {'; '.join(cases)}.")
+    count = sum(map(len, groups.values()))
+    return (f"Both presets measure the very same networks; {count} of {verdicts.id.nunique()} claims come out differently. "
+            + " ".join(f"*{case.capitalize()}*: {'; '.join(claims)}." for case, claims in groups.items()))
 
 
 def claims_table(
