@@ -51,7 +51,7 @@ class Bounds:
 
     def __post_init__(self):
         for name, unknown in (("low", -np.inf), ("high", np.inf)):
-            object.__setattr__(self, name, getattr(self, name).astype(float).fillna(unknown).sort_index())
+            object.__setattr__(self, name, getattr(self, name).astype(float).fillna(unknown))
 
     @classmethod
     def exact(
@@ -130,6 +130,11 @@ class Evidence:
                                      "those of one trajectory")
         if self.ablations is not None and (missing := set(ABLATION_COLUMNS) - set(self.ablations)):
             raise ValueError(f"ablations lack the columns {', '.join(sorted(missing))}")
+
+    def __repr__(self):
+        measured = "; ".join(f"{preset} measures of {', '.join(tables)}" for preset, tables in self.measures.items())
+        networks = 0 if self.ablations is None else len(self.ablations)
+        return f"Evidence: metrics of {', '.join(self.metrics)}; {measured or 'no measures'}; {networks} retrained networks"
 
     def curve(
         self,
@@ -383,7 +388,7 @@ def largest_change(
 
 def phase_window(
     evidence: Evidence,
-    preset: str,
+    preset: str,     # whose measures
     *,
     condition: str,
     phase: str,      # of `PHASE_CHANGES`
@@ -401,19 +406,33 @@ def _scaled(evidence: Evidence, preset: str, condition: str, name: str) -> xr.Da
     return curve if name.endswith("acc") else min_max(curve)
 
 
-def phase_change(evidence: Evidence, preset: str, **choice) -> Bounds:
-    "How much the least of a phase's curves moves, ranges; choices of `phase_window`."
+def phase_change(
+    evidence: Evidence,
+    preset: str,  # whose measures
+    **choice,     # condition, phase and longest, as in `phase_window`
+) -> Bounds:      # ranges
+    "How much the least of a phase's curves moves."
     return Bounds.exact(phase_window(evidence, preset, **choice).change)
 
 # %% ../nbs/06a_claims.ipynb #22069496
-def start_level(evidence: Evidence, preset: str, *, condition: str, name: str) -> Bounds:
-    "Mean of a measure over steps 5 to 10, ranges above its lowest point."
+def start_level(
+    evidence: Evidence,
+    preset: str,     # whose measures
+    *,
+    condition: str,
+    name: str,       # "synergy" or "redundancy"
+) -> Bounds:         # ranges above the curve's lowest point
+    "Mean of a measure over steps 5 to 10."
     curve = min_max(evidence.curve(preset, condition, name))
     return Bounds.exact(curve.sel(step=curve.step <= 10).mean("step").to_series())
 
 
-def size_change(evidence: Evidence, preset: str, **choice) -> Bounds:
-    "Change of the synergistic multiplet's size in a phase, ranges; choices of `phase_window`."
+def size_change(
+    evidence: Evidence,
+    preset: str,  # whose measures
+    **choice,     # condition, phase and longest, as in `phase_window`
+) -> Bounds:      # ranges; 0 where the phase is not visible
+    "Change of the synergistic multiplet's size in a phase."
     window = phase_window(evidence, preset, **choice)
     size = min_max(evidence.curve(preset, choice["condition"], "synergy_size"))
     ends = [_at(size, window[end]) for end in ("start", "stop")]
@@ -446,8 +465,12 @@ def peak_height(
     return pd.Series(heights)
 
 
-def loss_peak(evidence: Evidence, preset: str, **choice) -> Bounds:
-    "Highest peak of the test loss in a phase or 0.1 decades beside it, decades; choices of `phase_window`."
+def loss_peak(
+    evidence: Evidence,
+    preset: str,  # whose measures
+    **choice,     # condition, phase and longest, as in `phase_window`
+) -> Bounds:      # decades of loss; 0 where the phase is not visible
+    "Highest peak of the test loss in a phase or 0.1 decades beside it."
     window = phase_window(evidence, preset, **choice)
     loss = evidence.curve(None, choice["condition"], "test_loss")
     return Bounds.exact(_if_visible(window, peak_height(loss, window.start / 10**0.1, window.stop * 10**0.1), 0))
@@ -465,7 +488,7 @@ def _between(curve: xr.DataArray, start: pd.Series, stop: pd.Series) -> xr.DataA
 
 def higher_peak(
     evidence: Evidence,
-    preset: str,
+    preset: str,     # whose measures
     *,
     condition: str,
     than: str,       # the condition compared with, seed by seed
@@ -480,8 +503,13 @@ def higher_peak(
     return Bounds.exact((highest[condition] - highest[than]) / unit)
 
 
-def decoupling_lag(evidence: Evidence, preset: str, *, condition: str) -> Bounds:
-    "From the highest synergy between memorisation and generalisation to the start of decoupling, decades."
+def decoupling_lag(
+    evidence: Evidence,
+    preset: str,  # whose measures
+    *,
+    condition: str,
+) -> Bounds:      # decades; infinite where decoupling is not visible
+    "From the highest synergy between memorisation and generalisation to the start of decoupling."
     stretch = _stretch(evidence, condition, "memorised", "generalised")
     synergy = _between(evidence.curve(preset, condition, "synergy"), *stretch)
     peak = synergy.step.where(synergy == synergy.max("step")).min("step").to_series()
@@ -489,8 +517,13 @@ def decoupling_lag(evidence: Evidence, preset: str, *, condition: str) -> Bounds
     return Bounds.exact(_if_visible(window, np.log10(window.start / peak), np.inf))
 
 
-def final_excursion(evidence: Evidence, preset: str, *, condition: str) -> Bounds:
-    "The larger excursion of synergy and redundancy once the test loss has converged, ranges; unknown within 0.2 decades."
+def final_excursion(
+    evidence: Evidence,
+    preset: str,  # whose measures
+    *,
+    condition: str,
+) -> Bounds:      # ranges; unknown where the loss converges in the last 0.2 decades
+    "The larger excursion of synergy and redundancy once the test loss has converged."
     loss = min_max(evidence.curve(None, condition, "test_loss"))
     last = float(loss.step[-1])
     away = abs(loss - loss.sel(step=loss.step >= last / 10**0.1).mean("step")) > VISIBLE.value
@@ -508,14 +541,24 @@ def _drop_and_rise(evidence: Evidence, preset: str, condition: str) -> tuple[pd.
     return largest_change([-redundancy], *stretch, HALF_DECADE), largest_change([synergy], *stretch, HALF_DECADE)
 
 
-def drop_and_rise(evidence: Evidence, preset: str, *, condition: str) -> Bounds:
-    "The lesser of redundancy's fall and synergy's rise in half a decade, ranges."
+def drop_and_rise(
+    evidence: Evidence,
+    preset: str,  # whose measures
+    *,
+    condition: str,
+) -> Bounds:      # ranges
+    "The lesser of redundancy's fall and synergy's rise in half a decade."
     drop, rise = _drop_and_rise(evidence, preset, condition)
     return Bounds.exact(np.minimum(drop.change, rise.change))
 
 
-def rise_after_drop(evidence: Evidence, preset: str, *, condition: str) -> Bounds:
-    "From the middle of redundancy's fall to the middle of synergy's rise, decades."
+def rise_after_drop(
+    evidence: Evidence,
+    preset: str,  # whose measures
+    *,
+    condition: str,
+) -> Bounds:      # decades; 0 where one of the two is not visible
+    "From the middle of redundancy's fall to the middle of synergy's rise."
     drop, rise = _drop_and_rise(evidence, preset, condition)
     delay = np.log10(rise.start * rise.stop / (drop.start * drop.stop)) / 2
     return Bounds.exact(_if_visible(drop, _if_visible(rise, delay, 0), 0))
@@ -523,7 +566,7 @@ def rise_after_drop(evidence: Evidence, preset: str, *, condition: str) -> Bound
 # %% ../nbs/06a_claims.ipynb #1b035a3b
 def early_peak(
     evidence: Evidence,
-    preset: str,
+    preset: str,     # whose measures
     *,
     conditions: tuple[str, ...],
     reference: str,  # whose time of half test accuracy ends the search, and whose synergy range is the unit
@@ -535,8 +578,13 @@ def early_peak(
                              for condition in conditions))
 
 
-def best_accuracy(evidence: Evidence, preset: str | None, *, conditions: tuple[str, ...]) -> Bounds:
-    "The highest test accuracy at any checkpoint under any of the conditions, %."
+def best_accuracy(
+    evidence: Evidence,
+    preset: str | None,  # of no matter
+    *,
+    conditions: tuple[str, ...],
+) -> Bounds:             # %
+    "The highest test accuracy at any checkpoint under any of the conditions."
     if missing := [condition for condition in conditions if condition not in evidence.metrics]:
         raise _NotMeasured(f"no test_acc of {', '.join(missing)}")
     return Bounds.greatest(*(Bounds.exact(100 * evidence.metrics[condition].test_acc.max("step").to_series())
@@ -545,7 +593,7 @@ def best_accuracy(evidence: Evidence, preset: str | None, *, conditions: tuple[s
 
 def lower_synergy(
     evidence: Evidence,
-    preset: str,
+    preset: str,                  # whose measures
     *,
     conditions: tuple[str, ...],  # said to be lower
     than: tuple[str, ...],        # said to be higher; the first gives the unit and ends the comparison at half test accuracy
@@ -561,7 +609,7 @@ def lower_synergy(
 
 def lasting_drop(
     evidence: Evidence,
-    preset: str,
+    preset: str,     # whose measures
     *,
     conditions: tuple[str, ...],
     reference: str,  # whose synergy range is the unit
@@ -599,7 +647,7 @@ def _retrained(evidence: Evidence, preset: str, condition: str, variant: str, co
 
 def subnetwork_later(
     evidence: Evidence,
-    preset: str,
+    preset: str,                  # whose choice of neurons
     *,
     conditions: tuple[str, ...],  # the greatest of several
     variant: str,                 # "full", "synergistic", "inverse", "random" or "matched"
