@@ -24,6 +24,7 @@ from grok_synergy.claims import (
     Evidence,
     claims_summary,
     claims_table,
+    decoupling_lag,
     drawn_evidence,
     duration,
     early_peak,
@@ -31,10 +32,13 @@ from grok_synergy.claims import (
     judge,
     largest_change,
     lasting_drop,
+    loss_peak,
     median_interval,
     outcome,
     peak_height,
     phase_window,
+    rise_after_drop,
+    size_change,
     subnetwork_later,
 )
 from grok_synergy.phases import PRESETS
@@ -261,6 +265,22 @@ def test_phase_is_found_between_the_corners_drawn(phase, longest, corners):
     assert np.log10([window.start, window.stop]) == pytest.approx(np.log10(corners), abs=0.12)
 
 
+def test_nothing_happens_in_a_phase_that_is_not_there():
+    "Size grows, synergy rises and the test loss peaks, but redundancy never falls; then synergy never falls either."
+    drawn = drawn_evidence("paper", noise=0, seeds=2)
+    measures = drawn.measures["published"]
+    flat = {name: table.assign(redundancy=0 * table.redundancy + 5 + 1e-3 * table.step) for name, table in measures.items()}
+    drawn = replace(drawn, measures={"published": flat})
+    choice = dict(condition="wd0.1", phase="emergence", longest=HALF_DECADE)
+    assert phase_window(drawn, "published", **choice).change.max() < 0.1
+    assert size_change(drawn, "published", **choice).high.tolist() == [0, 0]
+    assert loss_peak(drawn, "published", **choice).high.tolist() == [0, 0]
+    assert rise_after_drop(drawn, "published", condition="alpha8").high.tolist() == [0, 0]
+    up = {name: table.assign(synergy=table.redundancy) for name, table in flat.items()}
+    lag = decoupling_lag(replace(drawn, measures={"published": up}), "published", condition="wd2")
+    assert lag.low.tolist() == [np.inf] * 2
+
+
 def test_network_that_never_memorises_has_no_phase_after_it():
     drawn = drawn_evidence("paper", noise=0, seeds=2)
     metrics = drawn.metrics["wd0.1"]
@@ -273,7 +293,8 @@ def test_network_that_never_memorises_has_no_phase_after_it():
 def test_early_peak_ends_at_half_test_accuracy():
     drawn = drawn_evidence("paper", noise=0, seeds=1)
     metrics = drawn.metrics["alpha8"]
-    earlier = metrics.assign(test_acc=xr.where(metrics.step >= 100, 1.0, 0 * metrics.test_acc).transpose("seed", "step"))
+    halfway = 0 * metrics.test_acc + 0.6 * (metrics.step >= 100) + 0.4 * (metrics.step >= 1000)
+    earlier = metrics.assign(test_acc=halfway)
     choice = dict(conditions=("alpha8",), reference="alpha8")
     assert early_peak(drawn, "published", **choice).low[0] > 0.5
     assert early_peak(replace(drawn, metrics=drawn.metrics | {"alpha8": earlier}), "published", **choice).low[0] == 0
