@@ -1,0 +1,417 @@
+"""The register of claims: every rule can come out three ways, intervals keep their promise, nothing is dropped silently."""
+
+import re
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import binom
+
+from grok_synergy.claims import (
+    BOUND_LEVEL,
+    DECADE,
+    FAMILY_ERROR,
+    HALF_DECADE,
+    LAST_STEP,
+    REGISTER,
+    Bounds,
+    Evidence,
+    claims_summary,
+    claims_table,
+    decoupling_lag,
+    drawn_evidence,
+    duration,
+    early_peak,
+    final_excursion,
+    judge,
+    largest_change,
+    lasting_drop,
+    loss_peak,
+    median_interval,
+    outcome,
+    peak_height,
+    phase_window,
+    rise_after_drop,
+    size_change,
+    subnetwork_later,
+)
+from grok_synergy.phases import PRESETS
+
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
+LAST = REGISTER[-1].number  # synergistic and inverse sub-networks do not differ much: "opposite" cannot fail it
+EACH = pytest.mark.parametrize("claim", REGISTER, ids=lambda claim: f"{claim.number}-{claim.place.replace(' ', '_')}")
+
+
+@cache
+def verdicts(*stories):
+    return judge(drawn_evidence(*stories, rng=5))
+
+
+def outcomes(claim, *stories):
+    table = verdicts(*stories)
+    return table.outcome[table.id == claim.number].tolist()
+
+
+def series(*values):
+    return pd.Series(values, dtype=float)
+
+
+# The register
+
+@EACH
+def test_claim_can_be_supported(claim):
+    assert outcomes(claim, "paper") == ["supported"] * 2
+
+
+@EACH
+def test_claim_can_be_contradicted(claim):
+    assert outcomes(claim, "contrast" if claim.number == LAST else "opposite") == ["contradicted"] * 2
+
+
+@EACH
+def test_claim_can_be_inconclusive(claim):
+    assert outcomes(claim, "paper", "contrast" if claim.number == LAST else "opposite") == ["inconclusive"] * 2
+
+
+@EACH
+def test_claim_survives_two_contrary_seeds_of_twenty_and_not_three(claim):
+    "The ten seeds of the sub-networks have to agree: one is too many there."
+    contrary = "contrast" if claim.number == LAST else "opposite"
+    few = ["paper"] * 9 + [contrary] + ["paper"] * 9 + [contrary]
+    many = [contrary] + few[1:]
+    kept = "inconclusive" if claim.place.startswith("7") else "supported"
+    assert outcomes(claim, *few) == [kept] * 2
+    assert outcomes(claim, *many) == ["inconclusive"] * 2
+
+
+def test_register_is_complete_and_decidable():
+    assert [claim.number for claim in REGISTER] == list(range(1, len(REGISTER) + 1))
+    assert {claim.figure for claim in REGISTER} == set(range(1, 10))
+    assert {claim.place.split(",")[0] for claim in REGISTER} == {"4", "5.1", "5.2", "5.3", "6", "7"}
+    assert len({claim.statement for claim in REGISTER}) == len(REGISTER)
+    assert all(claim.margin.reason for claim in REGISTER)
+    assert 0.5**10 <= FAMILY_ERROR / len(REGISTER)  # ten seeds that agree
+
+
+def test_order_of_seeds_does_not_matter():
+    drawn, rng = drawn_evidence("paper", "opposite", rng=5), np.random.default_rng(1)
+    order = rng.permutation(20)
+    shuffled = Evidence(
+        {condition: table.isel(seed=order) for condition, table in drawn.metrics.items()},
+        {preset: {condition: table.isel(seed=order) for condition, table in tables.items()}
+         for preset, tables in drawn.measures.items()},
+        drawn.ablations.sample(frac=1, random_state=1))
+    pd.testing.assert_frame_equal(judge(shuffled), verdicts("paper", "opposite"))
+
+
+def test_unit_and_zero_of_the_measures_do_not_matter():
+    "Every statistic of a curve is in ranges, except the size, which is in neurons."
+    drawn = drawn_evidence("paper", rng=5)
+    changed = {preset: {condition: table.assign(synergy=3 * table.synergy + 2, redundancy=table.redundancy / 5 - 1)
+                        for condition, table in tables.items()} for preset, tables in drawn.measures.items()}
+    table = judge(replace(drawn, measures=changed))
+    assert table.outcome.tolist() == verdicts("paper").outcome.tolist()
+    np.testing.assert_allclose(table.estimate, verdicts("paper").estimate, atol=1e-9)
+
+
+# The rule and its interval
+
+@PROPERTY
+@given(st.floats(-5, 5), st.floats(0, 5), st.floats(-5, 5))
+def test_outcomes_are_the_three_cases(low, width, margin):
+    high = low + width
+    above = outcome(low, high, "above", margin)
+    assert (above == "supported") == (low > margin)
+    assert (above == "contradicted") == (high <= margin)
+    assert outcome(-high, -low, "below", -margin) == above
+
+
+@pytest.mark.parametrize("draw", [
+    lambda rng, n: rng.lognormal(sigma=2, size=n), lambda rng, n: rng.standard_cauchy(n),
+    lambda rng, n: np.where(rng.random(n) < 0.6, np.inf, rng.exponential(size=n)), lambda rng, n: rng.integers(0, 3, n),
+], ids=["lognormal", "cauchy", "censored", "discrete"])
+@pytest.mark.parametrize("n", [10, 20])
+def test_each_bound_keeps_its_level(draw, n):
+    "At a level at which misses can be counted: at most as often as promised, and not much less for continuous values."
+    rng, level, runs = np.random.default_rng(0), 0.94, 300
+    values = draw(rng, (runs, n)).astype(float)
+    truth = np.quantile(draw(np.random.default_rng(1), 200_001), 0.5, method="inverted_cdf")
+    low, high = np.transpose([median_interval(Bounds.exact(pd.Series(row)), level) for row in values])
+    promised = 1 - level
+    sd = np.sqrt(promised * level / runs)
+    below, above = (low > truth).mean(), (high < truth).mean()
+    assert max(below, above) < promised + 4 * sd
+    attained = binom.cdf(binom.ppf(promised, n, 0.5) - 1, n, 0.5)
+    if np.isfinite(truth) and len(np.unique(values)) > runs:
+        assert below == pytest.approx(attained, abs=4 * sd + 0.01)
+
+
+@pytest.mark.parametrize("n", [10, 20])
+def test_family_of_claims_keeps_its_level_and_wastes_none(n):
+    "The chance that any claim at its margin is decided wrongly is below 5 % with this ordered value, not with the next."
+    low, high = median_interval(Bounds.exact(pd.Series(np.arange(1, n + 1))), BOUND_LEVEL)
+    assert high == n + 1 - low
+    assert len(REGISTER) * binom.cdf(low - 1, n, 0.5) <= FAMILY_ERROR < len(REGISTER) * binom.cdf(low, n, 0.5)
+
+
+@pytest.mark.parametrize(("n", "places"), [(20, (3, 18)), (10, (1, 10)), (9, None)])
+def test_interval_is_between_ordered_values(n, places):
+    values = pd.Series(np.random.default_rng(0).permutation(np.arange(1, n + 1)))
+    assert median_interval(Bounds.exact(values), BOUND_LEVEL) == (places or (-np.inf, np.inf))
+
+
+@PROPERTY
+@given(arrays(float, (12, 2), elements=st.floats(-9, 9)), arrays(float, (12, 2), elements=st.sampled_from([0, 1, np.inf])))
+def test_what_is_not_known_only_widens(values, ignorance):
+    values = np.sort(values, axis=1)
+    known = Bounds(pd.Series(values[:, 0]), pd.Series(values[:, 1]))
+    wider = Bounds(known.low - ignorance[:, 0], known.high + ignorance[:, 1])
+    (low, high), (lower, higher) = median_interval(known, 0.97), median_interval(wider, 0.97)
+    assert lower <= low <= high <= higher
+
+
+def test_bounds_of_a_difference_hold_every_case():
+    a, b = Bounds(series(1, 2, 3), series(1, np.inf, 3)), Bounds(series(0, 5, np.nan), series(2, np.inf, np.nan))
+    difference = a - b
+    assert difference.low.tolist() == [-1, -np.inf, -np.inf]
+    assert difference.high.tolist() == [1, np.inf, np.inf]
+
+
+def test_seed_that_one_side_lacks_is_unknown_and_not_dropped():
+    a, b = Bounds.exact(pd.Series([1.0, 2.0], [0, 100])), Bounds.exact(pd.Series([1.0], [100]))
+    for combined in (a - b, Bounds.least(a, b), Bounds.greatest(a, b)):
+        assert combined.low[0] == -np.inf and combined.high[0] == np.inf
+        assert len(combined.low) == 2
+
+
+@pytest.mark.parametrize("lost", [2, 3])
+def test_lost_seeds_count_against_the_claim(lost):
+    "Retrained networks of lost seeds are missing in one variant; the others all show the claim."
+    drawn = drawn_evidence("paper", rng=5)
+    rows = drawn.ablations
+    gone = (rows.variant == "inverse") & (rows.seed < 100 * lost)
+    table = judge(replace(drawn, ablations=rows[~gone]))
+    row = table[(table.statement.str.contains("inverse of")) & (table.preset == "published")].iloc[0]
+    assert (row.seeds, row.showing, row.outcome) == (10, 10 - lost, "inconclusive")
+
+
+# Statistics against plain loops and drawn corners
+
+@PROPERTY
+@given(arrays(float, (2, 3, 12), elements=st.floats(-1, 1, width=16)), st.sampled_from([0.2, 0.5, 1.0]), st.booleans(),
+       st.integers(0, 11), st.integers(0, 11))
+def test_largest_change_is_the_best_window(values, longest, together, begin, end):
+    steps = 10 ** np.linspace(0.7, 2, 12)
+    curves = [xr.DataArray(each, {"seed": [0, 1, 2], "step": steps}, ("seed", "step")) for each in values]
+    found = largest_change(curves, series(*[steps[begin]] * 3), series(*[steps[end]] * 3), longest, together)
+    for seed in range(3):
+        best = -np.inf
+        for i in range(begin, end + 1):
+            for j in range(i + 1, end + 1):
+                if np.log10(steps[j] / steps[i]) <= longest + 1e-9:
+                    a, m, b = (values[:, seed, k] for k in (i, (i + j) // 2, j))
+                    best = max(best, 2 * min(*(m - a), *(b - m)) if together else min(b - a))
+        assert np.isnan(found.change[seed]) if best == -np.inf else found.change[seed] == pytest.approx(best)
+
+
+def test_curves_that_fall_one_after_the_other_do_not_fall_together():
+    steps = 10 ** np.linspace(1, 2, 41)
+    first, second = (np.interp(np.log10(steps), corners, [1, 0])[None] for corners in ([1, 1.5], [1.5, 2]))
+    curves = [-xr.DataArray(each, {"seed": [0], "step": steps}, ("seed", "step")) for each in (first, second)]
+    stretch = series(10), series(100)
+    assert largest_change(curves, *stretch, DECADE).change[0] == pytest.approx(1)
+    assert largest_change(curves, *stretch, DECADE, together=True).change[0] <= 0
+    assert largest_change(curves[:1] * 2, *stretch, DECADE, together=True).change[0] == pytest.approx(1)
+
+
+def test_peaks_are_counted_where_they_lie():
+    steps = 10 ** np.linspace(1, 3, 81)
+    values = np.interp(np.log10(steps), [1, 1.5, 1.75, 2, 3], [0, 1, 0.4, 0.9, 0])[None]
+    curve = xr.DataArray(values, {"seed": [0], "step": steps}, ("seed", "step"))
+    heights = [peak_height(curve, series(start), series(stop))[0] for start, stop in [(10, 1000), (50, 1000), (200, 1000)]]
+    assert heights == pytest.approx([1, 0.5, 0], abs=1e-6)
+    assert np.isnan(peak_height(curve, series(np.nan), series(1000))[0])
+
+
+def test_times_are_those_of_the_first_checkpoint():
+    drawn = drawn_evidence("paper", noise=0, seeds=2)
+    metrics = drawn.metrics["wd0.1"]
+    memorised, generalised = (int(metrics.step[(metrics[name][0] >= 0.98).values.argmax()])
+                              for name in ("train_acc", "test_acc"))
+    delay = duration(drawn, None, condition="wd0.1", interval="delay")
+    assert delay.low.tolist() == delay.high.tolist() == pytest.approx([np.log10(generalised / memorised)] * 2)
+
+
+def test_time_that_never_comes_is_bounded_by_the_last_step():
+    drawn = drawn_evidence("paper", noise=0, seeds=2)
+    metrics = drawn.metrics | {"wd0.1": drawn.metrics["wd0.1"].assign(test_acc=0 * drawn.metrics["wd0.1"].test_acc)}
+    delay = duration(Evidence(metrics, {}), None, condition="wd0.1", interval="delay")
+    before = duration(drawn, None, condition="wd0.1", interval="delay")
+    assert (delay.low > before.low).all() and np.isinf(delay.high).all()
+
+
+@pytest.mark.parametrize(("phase", "longest", "corners"), [
+    ("emergence", HALF_DECADE, (10, 30)), ("divergence", DECADE, (60, 200)), ("delayed emergence", HALF_DECADE, (400, 900)),
+    ("decoupling", DECADE, (900, 2000))])
+def test_phase_is_found_between_the_corners_drawn(phase, longest, corners):
+    drawn = drawn_evidence("paper", noise=0, seeds=1)
+    window = phase_window(drawn, "published", condition="wd0.1", phase=phase, longest=longest).iloc[0]
+    assert np.log10([window.start, window.stop]) == pytest.approx(np.log10(corners), abs=0.12)
+
+
+def test_nothing_happens_in_a_phase_that_is_not_there():
+    "Size grows, synergy rises and the test loss peaks, but redundancy never falls; then synergy never falls either."
+    drawn = drawn_evidence("paper", noise=0, seeds=2)
+    measures = drawn.measures["published"]
+    flat = {name: table.assign(redundancy=0 * table.redundancy + 5 + 1e-3 * table.step) for name, table in measures.items()}
+    drawn = replace(drawn, measures={"published": flat})
+    choice = dict(condition="wd0.1", phase="emergence", longest=HALF_DECADE)
+    assert phase_window(drawn, "published", **choice).change.max() < 0.1
+    assert size_change(drawn, "published", **choice).high.tolist() == [0, 0]
+    assert loss_peak(drawn, "published", **choice).high.tolist() == [0, 0]
+    assert rise_after_drop(drawn, "published", condition="alpha8").high.tolist() == [0, 0]
+    up = {name: table.assign(synergy=table.redundancy) for name, table in flat.items()}
+    lag = decoupling_lag(replace(drawn, measures={"published": up}), "published", condition="wd2")
+    assert lag.low.tolist() == [np.inf] * 2
+
+
+def test_network_that_never_memorises_has_no_phase_after_it():
+    drawn = drawn_evidence("paper", noise=0, seeds=2)
+    metrics = drawn.metrics["wd0.1"]
+    drawn = replace(drawn, metrics=drawn.metrics | {"wd0.1": metrics.assign(train_acc=0 * metrics.train_acc)})
+    assert phase_window(drawn, "published", condition="wd0.1", phase="divergence", longest=DECADE).isna().all(axis=None)
+    row = judge(drawn).query("statement.str.startswith('At weight decay 0.1 synergy, redundancy and sub-network size fall')")
+    assert (row.outcome == "inconclusive").all() and (row.bounded == 2).all()
+
+
+def test_early_peak_ends_at_half_test_accuracy():
+    drawn = drawn_evidence("paper", noise=0, seeds=1)
+    metrics = drawn.metrics["alpha8"]
+    halfway = 0 * metrics.test_acc + 0.6 * (metrics.step >= 100) + 0.4 * (metrics.step >= 1000)
+    earlier = metrics.assign(test_acc=halfway)
+    choice = dict(conditions=("alpha8",), reference="alpha8")
+    assert early_peak(drawn, "published", **choice).low[0] > 0.5
+    assert early_peak(replace(drawn, metrics=drawn.metrics | {"alpha8": earlier}), "published", **choice).low[0] == 0
+
+
+def test_drop_that_is_made_up_for_is_no_lasting_one():
+    drawn = drawn_evidence("paper", noise=0, seeds=1)
+    choice = dict(conditions=("alpha50",), reference="alpha8")
+    assert lasting_drop(drawn, "published", **choice).low[0] > 0.7
+    measures = drawn.measures["published"]
+    back = measures["alpha50"].assign(synergy=measures["alpha50"].synergy + (measures["alpha50"].step > 300))
+    returned = replace(drawn, measures={"published": measures | {"alpha50": back}})
+    assert lasting_drop(returned, "published", **choice).low[0] < 0.1
+
+
+def test_loss_that_still_falls_at_the_end_has_not_converged():
+    drawn = drawn_evidence("paper", noise=0, seeds=1)
+    metrics = drawn.metrics["wd2"]
+    plunging = metrics.assign(test_loss=metrics.test_loss * 10.0 ** -((metrics.step / 1000) ** 2))
+    excursion = final_excursion(replace(drawn, metrics=drawn.metrics | {"wd2": plunging}), "published", condition="wd2")
+    assert excursion.low[0] == -np.inf and excursion.high[0] == np.inf
+    assert np.isfinite(final_excursion(drawn, "published", condition="wd2").low[0])
+
+
+# Sub-networks
+
+def networks(*rows):
+    names = ["condition", "seed", "phase", "variant", "biases", "steps_98", "rise"]
+    table = pd.DataFrame([dict(zip(names, row, strict=True)) for row in rows])
+    return Evidence({}, {}, table.assign(preset="published", censored_at=4000))
+
+
+def test_phase_biases_and_draws_of_sub_networks():
+    drawn = networks(
+        ("wd0.1", 0, "emergence", "full", "kept", 1000, 0.3),
+        ("wd0.1", 0, "emergence", "synergistic", "kept", 10, 0.3),  # another phase
+        ("wd0.1", 0, "delayed emergence", "synergistic", "kept", 2000, np.nan),
+        ("wd0.1", 0, "delayed emergence", "synergistic", "removed", 10, 0.3),
+        *(("wd0.1", 0, "delayed emergence", "random", "kept", steps, 0.3) for steps in (100, np.nan, np.nan)))
+    choice = dict(conditions=("wd0.1",), than="full")
+    later = subnetwork_later(drawn, "published", variant="synergistic", **choice)
+    assert later.low[0] == later.high[0] == pytest.approx(np.log10(2))
+    slower = subnetwork_later(drawn, "published", variant="synergistic", column="rise", **choice)
+    assert (slower.low[0], slower.high[0]) == (pytest.approx(-0.3), np.inf)
+    random = subnetwork_later(drawn, "published", variant="random", **choice)
+    assert (random.low[0], random.high[0]) == (pytest.approx(np.log10(4)), np.inf)
+
+
+def test_two_networks_that_were_both_stopped_cannot_be_compared():
+    drawn = networks(*(("wd2", 0, "emergence", variant, "kept", np.nan, np.nan) for variant in ("full", "inverse")))
+    later = subnetwork_later(drawn, "published", conditions=("wd2",), variant="inverse", than="full")
+    assert (later.low[0], later.high[0]) == (-np.inf, np.inf)
+
+
+# Evidence that lacks something
+
+@pytest.mark.parametrize("condition", LAST_STEP)
+def test_condition_that_is_missing_is_said_so(condition):
+    drawn = drawn_evidence("paper", seeds=3)
+    lacking = Evidence({name: table for name, table in drawn.metrics.items() if name != condition},
+                       {preset: {name: table for name, table in tables.items() if name != condition}
+                        for preset, tables in drawn.measures.items()},
+                       drawn.ablations[drawn.ablations.condition != condition])
+    missing = judge(lacking).query("outcome == 'not measured'")
+    assert len(missing) and missing.note.str.contains(condition).all()
+    assert len(judge(lacking)) == 2 * len(REGISTER)
+
+
+def test_nothing_measured_and_nothing_retrained():
+    drawn = drawn_evidence("paper", rng=5)
+    table = judge(replace(drawn, measures={}, ablations=None))
+    assert (table.outcome[table.per_preset] == "not measured").all()
+    pd.testing.assert_frame_equal(table[~table.per_preset], verdicts("paper").query("~per_preset"))
+    assert (judge(Evidence({}, {})).outcome == "not measured").all()
+    one = judge(replace(drawn, measures={"published": drawn.measures["published"]}))
+    assert (one.outcome[(one.preset == "published")] == "supported").all()
+
+
+@pytest.mark.parametrize(("broken", "says"), [
+    (lambda e: replace(e, measures={"safe": {}}), "measures of preset safe: give published and tie_safe"),
+    (lambda e: replace(e, metrics={"wd2": e.metrics["wd2"].drop_vars("test_acc")}), "metrics of wd2 lack test_acc"),
+    (lambda e: replace(e, metrics={"wd2": e.metrics["wd2"].where(e.metrics["wd2"].step > 9)}), "or NaN: give a value"),
+    (lambda e: replace(e, metrics={"wd2": e.metrics["wd2"].isel(step=slice(None, -1))}), "different seeds or steps"),
+    (lambda e: replace(e, ablations=e.ablations.drop(columns="rise")), "lack the columns rise"),
+], ids=["preset", "curve", "gap", "steps", "column"])
+def test_evidence_that_does_not_fit_is_refused(broken, says):
+    with pytest.raises(ValueError, match=says):
+        broken(drawn_evidence("paper", seeds=2))
+
+
+# The verdicts as text
+
+def test_table_holds_every_claim_once_with_its_figure():
+    text = claims_table(verdicts("paper", "opposite"))
+    rows = re.findall(r"^\| (\d+) \| (.+?) \|.*\| \[(\d)\]\(figure-(\d)\.png\) \|$", text, re.M)
+    assert [int(number) for number, *_ in rows] == list(range(1, len(REGISTER) + 1))
+    for claim, (_, statement, figure, link) in zip(REGISTER, rows, strict=True):
+        assert statement == claim.statement + " *(ours)*" * claim.ours and figure == link == str(claim.figure)
+    assert "nan" not in text and "Every claim has the same outcome" in text
+    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {8}
+
+
+def test_claims_that_depend_on_the_preset_are_named():
+    paper, opposite = (drawn_evidence(story, rng=5) for story in ("paper", "opposite"))
+    mixed = replace(paper, measures=paper.measures | {"tie_safe": opposite.measures["tie_safe"]})
+    table = judge(mixed)
+    differing = table.groupby("id").outcome.nunique().loc[lambda n: n > 1].index
+    assert 10 < len(differing) < len(REGISTER)
+    for text in (claims_table(table), claims_summary(table)):
+        paragraph = next(line for line in text.splitlines() if line.startswith("Both presets measure"))
+        assert {int(number) for number in re.findall(r"\((\d+)\)", paragraph)} == set(differing)
+
+
+def test_summary_adds_up():
+    table = verdicts("opposite")
+    rows = [[int(cell) for cell in line.split("|")[2:-1]] for line in claims_summary(table).splitlines()[2:9]]
+    assert np.sum(rows[:-1], axis=0).tolist() == rows[-1]
+    assert rows[-1] == [len(REGISTER)] + [sum((table.outcome == each) & (table.preset == preset)) for preset in PRESETS
+                                          for each in ("supported", "contradicted", "inconclusive")]
+    assert "not measured" in claims_summary(judge(Evidence({}, {})))
