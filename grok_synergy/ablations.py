@@ -161,7 +161,7 @@ def retrain(
                        "steps": steps})
 
 # %% ../nbs/06_ablations.ipynb #ab000019
-PLAN = {"wd0.1": {"phase": "delayed emergence", "steps": 4000, "every": 10, "n_other": 1},  # of `ablate`, for each condition
+PLAN = {"wd0.1": {"phase": "delayed emergence", "steps": 3000, "every": 10, "n_other": 0},  # of `ablate`, for each condition
         "wd2": {"phase": "emergence", "steps": 1500, "every": 10, "n_other": 1},
         "alpha8": {"phase": "emergence", "steps": 2000, "every": 10, "n_other": 1}}
 
@@ -301,7 +301,8 @@ def ablate(
                      "biases": biases, "neurons": int(neurons.sum()), **outcome(done[key])})
         if drawn:
             curves[variant] = done[key].test_acc.drop_attrs()
-    joined = xr.concat(curves.values(), pd.Index(list(curves), name="variant"), join="outer") if curves else xr.DataArray()
+    names = xr.Variable("variant", np.array(list(curves), dtype=str))
+    joined = xr.concat(curves.values(), names, join="outer") if curves else xr.DataArray()
     return pd.DataFrame(rows), joined.to_dataset(name="test_acc")
 
 

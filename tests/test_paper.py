@@ -68,7 +68,7 @@ def test_tables_hold_what_was_measured(undisturbed):
 def test_killed_and_run_again_gives_the_files_of_an_undisturbed_run(undisturbed, tmp_path):
     script = [sys.executable, "-c", RUN.format(tests=str(Path(__file__).parent))]
     killed = subprocess.Popen(script, cwd=tmp_path, stdout=subprocess.DEVNULL)
-    while not list((tmp_path / "store").rglob("*-study-*.nc")):
+    while not list((tmp_path / "store").rglob("*-network-*.nc")):
         assert killed.poll() is None, "ended before it could be killed"
         time.sleep(0.005)
     os.kill(killed.pid, signal.SIGKILL)
@@ -147,8 +147,8 @@ def test_every_network_is_trained_on_a_cuda_device_first(undisturbed, tmp_path, 
 def test_stages_hold_every_job_once_with_the_figures_first():
     jobs = stages(Paper())
     flat = [job for stage in jobs for job in stage]
-    assert len(set(flat)) == len(flat) == 7 * 20 + 3 * 10
-    assert [len(stage) for stage in jobs] == [7 * 5, 3 * 5, 7 * 15, 3 * 5]
+    assert len(set(flat)) == len(flat) == 7 * 20 + 2 * 3 * 10
+    assert [len(stage) for stage in jobs] == [7 * 5, 3 * 5, 7 * 15, 3 * 5, 3 * 10]
     assert {job.seed for job in jobs[0] + jobs[1]} == {0, 100, 200, 300, 400}
     assert all(job.drawn for job in jobs[0] + jobs[1]) and not any(job.drawn for job in jobs[2] + jobs[3])
     for stage in jobs:
@@ -156,11 +156,11 @@ def test_stages_hold_every_job_once_with_the_figures_first():
 
 
 def test_results_of_other_settings_are_other_files():
-    job = Job(TINY, "wd2", 100, subnetworks=True)
-    others = [replace(job, seed=0), replace(job, subnetworks=False), replace(job, condition="alpha8"),
-              replace(job, paper=replace(TINY, presets=("tie_safe",))), replace(job, paper=replace(TINY, width=41)),
-              replace(job, paper=replace(TINY, figure_seeds=2))]
-    assert len({other.path("store") for other in [job, *others]}) == 7
+    job = Job(TINY, "wd2", 100, kind="drawn")
+    others = [replace(job, seed=0), replace(job, kind="network"), replace(job, kind="controls"),
+              replace(job, condition="alpha8"), replace(job, paper=replace(TINY, presets=("tie_safe",))),
+              replace(job, paper=replace(TINY, width=41)), replace(job, paper=replace(TINY, figure_seeds=2))]
+    assert len({other.path("store") for other in [job, *others]}) == 8
     assert job.path("store") == replace(job, paper=replace(TINY, seeds=(0, 100, 200))).path("store")
 
 
@@ -172,7 +172,7 @@ def test_checkpoints_of_shorter_budgets_are_those_of_longer_ones():
 
 
 @pytest.mark.parametrize("settings, message", [
-    (dict(ablated=("wd3",)), r"ablated=\('wd3',\) is not possible: give some of wd0.1, wd2"),
+    (dict(ablated=("wd3",)), r"ablated=\('wd3',\) is not possible: give some of wd0.1, wd2, alpha8"),
     (dict(conditions=CONDITIONS[:1] * 2, ablated=()), "under names that differ"),
     (dict(conditions=(), ablated=()), "conditions=.. is not possible: give one or more"),
     (dict(presets=("publish",)), "give some of published, tie_safe"),
