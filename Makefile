@@ -18,6 +18,9 @@ figures: $(INSTALLED) ## train, measure and draw the paper's Figure 3 into figur
 	$(BIN)/papermill --log-output nbs/05_figures.ipynb build/05_figures.ipynb -p wd 2.0
 	@echo "figures/wd2-alpha1.png, .svg and .nc; the notebook behind them: build/05_figures.ipynb"
 
+paper: $(INSTALLED) ## the whole paper: 20 seeds of every condition, sub-networks, figures 1 to 9, verdicts; hours, goes on when killed
+	@$(BIN)/python -c 'from grok_synergy.paper import main; main()'
+
 # One thread a process: the notebooks share the cores, and small tensors crawl when every process claims them all.
 test: export OMP_NUM_THREADS := 1
 test: $(INSTALLED) ## check notebooks, library and package
@@ -45,4 +48,4 @@ bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures test prepare readme lab bench clean
+.PHONY: help figures paper test prepare readme lab bench clean
