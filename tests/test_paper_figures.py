@@ -1,0 +1,71 @@
+"""The paper's figures from tables alone: papermill on 06c_paper_figures, and the page that shows them."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from grok_synergy.data import ModularTask
+from grok_synergy.paper import Paper, run_paper
+from grok_synergy.paper_figures import FIGURES, SEEN, figures_page
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOK = ROOT / "nbs" / "06c_paper_figures.ipynb"
+
+
+def papermill(*arguments, cwd):
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", NOTEBOOK, "out.ipynb", *arguments]
+    return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, timeout=500)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A folder laid out as the project, with the tables of a tiny study."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "settings.ini").touch()
+    conditions = tuple(replace(condition, steps=condition.steps // 20) for condition in Paper().conditions)
+    tiny = Paper(conditions, (0, 100), figure_seeds=2, ablation_seeds=2, task=ModularTask(p=23), width=40, per_decade=8)
+    run_paper(tiny, store=folder / "trajectories", n_jobs=1, progress=False)
+    return folder
+
+
+def pictures(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def test_one_figure_is_drawn_alone_and_the_same_again(project):
+    done = papermill("-p", "figure", "7", cwd=project)
+    assert done.returncode == 0, done.stderr[-3000:]
+    first = pictures(project / "figures")
+    assert sorted(first) == ["figure-7.png", "figure-7.svg"]
+    assert first["figure-7.png"].startswith(b"\x89PNG") and len(first["figure-7.png"]) > 20_000
+    assert ElementTree.fromstring(first["figure-7.svg"]).tag.endswith("svg")
+    tables = project / "figures" / "tables"
+    done = papermill("-p", "figure", "7", "-p", "tables", tables, "-p", "out_dir", "again", cwd=project)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert pictures(project / "again") == first
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["-p", "figure", "10"], "figure=10 is not possible: give 1 to 9, or 0 for all of them"),
+    (["-p", "figure", "True"], "figure=True is not possible"),
+    (["-p", "number", "1"], "number: no such parameter; there are figure, tables, out_dir"),
+    (["-p", "tables", "elsewhere"], "elsewhere holds no tables of the study: run `make paper`"),
+])
+def test_bad_parameters_are_refused_before_anything_is_drawn(project, arguments, message):
+    done = papermill(*arguments, "-p", "out_dir", "refused", cwd=project)
+    assert done.returncode != 0 and message in done.stderr
+    assert not (project / "refused").exists()
+
+
+def test_the_page_shows_every_figure_with_its_caption_and_command(monkeypatch):
+    monkeypatch.setitem(SEEN, 3, "The paper says otherwise.")
+    page = figures_page(5)
+    for number in range(1, 10):
+        assert f"![Figure {number}](figure-{number}.png)" in page and FIGURES[number].caption in page
+        assert f"-p figure {number}\n" in page
+    assert f"{FIGURES[3].caption}* The paper says otherwise.\n" in page and page.count("otherwise") == 1
+    assert "over 5 seeds" in page
