@@ -57,7 +57,7 @@ CONDITIONS = (
     Condition("wd50", 50.0, 1.0, 1000, "weights change sign at every step; twice what weight decay 2 needs"),
     Condition("alpha1", 0.0, 1.0, 1000, "hardly learns; twice what α = 8 needs to generalise"),
     Condition("alpha8", 0.0, 8.0, 2000, "generalises before step 500; four times that, for the phases that follow"),
-    Condition("alpha50", 0.0, 50.0, 2000, "memorises by step 100; four times what α = 8 needs to generalise"),
+    Condition("alpha50", 0.0, 50.0, 4000, "memorises by step 100 and does not generalise; the released budget"),
 )
 
 # %% ../nbs/06b_paper.ipynb #8fe80166
