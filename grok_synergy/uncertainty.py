@@ -6,7 +6,6 @@
 __all__ = ['NullExtremes', 'null_extremes', 'BootstrapExtremes', 'bootstrap_extremes']
 
 # %% ../nbs/03c_uncertainty.ipynb #c7537aa1
-import operator
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -35,7 +34,7 @@ def _searcher(
     t = as_tensor(x).detach()
     if t.ndim != 2:
         raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (samples, variables), one set at a time")
-    if operator.index(draws) < 1:
+    if not isinstance(draws, int | np.integer) or draws < 1:
         raise ValueError(f"draws={draws!r} is not possible: give a whole number, 1 or more")
     if bins is not None and blocks is not None:
         raise ValueError("bins and blocks were both given: give bins to leave out one variable at a time, or blocks to "

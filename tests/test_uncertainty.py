@@ -248,7 +248,8 @@ def test_results_show_themselves(capsys):
         assert found.table().notna().all(axis=None)
 
 
-BAD = [({"draws": 0}, "draws=0 is not possible"), ({"bins": BINS, "blocks": BINS}, "bins and blocks were both given"),
+BAD = [({"draws": 0}, "draws=0 is not possible"), ({"draws": "many"}, "draws=.many. is not possible"),
+       ({"bins": BINS, "blocks": BINS}, "bins and blocks were both given"),
        ({"ties": "first"}, "ties='first' is not a rule"), ({"max_size": 9}, "max_size=9 with 8 variables"),
        ({"bins": BINS[:7]}, "one whole number for each variable")]
 
