@@ -259,8 +259,9 @@ class BootstrapExtremes:
                              "chosen again": self.again, "displacement": self.displacement}, index=_NAMES)
 
     def __repr__(self):
-        words = [f"{name} {value:.3f} bits ({low:.3f} to {high:.3f})" for name, value, (low, high) in
-                 zip(_NAMES, self.observed, self.same_interval, strict=True)]
+        words = [f"{name} {value:.3f} bits ({low:.3f} to {high:.3f}; chosen again in {again:.0%} of draws)"
+                 for name, value, (low, high), again in
+                 zip(_NAMES, self.observed, self.same_interval, self.again, strict=True)]
         return f"{'; '.join(words)}, {self.level:.0%} intervals from {self.same.shape[1]} draws"
 
     def _repr_html_(self):
