@@ -161,7 +161,7 @@ def retrain(
                        "steps": steps})
 
 # %% ../nbs/06_ablations.ipynb #ab000019
-PLAN = {"wd0.1": {"phase": "delayed emergence", "steps": 3000, "every": 10, "n_other": 0},  # of `ablate`, for each condition
+PLAN = {"wd0.1": {"phase": "delayed emergence", "steps": 3000, "every": 10, "n_other": 1},  # of `ablate`, for each condition
         "wd2": {"phase": "emergence", "steps": 1500, "every": 10, "n_other": 1},
         "alpha8": {"phase": "emergence", "steps": 2000, "every": 10, "n_other": 1}}
 

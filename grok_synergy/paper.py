@@ -103,7 +103,7 @@ class Paper:
 
 # %% ../nbs/06b_paper.ipynb #4238a3c3
 RETRAINING_SECONDS = {"drawn": {"wd0.1": 105, "wd2": 51, "alpha8": 65},
-                      "controls": {"wd0.1": 300, "wd2": 102, "alpha8": 140}}
+                      "controls": {"wd0.1": 385, "wd2": 102, "alpha8": 140}}
 
 
 def retrain_subnetworks(
