@@ -22,7 +22,7 @@ from .data import ModularTask
 from .entropy import Array
 from .model import Weights, init_weights, weight_norm
 from .phases import segment
-from .training import Experiment, Trainer, one_thread_per_task
+from .training import Experiment, Trainer, one_thread_per_task, product
 
 # %% ../nbs/06_ablations.ipynb #ab000007
 class HeldNeurons(Trainer):
@@ -109,7 +109,7 @@ class _Evaluation:
         for a, b, y, hidden, other, outputs in self.chunks:
             torch.index_select(self.shifted, 0, a, out=hidden)
             hidden.add_(torch.index_select(second, 0, b, out=other)).relu_()
-            torch.mm(hidden, last, out=outputs)
+            product(hidden, last, outputs)
             losses.append(outputs.logsumexp(1, keepdim=True) - outputs.gather(1, y))
             right.append(outputs.argmax(1, keepdim=True) == y)
         parts = [torch.cat(values).double().tensor_split([self.n_train]) for values in (losses, right)]
@@ -161,9 +161,9 @@ def retrain(
                        "steps": steps})
 
 # %% ../nbs/06_ablations.ipynb #ab000019
-PLAN = {"wd0.1": {"phase": "delayed emergence", "steps": 3000, "every": 10, "n_other": 1},  # of `ablate`, for each condition
-        "wd2": {"phase": "emergence", "steps": 1500, "every": 10, "n_other": 1},
-        "alpha8": {"phase": "emergence", "steps": 2000, "every": 10, "n_other": 1}}
+PLAN = {"wd0.1": {"phase": "delayed emergence", "every": 20, "removed": ("inverse",)},  # of `ablate`, for each condition
+        "wd2": {"phase": "emergence", "every": 20, "removed": ("synergistic", "inverse")},
+        "alpha8": {"phase": "emergence", "every": 20, "removed": ("synergistic", "inverse")}}
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,8 @@ def ablate(
     every: int = 5,                   # steps from one evaluation to the next
     part: str = "all",                # "drawn": what the paper draws, "controls": the others, or "all"
     n_random: int = 5,                # draws of random sub-networks
-    n_other: int = 2,                 # draws of matched ones, and of random ones with the biases removed
+    n_matched: int = 1,               # draws of matched ones
+    removed: tuple[str, ...] = ("synergistic", "inverse"),  # what is trained once more with the biases removed
     whole: bool = False,              # train what the paper draws to the last step, not just to 98 % test accuracy
     full: xr.Dataset | None = None,   # curves of the whole network from `retrain`; None: it is trained where it is needed
 ) -> tuple[pd.DataFrame, xr.Dataset]:  # one row a network; test_acc (variant, step) of what the paper draws
@@ -275,6 +276,8 @@ def ablate(
     """
     if part not in ("drawn", "controls", "all"):
         raise ValueError(f"part={part!r} is unknown: choose 'drawn', 'controls' or 'all'")
+    if isinstance(removed, str) or set(removed) - {"synergistic", "inverse", "redundant"}:
+        raise ValueError(f"removed={removed!r} is not possible: give a tuple of 'synergistic', 'inverse', 'redundant'")
     choice = choose(measures, metrics, phase)
     norms = init_weights(experiment.task, [seed], experiment.width).W1[0].norm(dim=1).numpy()
     multiplets = [("synergistic", 0, choice.synergistic), ("inverse", 0, ~choice.synergistic),
@@ -282,10 +285,10 @@ def ablate(
     randoms = [("random", draw, random_neurons(choice.synergistic, np.random.default_rng([seed, draw])))
                for draw in range(n_random)]
     matches = [("matched", draw, matched_neurons(choice.synergistic, norms, np.random.default_rng([seed, draw])))
-               for draw in range(n_other)]
+               for draw in range(n_matched)]
     everything = np.ones(experiment.width, bool)
     runs = [*((*run, "kept") for run in [("full", 0, everything), *multiplets, *randoms, *matches]),
-            *((*run, "removed") for run in [*multiplets, *randoms[:n_other]])]
+            *((*run, "removed") for run in multiplets if run[0] in removed)]
     runs = [(*run, run[0] in DRAWN and run[-1] == "kept") for run in runs]
     done, rows, curves = {} if full is None else {(everything.tobytes(), "kept"): full}, [], {}
     for variant, draw, neurons, biases, drawn in runs:

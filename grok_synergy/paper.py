@@ -51,13 +51,13 @@ class Condition:
 
 
 CONDITIONS = (
-    Condition("wd0.1", 0.1, 1.0, 4000, "generalises after 2000 to 3000 steps; the released budget"),
-    Condition("wd2", 2.0, 1.0, 2000, "generalises before step 500; four times that, for the phases that follow"),
-    Condition("wd10", 10.0, 1.0, 2000, "does not memorise; four times what weight decay 2 needs to generalise"),
-    Condition("wd50", 50.0, 1.0, 1000, "weights change sign at every step; twice what weight decay 2 needs"),
-    Condition("alpha1", 0.0, 1.0, 1000, "hardly learns; twice what α = 8 needs to generalise"),
-    Condition("alpha8", 0.0, 8.0, 2000, "generalises before step 500; four times that, for the phases that follow"),
-    Condition("alpha50", 0.0, 50.0, 4000, "memorises by step 100 and does not generalise; the released budget"),
+    Condition("wd0.1", 0.1, 1.0, 4500, "generalises after 2000 to 3000 steps; half as many again, for slower sub-networks"),
+    Condition("wd2", 2.0, 1.0, 1500, "generalises before step 500; three times that, for the phases that follow"),
+    Condition("wd10", 10.0, 1.0, 1200, "does not memorise; more than twice what weight decay 2 needs to generalise"),
+    Condition("wd50", 50.0, 1.0, 600, "weights change sign at every step; longer than weight decay 2 needs"),
+    Condition("alpha1", 0.0, 1.0, 600, "hardly learns; longer than α = 8 needs to generalise"),
+    Condition("alpha8", 0.0, 8.0, 1500, "generalises before step 500; three times that, for the phases that follow"),
+    Condition("alpha50", 0.0, 50.0, 3000, "memorises by step 100 and does not generalise; six times what α = 8 needs"),
 )
 
 # %% ../nbs/06b_paper.ipynb #8fe80166
@@ -102,8 +102,8 @@ class Paper:
                                 width=self.width, per_decade=self.per_decade)
 
 # %% ../nbs/06b_paper.ipynb #4238a3c3
-RETRAINING_SECONDS = {"drawn": {"wd0.1": 105, "wd2": 51, "alpha8": 65},
-                      "controls": {"wd0.1": 385, "wd2": 102, "alpha8": 140}}
+RETRAINING_SECONDS = {"drawn": {"wd0.1": 108, "wd2": 33, "alpha8": 42},
+                      "controls": {"wd0.1": 300, "wd2": 83, "alpha8": 101}}
 
 
 def retrain_subnetworks(
@@ -116,10 +116,10 @@ def retrain_subnetworks(
     full: xr.Dataset | None,  # curves of the whole network, for controls that are the whole network again
 ) -> xr.Dataset:              # for "drawn": test_acc (preset, variant, step) and the curves of the whole network
     "The sub-networks of every preset, with their table as CSV among the attributes."
-    plan = {**PLAN[name], "steps": min(PLAN[name]["steps"], experiment.steps)}
+    plan = PLAN[name]
     if full is None:
         full = retrain(experiment, seed, np.ones(experiment.width, bool), stop_at=None if whole else TARGET,
-                       every=plan["every"], steps=plan["steps"])
+                       every=plan["every"])
     results = [ablate(experiment, seed, found.sel(preset=preset), found, preset=preset, part=part, whole=whole, full=full,
                       **plan) for preset in found.preset.values.tolist()]
     rows, curves = zip(*results, strict=True)
@@ -154,7 +154,7 @@ class Job:
         "About how long one core takes, for the paper's task and width."
         if self.kind != "network":
             return RETRAINING_SECONDS[self.kind][self.condition]
-        return 0.010 * self.experiment.steps + 0.10 * len(self.paper.presets) * len(self.experiment.checkpoints)
+        return 0.008 * self.experiment.steps + 0.10 * len(self.paper.presets) * len(self.experiment.checkpoints)
 
     @property
     def drawn(self) -> bool:
