@@ -351,14 +351,17 @@ def load_paper(
 
 # %% ../nbs/06b_paper.ipynb #fdcfe0bb
 def main() -> None:
-    "The whole study in the project one is in: networks, tables, figures and verdicts. It goes on where it was stopped."
+    """The whole study in the project one is in: networks, tables, figures, verdicts, and differences from the paper.
+
+    It goes on where it was stopped.
+    """
     root = default_store().parent
-    notebook = "06c_paper_figures.ipynb"
     (root / "build").mkdir(exist_ok=True)
 
-    def draw():
+    def papermill(notebook):
         subprocess.run([sys.executable, "-m", "papermill", "--no-progress-bar", f"nbs/{notebook}", f"build/{notebook}"],
                        cwd=root, check=True)
 
-    run_paper(Paper(), draw=draw)
-    print(f"figures and verdicts: {root / 'figures' / 'README.md'}")
+    run_paper(Paper(), draw=lambda: papermill("06c_paper_figures.ipynb"))
+    papermill("06d_differences.ipynb")
+    print(f"figures, verdicts and differences: {root / 'figures' / 'README.md'}")

@@ -1,0 +1,69 @@
+"""The table of differences: its numbers, its page, and that it is whole."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from grok_synergy.differences import (
+    DIFFERENCES,
+    compared,
+    differences_page,
+    landmarks,
+    published_pairs,
+    rows_of,
+    without_vector_instructions,
+)
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def test_landmarks_are_those_of_the_mean_curve_from_step_5():
+    step = [1, 5, 10, 20]
+    measures = xr.Dataset({"synergy": (("seed", "step"), [[9.0, 1, 4, 2], [9, 3, 4, 8]]),
+                           "redundancy": (("seed", "step"), [[9.0, 6, 0, 0], [9, 8, 0, 0]])}, {"seed": [0, 1], "step": step})
+    found = landmarks(measures)
+    assert found == [("synergy at step 5", "bits", 2.0), ("redundancy at step 5", "bits", 7.0),
+                     ("highest synergy", "bits", 5.0), ("its step", "", 20.0)]
+    assert compared(found, found)[1] == ("redundancy at step 5", "bits", 7.0, 7.0)
+
+
+def test_without_ties_the_processor_does_not_matter(tmp_path):
+    features = np.random.default_rng(0).normal(size=(2, 400, 12)).astype(np.float32)
+    features[..., 1:] += features[..., :1]
+    assert published_pairs(features) == without_vector_instructions(features, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_with_ties_the_order_of_samples_matters():
+    features = np.random.default_rng(0).normal(size=(1, 400, 12)).clip(0).astype(np.float32)
+    reading, shuffled = (np.array(published_pairs(features[:, order])) for order in (
+        np.arange(400), np.random.default_rng(1).permutation(400)))
+    assert abs(reading - shuffled).max() > 1e-3
+
+
+def test_page_shows_every_row_and_every_difference():
+    rows = pd.DataFrame(row for i, key in enumerate(DIFFERENCES) for row in rows_of(
+        key, f"other {i}", ("highest synergy", "bits", -0.456, 1234.5), ("its step", "", np.inf, np.nan),
+        ("test accuracy", "%", 97.46, 100.0)))
+    page = differences_page(rows)
+    assert all(page.count(f"| other {i} |") == 3 for i in range(len(DIFFERENCES)))
+    assert "| highest synergy (bits) | −0.46 | 1 234 |" in page and "| its step | ∞ | – |" in page
+    assert "| test accuracy (%) | 97.5 | 100.0 |" in page
+    for one in DIFFERENCES.values():
+        assert f"## {one.subject}" in page and one.why in page and f"| {one.text} | {one.code} | {one.here} |" in page
+    assert "[Order of samples, and processor](#order-of-samples-and-processor)" in page
+
+
+def test_table_of_the_project_is_whole():
+    table = PROJECT / "figures" / "tables" / "differences.csv"
+    if not table.exists():
+        pytest.skip("the study has not been run here")
+    rows = pd.read_csv(table)
+    assert rows.columns.tolist() == ["key", "alternative", "quantity", "unit", "there", "here"]
+    assert rows.key.drop_duplicates().tolist() != [] and set(rows.key) == set(DIFFERENCES)
+    assert rows.here.notna().all()
+    page = differences_page(rows.fillna({"alternative": "", "unit": ""}))
+    assert (PROJECT / "figures" / "differences.md").read_text(encoding="utf-8") == page
