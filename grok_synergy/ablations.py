@@ -9,7 +9,7 @@ __all__ = ['PLAN', 'TARGET', 'DRAWN', 'HeldNeurons', 'sub_network', 'retrain', '
 # %% ../nbs/06_ablations.ipynb #ab000003
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -123,7 +123,7 @@ def retrain(
     *,
     biases: str = "kept",          # of the other neurons: "kept" as released, or "removed", which leaves nothing of them
     stop_at: float | None = None,  # test accuracy at which training ends; None: only at the last step
-    every: int = 5,                # steps from one evaluation to the next
+    every: int | None = None,      # steps from one evaluation to the next; None: at the experiment's checkpoints
     steps: int | None = None,      # optimiser updates; None: those of the experiment
 ) -> xr.Dataset:                   # (step): train_loss, test_loss (nats), train_acc, test_acc
     """The learning curves of a sub-network trained alone, on one thread.
@@ -139,16 +139,17 @@ def retrain(
         raise ValueError("neurons is False throughout: keep at least one neuron to train")
     if biases not in ("kept", "removed"):
         raise ValueError(f"biases={biases!r} is unknown: choose 'kept' or 'removed'")
-    if every < 1 or steps < 1:
+    if steps < 1 or every is not None and every < 1:
         raise ValueError(f"every={every!r}, steps={steps!r}: give 1 or more")
     if stop_at is not None and not 0 < stop_at <= 1:
         raise ValueError(f"stop_at={stop_at!r} is no accuracy to wait for: give a number above 0, up to 1, or None")
     with one_thread_per_task():
         trainer = sub_network(experiment, seed, neurons, biases)
         evaluation = _Evaluation(experiment.task, trainer.table.shape[-1])
+        wanted = set(range(0, steps, every) if every else replace(experiment, steps=steps).checkpoints.tolist()) | {steps}
         evaluated, reached = {}, False
         while True:
-            if trainer.step % every == 0 or trainer.step == steps:
+            if trainer.step in wanted:
                 evaluated[trainer.step] = evaluation(trainer.weights)
                 reached = stop_at is not None and evaluated[trainer.step][-1] >= stop_at
             if reached or trainer.step == steps:
@@ -161,9 +162,9 @@ def retrain(
                        "steps": steps})
 
 # %% ../nbs/06_ablations.ipynb #ab000019
-PLAN = {"wd0.1": {"phase": "delayed emergence", "every": 20, "removed": ("inverse",)},  # of `ablate`, for each condition
-        "wd2": {"phase": "emergence", "every": 20, "removed": ("synergistic", "inverse")},
-        "alpha8": {"phase": "emergence", "every": 20, "removed": ("synergistic", "inverse")}}
+PLAN = {"wd0.1": {"phase": "delayed emergence", "removed": ("inverse",)},  # of `ablate`, for each condition
+        "wd2": {"phase": "emergence", "removed": ("synergistic", "inverse")},
+        "alpha8": {"phase": "emergence", "removed": ("synergistic", "inverse")}}
 
 
 @dataclass(frozen=True)
@@ -262,13 +263,13 @@ def ablate(
     preset: str,                      # with which preset the measures were taken; a column of the result
     phase: str = "emergence",         # from which phase the multiplets are taken
     steps: int | None = None,         # optimiser updates; None: those of the experiment
-    every: int = 5,                   # steps from one evaluation to the next
+    every: int | None = None,         # steps from one evaluation to the next; None: at the experiment's checkpoints
     part: str = "all",                # "drawn": what the paper draws, "controls": the others, or "all"
     n_random: int = 5,                # draws of random sub-networks
     n_matched: int = 1,               # draws of matched ones
     removed: tuple[str, ...] = ("synergistic", "inverse"),  # what is trained once more with the biases removed
     whole: bool = False,              # train what the paper draws to the last step, not just to 98 % test accuracy
-    full: xr.Dataset | None = None,   # curves of the whole network from `retrain`; None: it is trained where it is needed
+    full: xr.Dataset | None = None,   # curves of the whole network, as of `retrain`; None: it is trained where it is needed
 ) -> tuple[pd.DataFrame, xr.Dataset]:  # one row a network; test_acc (variant, step) of what the paper draws
     """Retrains the multiplets of one seed, their controls and the whole network; the same inputs give the same result.
 

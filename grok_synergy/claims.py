@@ -986,7 +986,7 @@ def claims_table(
 
 def claims_summary(
     verdicts: pd.DataFrame,  # of `judge`
-) -> str:                    # Markdown for the README
+) -> str:                    # Markdown for a notebook, from which the README is made
     "How many claims of each section came out how, and what depends on the preset."
     outcomes = [*OUTCOMES, *(["not measured"] if (verdicts.outcome == "not measured").any() else [])]
     lines = [f"| | Claims | {' | '.join(f'Published: {each}' for each in outcomes)} "
@@ -996,4 +996,4 @@ def claims_summary(
     for title, rows in [*by_section, ("All", verdicts)]:
         counts = [(rows.outcome[rows.preset == preset] == each).sum() for preset in PRESETS for each in outcomes]
         lines.append(f"| {title} | {rows.id.nunique()} | {' | '.join(map(str, counts))} |")
-    return "\n".join(lines) + f"\n\n{_differences(verdicts)} [Every claim with its interval](figures/claims.md)\n"
+    return "\n".join(lines) + f"\n\n{_differences(verdicts)} [Every claim with its interval](../figures/claims.md)\n"

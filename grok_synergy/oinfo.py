@@ -8,7 +8,6 @@ __all__ = ['SUBTREE', 'STORED', 'HELD', 'biases', 'total_correlation', 'dual_tot
 
 # %% ../nbs/03_oinfo.ipynb #6ba0b1d4
 import math
-import operator
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .entropy import Array, as_tensor, check_correlation, entropy_bias, like
+from .entropy import Array, as_tensor, check_correlation, check_whole, entropy_bias, like
 
 # %% ../nbs/03_oinfo.ipynb #5c75c0a8
 def _tc_dtc(corr: Array, n_samples: int | None) -> tuple[Tensor, Tensor]:
@@ -145,6 +144,7 @@ class Multiplets:
         omega = np.asarray(self.omega)
         if omega.ndim != 1:
             raise ValueError(f"{omega.shape[:-1]} searches are held here: pick one, for example omega[0], to list it")
+        check_whole("rows", rows)
         order = omega.argsort()
         chosen = np.unique(np.concatenate([order[:rows], order[max(len(order) - rows, 0):]]))
         chosen = chosen[omega[chosen].argsort()]
@@ -223,6 +223,8 @@ STORED = 27                        # log2 of the entropies kept at once: 1 GiB
 def _bounds(n_units: int, min_size: int, max_size: int | None, word: str) -> tuple[int, int]:
     "The smallest and largest number of units in a multiplet, checked."
     largest = n_units if max_size is None else max_size
+    check_whole("min_size", min_size)
+    check_whole("max_size", largest)
     if n_units < 2 or not 1 <= min_size <= largest <= n_units:
         raise ValueError(f"min_size={min_size}, max_size={max_size} with {n_units} {word}: give 1 <= min_size <= "
                          f"max_size <= the number of {word}, of which there must be 2 or more")
@@ -480,8 +482,7 @@ def extremes(
     if trees.units > 32:
         raise ValueError(f"{trees.units} units have 2**{trees.units} multiplets, too many to visit: group them into 32 "
                          "blocks or fewer, or search for single multiplets with `search_multiplet`")
-    if operator.index(top) < 1:
-        raise ValueError(f"top={top!r} is not possible: give a whole number, 1 or more")
+    check_whole("top", top)
     low_orders = np.bitwise_count(np.arange(2**trees.low))
     by_order = np.argsort(low_orders, kind="stable")
     lengths = np.bincount(low_orders, minlength=trees.low + 1).tolist()

@@ -18,13 +18,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import joblib
-import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
 from tqdm import tqdm
 
-from .ablations import PLAN, TARGET, ablate, retrain
+from .ablations import PLAN, ablate
 from .data import ModularTask
 from .phases import PRESETS, UNITS, measure
 from grok_synergy.training import (
@@ -102,33 +101,28 @@ class Paper:
                                 width=self.width, per_decade=self.per_decade)
 
 # %% ../nbs/06b_paper.ipynb #4238a3c3
-RETRAINING_SECONDS = {"drawn": {"wd0.1": 108, "wd2": 33, "alpha8": 42},
-                      "controls": {"wd0.1": 300, "wd2": 83, "alpha8": 101}}
+RETRAINING_SECONDS = {"drawn": {"wd0.1": 85, "wd2": 24, "alpha8": 34},
+                      "controls": {"wd0.1": 300, "wd2": 80, "alpha8": 100}}
 
 
 def retrain_subnetworks(
-    experiment: Experiment,   # the condition
-    seed: int,                # whose initial weights to start from
-    name: str,                # of the condition, which has a plan
-    found: xr.Dataset,        # metrics (step) and measures (preset, step) of that seed
-    part: str,                # "drawn" or "controls"
-    whole: bool,              # train what is drawn to the last step
-    full: xr.Dataset | None,  # curves of the whole network, for controls that are the whole network again
-) -> xr.Dataset:              # for "drawn": test_acc (preset, variant, step) and the curves of the whole network
+    experiment: Experiment,  # the condition
+    seed: int,               # whose initial weights to start from
+    name: str,               # of the condition, which has a plan
+    found: xr.Dataset,       # metrics (step) and measures (preset, step) of that seed
+    part: str,               # "drawn" or "controls"
+    whole: bool,             # train what is drawn to the last step
+) -> xr.Dataset:             # for "drawn": test_acc (preset, variant, step); for controls no curves
     "The sub-networks of every preset, with their table as CSV among the attributes."
-    plan = PLAN[name]
-    if full is None:
-        full = retrain(experiment, seed, np.ones(experiment.width, bool), stop_at=None if whole else TARGET,
-                       every=plan["every"])
+    full = found[list(METRICS)].drop_vars("weight_norm")
     results = [ablate(experiment, seed, found.sel(preset=preset), found, preset=preset, part=part, whole=whole, full=full,
-                      **plan) for preset in found.preset.values.tolist()]
+                      **PLAN[name]) for preset in found.preset.values.tolist()]
     rows, curves = zip(*results, strict=True)
     attrs = {"table": pd.concat(rows).to_csv(index=False)}
     if part == "controls":
         return xr.Dataset(attrs=attrs)
     curves = xr.concat(curves, xr.Variable("preset", found.preset.values.astype(str)), join="outer")
-    whole_network = full.drop_attrs().rename({"step": "full_step", **{curve: f"full_{curve}" for curve in full.data_vars}})
-    return xr.merge([curves, whole_network], compat="no_conflicts").assign_coords(seed=seed).assign_attrs(attrs)
+    return curves.assign_coords(seed=seed).assign_attrs(attrs)
 
 # %% ../nbs/06b_paper.ipynb #c4f9f914
 def _digest(settings: dict) -> str:
@@ -188,13 +182,8 @@ class Job:
 
     def _retrain(self, store: Path) -> xr.Dataset:
         "The sub-networks that the measures of the network choose."
-        found, full = load_dataset(replace(self, kind="network").path(store)), None
-        if self.kind == "controls":
-            drawn = load_dataset(replace(self, kind="drawn").path(store))
-            full = drawn[[name for name in drawn.data_vars if name.startswith("full_")]]
-            full = full.rename({name: name.removeprefix("full_") for name in (*full.data_vars, "full_step")})
-        return retrain_subnetworks(self.experiment, self.seed, self.condition, found.sel(seed=self.seed), self.kind,
-                                   self.drawn, full)
+        found = load_dataset(replace(self, kind="network").path(store)).sel(seed=self.seed)
+        return retrain_subnetworks(self.experiment, self.seed, self.condition, found, self.kind, self.drawn)
 
 # %% ../nbs/06b_paper.ipynb #941cb9db
 def stages(

@@ -238,7 +238,9 @@ def figures_page(
     parts = ["# The paper's figures, remade",
              f"Lines are means over {seeds} seeds, bands one standard deviation to either side; steps are on a log axis. "
              "`make paper` trains, measures and draws everything. The commands below redraw from the [tables](tables) "
-             "without training, once `make paper` or `make test` has installed the package."]
+             "without training, once `make paper` or `make test` has installed the package.",
+             "Beside them: [every claim of the paper with its verdict](claims.md), and [where this study differs from the "
+             "paper and from the released code](differences.md)."]
     command = ".venv/bin/papermill nbs/06c_paper_figures.ipynb build/figures.ipynb -p figure"
     for number, one in sorted(FIGURES.items()):
         parts += [f"## Figure {number}", f"![Figure {number}](figure-{number}.png)",

@@ -6,7 +6,6 @@
 __all__ = ['Found', 'search_multiplet']
 
 # %% ../nbs/03b_search.ipynb #045ff1e8
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .entropy import Array, check_correlation
+from .entropy import Array, check_correlation, check_whole
 from .oinfo import biases, dual_total_correlation, total_correlation
 
 # %% ../nbs/03b_search.ipynb #994984d6
@@ -206,11 +205,16 @@ def search_multiplet(
     if extreme not in ("synergy", "redundancy"):
         raise ValueError(f"extreme={extreme!r} is unknown: choose 'synergy' or 'redundancy'")
     n = len(t)
+    if size is not None and max_size is not None:
+        raise ValueError(f"size={size!r} and max_size={max_size!r} were both given: give size for exactly so many "
+                         "variables, or max_size for any number up to it")
     least, most = (3, n if max_size is None else max_size) if size is None else (size, size)
-    if n < 3 or not 3 <= operator.index(least) <= operator.index(most) <= n:
+    check_whole("size" if max_size is None else "max_size", most)
+    if n < 3 or not 3 <= least <= most <= n:
         raise ValueError(f"size={size}, max_size={max_size} with {n} variables: give 3 or more, and no more than there are")
-    if operator.index(restarts) < 1 or (steps is not None and operator.index(steps) < 0):
-        raise ValueError(f"restarts={restarts}, steps={steps} are not possible: give 1 or more restarts, 0 or more steps")
+    check_whole("restarts", restarts)
+    if steps is not None:
+        check_whole("steps", steps, 0)
     scale = t.diagonal().rsqrt()
     t = t * scale.unsqueeze(1) * scale
     sizes, offset = torch.arange(n + 1), torch.zeros(n + 1, dtype=t.dtype)

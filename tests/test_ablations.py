@@ -1,5 +1,7 @@
 """Retrained sub-networks against a plain masked network, and the choice, the controls and the times they are judged by."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -186,6 +188,7 @@ def test_norm_is_that_of_the_whole_network(biases):
 def test_evaluation_is_that_of_training():
     experiment = experiment_of(ROUTES["weight decay"])
     curves = retrain(experiment, 100, np.ones(WIDTH, bool), steps=60)
+    assert curves.step.values.tolist() == replace(experiment, steps=60).checkpoints.tolist()
     trainer = Trainer([(experiment, 100)])
     for step in range(61):
         if step in curves.step:
@@ -199,12 +202,12 @@ def test_evaluation_is_that_of_training():
 
 def test_stopping_early_changes_nothing_before():
     neurons = np.arange(SMALL.width) > 2
-    long = retrain(SMALL, 0, neurons, steps=183)
+    long = retrain(SMALL, 0, neurons, steps=183, every=5)
     assert long.step.values.tolist() == [*range(0, 181, 5), 183]
-    short = retrain(SMALL, 0, neurons, steps=183, stop_at=0.5)
+    short = retrain(SMALL, 0, neurons, steps=183, stop_at=0.5, every=5)
     assert 50 < short.step[-1] == long.step[(long.test_acc >= 0.5).argmax("step")] < 150
     xr.testing.assert_identical(short, long.sel(step=short.step))
-    never = retrain(SMALL, 0, neurons, steps=60, stop_at=1.0)
+    never = retrain(SMALL, 0, neurons, steps=60, stop_at=1.0, every=5)
     xr.testing.assert_equal(never, long.sel(step=slice(60)))
 
 

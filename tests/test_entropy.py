@@ -269,7 +269,7 @@ def test_duplicate_columns_are_named():
         x = rectified(100, 5, seed=seed)
         corr = copula_correlation(np.stack([x, x[:, [0, 1, 2, 1, 2]]]))
         for function in (check_correlation, gaussian_entropy):
-            with pytest.raises(ValueError, match="column 3 and 4 follows from the columns before it"):
+            with pytest.raises(ValueError, match="columns 3 and 4 follow from the columns before them"):
                 function(corr)
 
 

@@ -343,7 +343,7 @@ FUNCTIONS = {**{measure.__name__: measure for measure in MEASURES}, "scalars": a
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 @pytest.mark.parametrize("places, value, message", [
     ([(1, 3), (3, 1)], 1.0, "singular: column 3 follows"), ([(1, 2), (2, 1)], -1.0, "singular: column 2 follows"),
-    ([(1, 3), (3, 1)], 1.5, "singular: column 3"), ([(0, 2)], np.nan, "NaN or infinite correlations in column 2"),
+    ([(1, 3), (3, 1)], 1.5, "negative eigenvalue"), ([(0, 2)], np.nan, "NaN or infinite correlations in column 2"),
     ([(3, 3)], np.inf, "NaN or infinite correlations in column 3"), ([(0, 2)], 0.3, "not symmetric")])
 def test_matrices_without_information_are_refused(function, places, value, message):
     corr = np.stack([np.eye(4)] * 2)

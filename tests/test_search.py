@@ -72,7 +72,10 @@ def test_more_variables_than_memory_would_hold_when_orders_are_few():
 
 @pytest.mark.parametrize("corr, options, message", [
     (np.eye(33), {}, "33 units have"), (np.eye(5), {"top": 0}, "top=0 is not possible"),
-    (np.ones((4, 4)), {}, "column 1, 2 and 3 follows"), (np.eye(4), {"max_size": 5}, "max_size=5 with 4 variables")])
+    (np.ones((4, 4)), {}, "columns 1, 2 and 3 follow from"),
+    (np.eye(5), {"top": 1.5}, "top=1.5 is not possible"),
+    (np.eye(5), {"min_size": 2.5}, "min_size=2.5 is not possible: give a whole number"),
+    (np.eye(4), {"max_size": 5}, "max_size=5 with 4 variables")])
 def test_impossible_extremes_are_refused(corr, options, message):
     with pytest.raises(ValueError, match=message):
         extremes(corr, **options)
@@ -119,6 +122,7 @@ def test_what_is_found_is_what_it_says():
 @pytest.mark.parametrize("corr, size, options, message", [
     (np.eye(9), 2, {}, "size=2, max_size=None with 9 variables"), (np.eye(9), 10, {}, "size=10"),
     (np.eye(9), 4, {"extreme": "max"}, "extreme='max' is unknown"), (np.eye(9), 4, {"restarts": 0}, "restarts=0"),
+    (np.eye(9), 4, {"max_size": 5}, "were both given"), (np.eye(9), 4.5, {}, "size=4.5 is not possible"),
     (np.ones((4, 4)), 3, {}, "singular"), (np.stack([np.eye(4)] * 2), 3, {}, "give one")])
 def test_impossible_searches_are_refused(corr, size, options, message):
     with pytest.raises(ValueError, match=message):

@@ -1,0 +1,151 @@
+"""Ways to measure: the design, every path through a checkpoint against plain code, and which choice decides."""
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from grok_synergy import multiverse
+from grok_synergy.binning import group_neurons
+from grok_synergy.data import ModularTask
+from grok_synergy.entropy import copula_correlation
+from grok_synergy.multiverse import (
+    FACTORS,
+    PUBLISHED,
+    TIE_SAFE,
+    Checkpoint,
+    Multiverse,
+    Way,
+    deciding,
+    design,
+    run_multiverse,
+)
+from grok_synergy.oinfo import all_multiplets, o_information, union_multiplets
+from grok_synergy.paper import Condition, Paper
+from grok_synergy.search import search_multiplet
+
+TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 20, ""),), ablated=(), seeds=(0, 100), figure_seeds=1, ablation_seeds=1,
+             task=ModularTask(p=23), width=40, per_decade=4)
+
+
+def features(seed=0, samples=900, neurons=24):
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=(samples, 5)) @ rng.normal(size=(5, neurons)) + rng.normal(size=(samples, neurons))
+    hidden = torch.as_tensor(hidden).float()
+    return {(name, layer): (hidden.relu() if layer == "post" else hidden)[:size]
+            for name, size in (("train", 400), ("test", 500), ("all", 900)) for layer in ("post", "pre")}
+
+
+def test_design_is_balanced_distinct_and_holds_the_presets():
+    ways = design()
+    assert len(set(ways)) == 512 and ways[:2] == [PUBLISHED, TIE_SAFE] and ways == design() != design(seed=1)
+    table = pd.DataFrame(map(asdict, ways))
+    assert set(table.clustering) == set(FACTORS["clustering"]) and (table.clustering == "none").sum() == 16
+    for name in ("estimator", "unit", "samples", "bias", "selection"):
+        counts = table[name].value_counts()
+        assert set(counts.index) == set(FACTORS[name]) and counts.max() < 1.3 * counts.min()
+    assert all(way == way.possible() for way in ways)
+
+
+def test_impossible_ways_are_refused():
+    for choices in (dict(unit="blocks", n_bins=20), dict(clustering="none", unit="means"),
+                    dict(clustering="random", columns="standardised"), dict(estimator="rank")):
+        with pytest.raises(ValueError, match="is not possible|is unknown"):
+            Way(**choices)
+    with pytest.raises(ValueError, match="n=10 with direct=16: give 18 to 4096 ways"):
+        design(10)
+
+
+def halves(x):
+    order = np.random.default_rng(0).permutation(len(x))
+    return x[order[:len(x) // 2]], x[order[len(x) // 2:]]
+
+
+@pytest.mark.parametrize("selection", FACTORS["selection"])
+@pytest.mark.parametrize("bias", FACTORS["bias"])
+def test_unions_of_neurons_by_plain_code(bias, selection):
+    given = features()
+    way = Way("average", "neurons", "kmeans", "standardised", 5, "test", bias, selection)
+    x = given["test", "post"]
+    bins = group_neurons(x, 5, "kmeans", standardise=True)
+    chooser, judge = (x, x) if selection == "same samples" else halves(x)
+    n = len(chooser) if bias == "corrected" else None
+    found = union_multiplets(copula_correlation(chooser), bins, n_samples=n)
+    chosen = [np.isin(bins, found.members(int(i))) for i in (found.omega.argmin(), found.omega.argmax())]
+    omegas = [float(o_information(copula_correlation(judge)[mask][:, mask], n_samples=n)) for mask in chosen]
+    assert Checkpoint(given).read(way) == pytest.approx((-omegas[0], omegas[1], chosen[0].sum()), abs=1e-9)
+
+
+@pytest.mark.parametrize("selection", FACTORS["selection"])
+def test_means_of_pre_activations_by_plain_code(selection):
+    given = features(1)
+    way = Way("pre", "means", "ward", "raw", 15, "all", "kept", selection)
+    x = given["all", "pre"]
+    bins = group_neurons(x, 15)
+    means = torch.stack([x[:, bins == b].mean(1) for b in range(15)], 1)
+    chooser, judge = (means, means) if selection == "same samples" else halves(means)
+    found = all_multiplets(copula_correlation(chooser))
+    chosen = [list(found.members(int(i))) for i in (found.omega.argmin(), found.omega.argmax())]
+    omegas = [float(o_information(copula_correlation(judge)[members][:, members])) for members in chosen]
+    assert Checkpoint(given).read(way) == pytest.approx((-omegas[0], omegas[1], np.isin(bins, chosen[0]).sum()), abs=1e-9)
+
+
+@pytest.mark.parametrize("selection", FACTORS["selection"])
+def test_blocks_of_patterns_by_plain_code(selection):
+    given = features(2)
+    way = Way("on_off", "blocks", "random", "raw", 10, "train", "corrected", selection)
+    on = (given["train", "post"] > 0).float()
+    bins = group_neurons(given["train", "post"], 10, "random")
+    chooser, judge = (on, on) if selection == "same samples" else halves(on)
+    found, judged = (all_multiplets(copula_correlation(part), blocks=bins, n_samples=len(part)) for part in (chooser, judge))
+    places = [int(found.omega.argmin()), int(found.omega.argmax())]
+    size = np.isin(bins, found.members(places[0])).sum()
+    assert Checkpoint(given).read(way) == pytest.approx(
+        (-float(judged.omega[places[0]]), float(judged.omega[places[1]]), size), abs=1e-9)
+
+
+@pytest.mark.parametrize("selection", FACTORS["selection"])
+def test_direct_search_by_plain_code(selection):
+    given = features(3)
+    way = Way("random", clustering="none", samples="train", selection=selection)
+    x = given["train", "post"]
+    chooser, judge = (x, x) if selection == "same samples" else halves(x)
+    corrs = [copula_correlation(part, "random") for part in (chooser, judge)]
+    found = [search_multiplet(corrs[0], 10, extreme=extreme, restarts=4, steps=100) for extreme in ("synergy", "redundancy")]
+    omegas = [float(o_information(corrs[1][sorted(one.members)][:, sorted(one.members)])) for one in found]
+    assert Checkpoint(given).read(way) == pytest.approx((-omegas[0], omegas[1], 10), abs=1e-9)
+
+
+def test_dead_neurons_are_left_out_and_none_left_is_not_a_number():
+    given = features()
+    for post in (x for (_, layer), x in given.items() if layer == "post"):
+        post[:, :3] = 0
+    *_, size = Checkpoint(given).read(replace(TIE_SAFE, clustering="random", n_bins=5, unit="means"))
+    assert size <= 21
+    dead = {key: torch.zeros_like(x) for key, x in given.items()}
+    assert np.isnan(Checkpoint(dead).read(PUBLISHED)).all()
+
+
+def test_what_is_measured_is_not_measured_again(tmp_path, monkeypatch):
+    few = Multiverse(TINY, tuple(design(6, direct=1)), seeds=2, per_decade=3)
+    found = run_multiverse(few, tmp_path, n_jobs=1)["wd2"]
+    assert found.synergy.dims == ("way", "seed", "step") and found.synergy.shape[:2] == (6, 2)
+    assert int(found.step[0]) >= 5 and int(found.step[-1]) == 20 and found.to_array().notnull().all()
+
+    def refuse(*job):
+        raise AssertionError(f"{job} was measured before")
+
+    monkeypatch.setattr(multiverse, "_measure", refuse)
+    assert run_multiverse(few, tmp_path, n_jobs=1)["wd2"].identical(found)
+
+
+def test_the_choice_that_decides_is_found():
+    table = pd.DataFrame(map(asdict, design()))
+    half = table.assign(outcome=(table.bias == "kept") * 1.0 + (table.unit == "means") * 1.0)
+    shares = deciding(half)
+    assert shares["bias"] > 0.3 and shares["unit"] > 0.1 and shares.drop(["bias", "unit"]).abs().max() < 1e-9
+    both = table.assign(outcome=((table.bias == "kept") & (table.samples == "all")).astype(float))
+    assert deciding(both)["combinations"] > 0.2
+    assert (deciding(table.assign(outcome=1.0)) == 0).all()
