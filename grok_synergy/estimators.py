@@ -245,13 +245,14 @@ def truncated_correlation(
     """The correlation matrix of the truncated latent Gaussian copula, from Kendall's tau.
 
     Raises `ValueError` naming the columns that are constant or not finite, that hold more than 95 % zeros, or that repeat
-    a value other than their lowest in more than 1 % of the samples. Source: Yoon, Carroll and Gaynanova (2020).
+    a value other than their lowest in more than 1 % of the samples (and in more than two). Source: Yoon, Carroll and
+    Gaynanova (2020).
     """
     check_samples(x)
     t = as_tensor(x).detach()
     n, variables = t.shape[-2:]
     ordered = t.sort(-2).values
-    lowest, run = ordered[..., :1, :], 1 + n // 100
+    lowest, run = ordered[..., :1, :], max(2, n // 100)
     repeated = (ordered[..., run:, :] == ordered[..., :-run, :]) & (ordered[..., run:, :] > lowest)
     atoms = repeated.any(-2).reshape(-1, variables).any(0).nonzero().flatten()
     if len(atoms):
