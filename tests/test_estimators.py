@@ -1,0 +1,458 @@
+"""Estimators for rectified features: against numerical integration, closed forms, other algorithms, and on bad input."""
+
+import importlib
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import dblquad, quad
+from scipy.optimize import minimize
+from scipy.special import ndtr, ndtri
+from scipy.stats import kendalltau, multivariate_normal, norm
+
+from grok_synergy.estimators import (
+    _agreement_by_merging,
+    _agreement_by_products,
+    _both_below,
+    _latent_correlation,
+    _pattern_entropy,
+    _relu_density,
+    kendall_tau,
+    nearest_correlation,
+    on_off_information,
+    relu_information,
+    truncated_bridge,
+    truncated_correlation,
+)
+from grok_synergy.oinfo import dual_total_correlation, total_correlation
+
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=25)
+TRIPLE = np.array([[1, 0.2, 0.6], [0.2, 1, -0.3], [0.6, -0.3, 1]])
+
+
+def pair(r):
+    return np.array([[1, r], [r, 1]])
+
+
+def gaussian(corr, n, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, len(corr))) @ np.linalg.cholesky(corr).T
+
+
+def random_correlation(n, rng):
+    cov = np.cov(rng.normal(size=(n, n + 3)))
+    return cov / np.sqrt(np.outer(np.diag(cov), np.diag(cov)))
+
+
+# The information of rectified Gaussians
+
+def test_bivariate_normal_probabilities_are_scipys():
+    rng = np.random.default_rng(0)
+    for h, k, r in [*rng.uniform([-3, -3, -0.99], [3, 3, 0.99], size=(60, 3)), (0, 0, 0.5), (0, 1, -0.9), (-1, 0, 0.9)]:
+        expected = multivariate_normal.cdf([h, k], cov=pair(r))
+        assert abs(_both_below(h, k, r, np.sqrt(1 - r * r)) - expected) < 1e-9
+    assert _both_below(-8.5, -8.5, -0.9, np.sqrt(0.19)) >= 0
+
+
+@PROPERTY
+@given(st.lists(st.floats(-2, 2), min_size=2, max_size=3))
+def test_independent_variables_share_nothing(thresholds):
+    shared = relu_information(np.eye(len(thresholds)), thresholds)
+    assert abs(shared.tc) < 1e-10 and abs(shared.dtc) < 1e-10
+
+
+@pytest.mark.parametrize("corr", [pair(0.6), pair(-0.985), TRIPLE])
+def test_without_a_cut_it_is_the_gaussian_formula(corr):
+    shared = relu_information(corr, np.full(len(corr), -np.inf))
+    assert abs(shared.tc - total_correlation(corr)) < 1e-7
+    assert abs(shared.dtc - dual_total_correlation(corr)) < 1e-7
+
+
+def test_pair_is_what_adaptive_integration_gives():
+    "The four faces of a pair, each written out and integrated by QUADPACK."
+    r, s, t = 0.7, -0.3, 0.8
+    root, joint = np.sqrt(1 - r * r), multivariate_normal(cov=pair(r))
+    none = joint.cdf([s, t])
+    both = dblquad(lambda v, u: joint.pdf([u, v]) * np.log2(joint.pdf([u, v]) / norm.pdf(u) / norm.pdf(v)), s, 7, t, 7,
+                   epsabs=1e-7)[0]
+
+    def one(u, other):  # the variable at u is on, the one with the threshold `other` is off
+        below = ndtr((other - r * u) / root)
+        return norm.pdf(u) * below * np.log2(below / ndtr(other))
+
+    expected = none * np.log2(none / ndtr(s) / ndtr(t)) + both + quad(one, s, 8, (t,))[0] + quad(one, t, 8, (s,))[0]
+    assert abs(relu_information(pair(r), [s, t]).tc - expected) < 1e-6
+
+
+def test_triple_is_the_mean_log_ratio_over_samples():
+    "Exact densities of each sample, by SciPy's normal distribution functions, averaged over samples."
+    t, n = np.array([0.0, 0.5, -0.5]), 1500
+    z = gaussian(TRIPLE, n)
+
+    def log_density(z, keep):
+        corr, result = TRIPLE[np.ix_(keep, keep)], []
+        for row in z[:, keep]:
+            off = row <= t[keep]
+            on = ~off
+            value = 0.0
+            mean, cov = np.zeros(off.sum()), corr[np.ix_(off, off)]
+            if on.any():
+                gain = corr[np.ix_(off, on)] @ np.linalg.inv(corr[np.ix_(on, on)])
+                mean, cov = gain @ row[on], cov - gain @ corr[np.ix_(on, off)]
+                value += multivariate_normal.logpdf(row[on], cov=corr[np.ix_(on, on)])
+            if off.any():
+                value += np.log(multivariate_normal.cdf(t[keep][off], mean=mean, cov=cov))
+            result.append(value / np.log(2))
+        return np.array(result)
+
+    alone = [log_density(z, [j]) for j in range(3)]
+    everything = log_density(z, [0, 1, 2])
+    others = [log_density(z, np.delete(np.arange(3), j)) for j in range(3)]
+    shared = relu_information(TRIPLE, t)
+    for exact, sample in [(shared.tc, everything - sum(alone)), (shared.dtc, 2 * everything - sum(others))]:
+        assert abs(sample.mean() - exact) < 4 * sample.std() / np.sqrt(n)
+        assert sample.std() / np.sqrt(n) < 0.04
+
+
+@pytest.mark.parametrize("corr, thresholds", [
+    (pair(0.985), [0, 0.5]), (pair(0.3), [4, 4]), (TRIPLE, [-8.5, 0, 1]), (0.1 * np.eye(3) + 0.9, [0, 1, 2]),
+    (np.array([[1, 0, 0.69], [0, 1, 0.69], [0.69, 0.69, 1]]), [-1, 0, 1.5])])
+def test_finer_grid_changes_nothing(corr, thresholds):
+    masses, entropies = [], []
+    for fineness in (1.5, 2.5):
+        density, weights = _relu_density(corr, np.array(thresholds, float), fineness)
+        grid = weights[0]
+        for weight in weights[1:]:
+            grid = np.multiply.outer(grid, weight)
+        masses.append((grid * density).sum())
+        entropies.append(-(grid * density * np.log2(np.maximum(density, 1e-300))).sum())
+    np.testing.assert_allclose(masses, 1, atol=1e-9)
+    assert abs(np.diff(entropies)) < 1e-8
+
+
+@PROPERTY
+@given(st.integers(0, 2**32), st.lists(st.floats(-1.5, 1.5), min_size=3, max_size=3), st.permutations([0, 1, 2]))
+def test_cutting_only_loses_pairwise_information_and_order_does_not_matter(seed, thresholds, order):
+    corr, t = random_correlation(3, np.random.default_rng(seed)), np.array(thresholds)
+    corr = 0.1 * np.eye(3) + 0.9 * corr
+    shared = relu_information(corr, t)
+    assert 0 < shared.tc < total_correlation(corr)
+    permuted = relu_information(corr[np.ix_(order, order)], t[order])
+    assert abs(permuted.tc - shared.tc) < 1e-8 and abs(permuted.dtc - shared.dtc) < 1e-8
+    below = multivariate_normal.cdf(t[:2], cov=corr[:2, :2])
+    p, q = ndtr(t[:2])
+    signs = np.array([below, p - below, q - below, 1 - p - q + below]) + 1e-300
+    patterns = (signs * np.log2(signs / np.array([p * q, p * (1 - q), q * (1 - p), (1 - p) * (1 - q)]))).sum()
+    assert patterns - 1e-7 < relu_information(corr[:2, :2], t[:2]).tc < total_correlation(corr[:2, :2])
+
+
+@pytest.mark.parametrize("threshold", [-1.0, 0.0, 1.5])
+def test_weak_dependence_is_seen_through_the_best_linear_guess(threshold):
+    "For small r, the information falls by the square of the variance of E[Z | Y]."
+    below, density = ndtr(threshold), norm.pdf(threshold)
+    variance = 1 - below + threshold * density + density**2 / below
+    ratio = relu_information(pair(0.003), [threshold] * 2).tc / total_correlation(pair(0.003))
+    assert abs(ratio - variance**2) < 2e-3
+
+
+# Kendall's tau
+
+@PROPERTY
+@given(st.integers(0, 2**32), st.integers(3, 40), st.sampled_from([1, 5, 1000]))
+def test_both_sums_are_the_definition(seed, n, values):
+    rank = np.random.default_rng(seed).integers(0, values + 1, size=(n, 4))
+    sign = np.sign(rank[:, None] - rank).astype(float)
+    expected = np.einsum("stj,stk->jk", sign, sign) / 2
+    np.testing.assert_array_equal(_agreement_by_products(rank, "cpu"), expected)
+    if (np.ptp(rank, axis=0) > 0).all():
+        np.testing.assert_array_equal(_agreement_by_merging(rank), expected)
+
+
+@pytest.mark.parametrize("variables", [3, 12])
+def test_tau_without_ties_is_scipys_in_any_order_of_samples(variables):
+    x = np.random.default_rng(0).normal(size=(2, 101, variables)).cumsum(-1)
+    tau = kendall_tau(x)
+    expected = [[[kendalltau(a, b).statistic for a in one.T] for b in one.T] for one in x]
+    np.testing.assert_allclose(tau, expected, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(kendall_tau(x[:, np.random.default_rng(1).permutation(101)]), tau)
+
+
+# The bridge
+
+def four_normals(r, a, b):
+    "The bridge of two truncated variables as Yoon et al. state it, with distribution functions of four normals."
+    h = np.sqrt(0.5)
+    apart = [[1, 0, h, -r * h], [0, 1, -r * h, h], [h, -r * h, 1, -r], [-r * h, h, -r, 1]]
+    together = [[1, r, h, r * h], [r, 1, r * h, h], [h, r * h, 1, r], [r * h, h, r, 1]]
+    low, high = (multivariate_normal.cdf([-a, -b, 0, 0], cov=cov, allow_singular=True) for cov in (apart, together))
+    return 2 * (high - low)
+
+
+@pytest.mark.parametrize("r, zeros_j, zeros_k", [(0.5, 0.5, 0.5), (-0.5, 0.6, 0.2), (0.9, 0.85, 0.8), (0.95, 0.6, 0.9),
+                                                 (-0.9, 0.3, 0.55), (0.2, 0.05, 0.95)])
+def test_bridge_is_that_of_four_normals(r, zeros_j, zeros_k):
+    bridge = truncated_bridge(r, zeros_j, zeros_k)
+    assert abs(bridge - four_normals(r, *ndtri([zeros_j, zeros_k]))) < 5e-5
+    assert abs(bridge - truncated_bridge(r, zeros_k, zeros_j)) < 1e-14
+
+
+@PROPERTY
+@given(st.floats(-0.99, 0.99), st.floats(0, 0.95), st.floats(0, 0.95))
+def test_bridge_increases_between_its_ends(r, zeros_j, zeros_k):
+    step = truncated_bridge(r + 0.01, zeros_j, zeros_k) - truncated_bridge(r, zeros_j, zeros_k)
+    assert step > -1e-12
+    assert abs(truncated_bridge(1, zeros_j, zeros_k) - (1 - max(zeros_j, zeros_k) ** 2)) < 1e-5
+
+
+def test_inverse_keeps_its_promises():
+    "tau to 1e-4 everywhere; r to 1e-3 wherever the bridge rises by 0.01 or more for each unit of r."
+    rng = np.random.default_rng(0)
+    r = rng.uniform(-0.995, 0.995, 600)
+    zeros = rng.uniform(0, 0.95, (2, 600))
+    zeros[:, :50] = 0
+    zeros[1, 50:200] = zeros[0, 50:200] + 0.001
+    zeros = np.minimum(zeros, 0.95)
+    tau = np.array([truncated_bridge(*one) for one in zip(r, *zeros, strict=True)])
+    rise = np.array([truncated_bridge(a + 0.002, b, c) for a, b, c in zip(r, *zeros, strict=True)]) - tau
+    found = _latent_correlation(tau, *np.maximum(ndtri(zeros), -8.5))
+    again = np.array([truncated_bridge(*one) for one in zip(found, *zeros, strict=True)])
+    assert abs(again - tau).max() < 1e-4
+    steep = rise / 0.002 > 0.01
+    assert steep.mean() > 0.7 and abs(found - r)[steep].max() < 1e-3
+    np.testing.assert_allclose(found[:50], np.sin(np.pi / 2 * tau[:50]), atol=1e-10)
+
+
+def test_impossible_tau_becomes_one():
+    found = _latent_correlation(np.array([0.9, -0.9, 0.0]), np.zeros(3), np.zeros(3))
+    np.testing.assert_allclose(found, [1, -1, 0], atol=1e-12)
+
+
+# The truncated copula
+
+@st.composite
+def features(draw):
+    "Rectified Gaussians with shares of zeros from 0 to 90 %, some columns without."
+    n, variables, seed = draw(st.integers(100, 400)), draw(st.integers(2, 12)), draw(st.integers(0, 2**32))
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, variables)) @ np.linalg.cholesky(random_correlation(variables, rng)).T
+    zeros = draw(st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 0.9]), min_size=variables, max_size=variables))
+    cut = np.array([np.quantile(column, q) if q else -99 for column, q in zip(z.T, zeros, strict=True)])
+    return np.maximum(z - cut, 0).astype(draw(st.sampled_from(["float32", "float64"])))
+
+
+@PROPERTY
+@given(features(), st.randoms(use_true_random=False))
+def test_increasing_maps_change_nothing_and_columns_may_be_reordered(x, random):
+    corr = truncated_correlation(x)
+    np.testing.assert_array_equal(truncated_correlation(np.exp(x.astype(float) / 64) - 7), corr)
+    order = random.sample(range(x.shape[1]), x.shape[1])
+    np.testing.assert_allclose(truncated_correlation(x[:, order]), corr[np.ix_(order, order)], rtol=0, atol=1e-12)
+    rows = random.sample(range(len(x)), len(x))
+    np.testing.assert_array_equal(truncated_correlation(x[rows]), corr)
+    assert (np.diag(corr) == 1).all() and (corr == corr.T).all() and (abs(corr) <= 1).all()
+
+
+@PROPERTY
+@given(features())
+def test_arrays_come_back_as_they_went_in(x):
+    for function in (kendall_tau, truncated_correlation):
+        from_array, from_tensor = function(x), function(torch.as_tensor(x))
+        assert isinstance(from_array, np.ndarray) and isinstance(from_tensor, torch.Tensor)
+        np.testing.assert_array_equal(from_array, from_tensor)
+        np.testing.assert_allclose(function(np.stack([x, x[::-1]])), [from_array] * 2, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("r", [-0.5, 0.0, 0.6, 0.9])
+@pytest.mark.parametrize("zeros", [(0.0, 0.5), (0.5, 0.5), (0.75, 0.25)])
+def test_latent_correlation_is_recovered(r, zeros):
+    "The mean of 40 draws of 400 samples, within four standard errors and the small bias of a bounded estimate."
+    z = np.stack([gaussian(pair(r), 400, seed) for seed in range(40)])
+    found = truncated_correlation(np.maximum(z - np.maximum(ndtri(zeros), -9), 0))[:, 0, 1]
+    assert abs(found.mean() - r) < 4 * found.std() / np.sqrt(40) + 0.005
+    assert found.std() < 0.12
+
+
+def test_columns_without_zeros_have_the_plain_bridge():
+    x = gaussian(TRIPLE, 200)
+    np.testing.assert_allclose(truncated_correlation(x), np.sin(np.pi / 2 * kendall_tau(x)), atol=1e-10)
+
+
+@pytest.mark.parametrize("zeros", [(0.5, 0.5, 0.5), (0.2, 0.5, 0.8)])
+def test_estimates_are_those_of_latentcor(zeros, monkeypatch):
+    "Its solver of the four-normal bridge, which needs pkg_resources; its own tolerance is what SciPy integrates to."
+    pytest.importorskip("latentcor", exc_type=ImportError)
+    latentcor = importlib.import_module("latentcor.latentcor")
+    monkeypatch.setattr(latentcor, "Parallel", lambda **_: lambda jobs: [job(*args, **kw) for job, args, kw in jobs])
+    x = np.maximum(gaussian(TRIPLE, 500) - ndtri(zeros), 0)
+    theirs = latentcor.latentcor(x, tps=["tru"] * 3, method="original", use_nearPD=False)
+    above = np.triu_indices(3, 1)
+    np.testing.assert_allclose(kendall_tau(x)[above], theirs["K"].to_numpy().T[above], atol=1e-12)
+    np.testing.assert_allclose(truncated_correlation(x), theirs["Rpointwise"], atol=5e-4)
+
+
+# The nearest correlation matrix
+
+@st.composite
+def impossible(draw):
+    "Symmetric matrices with a diagonal of ones that no variables have."
+    n, rng = draw(st.integers(3, 9)), np.random.default_rng(draw(st.integers(0, 2**32)))
+    corr = rng.uniform(-1, 1, size=(n, n))
+    corr = (corr + corr.T) / 2
+    np.fill_diagonal(corr, 1)
+    return corr
+
+
+@PROPERTY
+@given(impossible(), st.sampled_from([0.05, 1e-3, 1e-6]))
+def test_projection_is_a_correlation_matrix_and_stays(corr, smallest):
+    found = nearest_correlation(corr, smallest)
+    assert (np.diag(found.corr) == 1).all() and (found.corr == found.corr.T).all()
+    assert np.linalg.eigvalsh(found.corr)[0] > smallest * (1 - 1e-5)
+    again = nearest_correlation(found.corr, smallest)
+    np.testing.assert_array_equal(again.corr, found.corr)
+    assert again.frobenius == 0 == again.largest and again.at_floor == found.at_floor
+    np.testing.assert_allclose([found.frobenius, found.largest],
+                               [np.linalg.norm(found.corr - corr), abs(found.corr - corr).max()])
+
+
+@settings(PROPERTY, max_examples=10)
+@given(impossible())
+def test_projection_is_the_optimum_of_the_dual(corr):
+    "Qi and Sun (2006): the nearest matrix is the positive part of corr + diag(y) at the lowest point of a smooth function."
+    def positive(y):
+        values, vectors = np.linalg.eigh(corr + np.diag(y))
+        return (vectors * np.maximum(values, 0)) @ vectors.T
+
+    def dual(y):
+        part = positive(y)
+        return (part**2).sum() / 2 - y.sum(), np.diag(part) - 1
+
+    best = positive(minimize(dual, np.zeros(len(corr)), jac=True, method="BFGS", options={"gtol": 1e-9}).x)
+    np.testing.assert_allclose(nearest_correlation(corr, 1e-9).corr, best, atol=2e-5)
+
+
+def test_matrices_of_a_batch_are_their_own():
+    rng = np.random.default_rng(0)
+    good, bad = random_correlation(6, rng), rng.uniform(-1, 1, (6, 6))
+    bad = (bad + bad.T) * (1 - np.eye(6)) / 2 + np.eye(6)
+    found = nearest_correlation(np.stack([good, bad]), 0.01)
+    np.testing.assert_array_equal(found.corr[0], good)
+    np.testing.assert_allclose(found.corr[1], nearest_correlation(bad, 0.01).corr, atol=1e-7)
+    assert found.frobenius.shape == found.at_floor.shape == (2,) and found.frobenius[0] == 0 < found.frobenius[1]
+    assert isinstance(nearest_correlation(torch.as_tensor(bad)).corr, torch.Tensor)
+
+
+def test_repaired_matrix_serves_the_measures():
+    "Twelve neurons that follow two signals, by 60 samples: estimated pair by pair they contradict each other."
+    rng = np.random.default_rng(0)
+    neurons = rng.normal(size=(60, 2)) @ rng.normal(size=(2, 12)) + 0.3 * rng.normal(size=(60, 12))
+    raw = truncated_correlation(np.maximum(neurons, 0))
+    assert np.linalg.eigvalsh(raw)[0] < 0
+    with pytest.raises(ValueError, match="singular"):
+        total_correlation(raw)
+    assert np.isfinite(total_correlation(nearest_correlation(raw).corr))
+
+
+# On/off patterns
+
+@pytest.mark.parametrize("counts", [[5, 3, 2, 0], [1, 1, 1, 1], [40, 0, 1, 9]])
+def test_pattern_entropy_is_grassbergers_sum(counts):
+    "With G from its recursion: G(1) = -γ - ln 2, G(2) = 2 + G(1), G(2m+1) = G(2m), G(2m+2) = G(2m) + 2 / (2m+1)."
+    g = [0, -np.euler_gamma - np.log(2), 2 - np.euler_gamma - np.log(2)]
+    for m in range(3, 60):
+        g.append(g[-1] if m % 2 else g[-1] + 2 / (m - 1))
+    n = sum(counts)
+    expected = (np.log(n) - sum(c * g[c] for c in counts) / n) / np.log(2)
+    assert abs(_pattern_entropy(np.array(counts)) - expected) < 1e-12
+
+
+def test_patterns_of_gaussians_share_what_orthants_say():
+    r, n = 0.6, 100_000
+    x = gaussian(0.4 * np.eye(3) + 0.6, n)
+    every = (1 / 8 + 3 * np.arcsin(r) / (4 * np.pi))  # each of the two patterns of equal signs; the other six are alike
+    patterns = np.array([every] * 2 + [(1 - 2 * every) / 6] * 6)
+    same = 1 / 4 + np.arcsin(r) / (2 * np.pi)
+    joint, two = -(patterns * np.log2(patterns)).sum(), -2 * (same * np.log2(same) + (0.5 - same) * np.log2(0.5 - same))
+    shared = on_off_information(np.maximum(x, 0))
+    np.testing.assert_allclose([shared.tc, shared.dtc], [3 - joint, 3 * two - 2 * joint], atol=0.006)
+    np.testing.assert_allclose([shared.omega, shared.s], [shared.tc - shared.dtc, shared.tc + shared.dtc])
+
+
+def test_parity_is_one_bit_of_synergy():
+    x = np.random.default_rng(0).integers(0, 2, size=(4000, 3))
+    x[:, 2] = x[:, 0] ^ x[:, 1]
+    shared = on_off_information(x)
+    np.testing.assert_allclose([shared.tc, shared.dtc, shared.omega], [1, 2, -1], atol=0.01)
+
+
+@PROPERTY
+@given(features().filter(lambda x: x.shape[1] < 5))
+def test_patterns_know_no_size_and_no_order(x):
+    shared = on_off_information(x)
+    other = on_off_information(torch.as_tensor(np.stack([x**2, 5 * x[:, ::-1]])))
+    assert isinstance(other.tc, torch.Tensor)
+    np.testing.assert_allclose(other.tc, [shared.tc] * 2, atol=1e-10)
+    np.testing.assert_allclose(other.dtc, [shared.dtc] * 2, atol=1e-10)
+
+
+def test_independent_patterns_share_nothing():
+    "At 4 samples for each pattern, whether half or a tenth of them are on."
+    for share, bias in [(0.5, 0.06), (0.1, 0.08)]:
+        shared = on_off_information((np.random.default_rng(0).random((60, 1024, 8)) < share).astype(float))
+        assert abs(shared.tc.mean()) < bias and abs(shared.dtc.mean()) < bias and abs(shared.omega.mean()) < bias
+
+
+# Refusals
+
+@pytest.mark.parametrize("function", [kendall_tau, truncated_correlation, on_off_information])
+def test_bad_columns_are_named(function):
+    x = np.maximum(gaussian(TRIPLE, 100), 0)
+    x[7, 1] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinite values in column 1"):
+        function(np.stack([x, x]))
+    with pytest.raises(ValueError, match="same value in every sample of column 2"):
+        function(np.nan_to_num(x) * [1, 1, 0])
+
+
+def test_atoms_and_emptiness_of_any_batch_are_named():
+    x = np.abs(gaussian(TRIPLE, 200)) + 1
+    capped, sparse = x.copy(), x.copy()
+    capped[:3, 1] = 9
+    sparse[:191, 2] = 0
+    with pytest.raises(ValueError, match="column 1 repeats a value other than its lowest in more than 1 %"):
+        truncated_correlation(np.stack([x, capped]))
+    with pytest.raises(ValueError, match="more than 95% zeros in column 2"):
+        truncated_correlation(np.stack([sparse, x]))
+    capped[2, 1] = 8
+    sparse[190, 2] = 8
+    truncated_correlation(np.stack([capped, sparse]))
+
+
+@pytest.mark.parametrize("corr, thresholds, message", [
+    (np.eye(4), [0] * 4, "two or three variables"), (np.eye(1), [0], "two or three variables"),
+    (2 * np.eye(2), [0, 0], "1 on the diagonal"), (np.eye(2), [0], "2 variables"), (np.eye(2), [0, np.nan], "at most 4"),
+    (np.eye(2), [0, 4.1], "at most 4"), (pair(1.0), [0, 0], "singular"), (pair(0.99), [0, 0], "keeps a standard deviation")])
+def test_unfit_gaussians_are_refused(corr, thresholds, message):
+    with pytest.raises(ValueError, match=message):
+        relu_information(corr, thresholds)
+
+
+@pytest.mark.parametrize("arguments", [(1.1, 0, 0), (0, -0.1, 0), (0, 0, 1.0), (np.nan, 0, 0)])
+def test_bridge_outside_its_range_is_refused(arguments):
+    with pytest.raises(ValueError, match="shares from 0 to below 1"):
+        truncated_bridge(*arguments)
+
+
+@pytest.mark.parametrize("corr, smallest, message", [
+    (np.ones((2, 3)), 0.1, "square"), ([[1, np.nan], [np.nan, 1]], 0.1, "finite"), ([[1, 0.1], [0.2, 1]], 0.1, "symmetric"),
+    (np.eye(2), 0, "between 0 and 1"), (np.eye(2), 1, "between 0 and 1")])
+def test_matrices_that_cannot_be_repaired_are_refused(corr, smallest, message):
+    with pytest.raises(ValueError, match=message):
+        nearest_correlation(corr, smallest)
+
+
+def test_too_many_patterns_are_refused():
+    with pytest.raises(ValueError, match="31 samples of 3 variables with 8 patterns.*at most 2 variables"):
+        on_off_information(gaussian(TRIPLE, 31))
+    on_off_information(gaussian(TRIPLE, 32))
