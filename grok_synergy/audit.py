@@ -323,7 +323,7 @@ class Audit:
         else:
             word = "the rule for equal values changes little"
         others = self.table[(self.table.ranks == "average") & (self.table.search != "tie-safe")][name]
-        rules = ", ".join(f"{row[name]:z.1f} {word} ({row[name + '_null']:z.1f})" for row, word in (
+        rules = ", ".join(f"{row[name]:z.1f} {rule} ({row[name + '_null']:z.1f})" for row, rule in (
             (released, "bits with released ties"), (safe, "with mid-ranks"), (random, "with random ranks")))
         parts = [f"{name} {rules}, in brackets that of shuffled columns: {word}",
                  f"with mid-ranks, other searches find {others.min():z.1f} to {others.max():z.1f}"]

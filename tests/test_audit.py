@@ -1,5 +1,6 @@
 """What equal values do where the truth is 0, and the audit of a layer."""
 
+import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -81,6 +82,12 @@ def test_artefact_of_ordinal_ranks_is_the_expected_one():
         np.testing.assert_allclose(pairs[column].ordinal, pairs[column].expected, rtol=0.05, atol=0.01)
 
 
+def test_older_processor_is_given_the_same_values(monkeypatch):
+    monkeypatch.setattr("grok_synergy.audit.plain_order", np.argsort)
+    table = tie_artefact([0.3, 0.7], n=4, samples=900).set_index("rule")
+    np.testing.assert_allclose(table.loc[_PLAIN, ["tc", "omega"]], table.loc["numpy", ["tc", "omega"]], atol=1e-12)
+
+
 def test_older_processor_sorts_the_same_values():
     x = np.random.default_rng(4).integers(0, 4, size=(3, 700)).astype(np.float32)
     order = plain_order(x)
@@ -111,6 +118,12 @@ def test_rows_are_readings_with_the_same_choices(audited):
         assert row.dropped == reading.dropped.sum()
 
 
+def test_shuffled_columns_share_nothing_that_the_layer_shares(audited):
+    table = audited[2].table.query("ranks in ('average', 'random', 'pre-activations') and unit == 'neurons'")
+    assert table[["synergy_null", "redundancy_null"]].max().max() < 0.4 < table.redundancy.min()
+    assert (audited[2].null.shape) == (len(audited[2].table), 2, 2)
+
+
 def test_order_of_samples_moves_only_ranks_that_depend_on_it(audited):
     moved = audited[2].table.groupby("ranks")[["synergy_order", "redundancy_order"]].max().max(axis=1)
     assert moved[["average", "pre-activations"]].max() < 1e-9
@@ -125,16 +138,17 @@ def test_shuffled_columns_have_what_the_rule_for_ranks_invents():
     assert tie_safe.redundancy_null["ordinal"] == pytest.approx(tie_safe.redundancy["ordinal"], rel=0.15)
     assert abs(tie_safe.redundancy_null["average"]) < 0.1
     assert "most of the released value is the rank of equal values" in found.verdicts["redundancy"]
+    assert not re.search(r"-0\.0\b", repr(found))
     assert "no more than chance, by either rule" in found.verdicts["synergy"]
 
 
 def test_choosing_a_multiplet_flatters_it():
     gains = []
-    for seed in range(3):
+    for seed in range(4):
         x = np.random.default_rng(seed).normal(size=(120, 12))
         table = audit(x, draws=1, seed=seed).table.query("ranks == 'average' and search == 'tie-safe'").iloc[0]
-        gains += [table.synergy_half - table.synergy_other_half, table.redundancy_half - table.redundancy_other_half]
-    assert np.mean(gains) > 0.05
+        gains.append([table.synergy_half - table.synergy_other_half, table.redundancy_half - table.redundancy_other_half])
+    assert (np.mean(gains, 0) > 0.02).all(), gains
 
 
 def test_another_estimator_is_one_more_entry():
@@ -148,7 +162,7 @@ def test_it_shows_itself(audited):
     found = audited[2]
     text, page = repr(found), found._repr_html_()
     assert all(sentence in text and sentence in page for sentence in found.verdicts.values())
-    assert "-0.0 " not in text and "left out as degenerate" in text and page.count("<tr") == 1 + 1 + len(found.table)
+    assert "left out as degenerate" in text and page.count("<tr") == 1 + 1 + len(found.table)
     fig = found.plot()
     assert [ax.get_xlabel() for ax in fig.axes] == ["synergy (bits)", "redundancy (bits)"]
     for ax, name in zip(fig.axes, ("synergy", "redundancy"), strict=True):
