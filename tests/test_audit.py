@@ -1,0 +1,224 @@
+"""What equal values do where the truth is 0, and the audit of a layer."""
+
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import ndtri
+
+from grok_synergy.audit import (
+    _PLAIN,
+    ESTIMATORS,
+    PEERS,
+    ROWS,
+    SEARCHES,
+    artefact_correlation,
+    artefact_figure,
+    audit,
+    order_correlation,
+    plain_order,
+    tie_artefact,
+    tied_correlation,
+)
+from grok_synergy.binning import ward_bins
+from grok_synergy.entropy import TIES, copula_correlation
+from grok_synergy.oinfo import all_multiplets
+from grok_synergy.phases import measure_features
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def layer(samples=500, neurons=24, seed=0):
+    "Activations that share three sources, before and after a ReLU; one neuron is dead, one a copy."
+    rng = np.random.default_rng(seed)
+    pre = rng.normal(size=(samples, 3)) @ rng.normal(size=(3, neurons)) + rng.normal(size=(samples, neurons))
+    pre = (pre - np.abs(rng.normal(size=neurons))).astype(np.float32)
+    pre[:, 5], pre[:, 7] = pre[:, 5] * 0.01 - 10, 2 * pre[:, 6]
+    return np.maximum(pre, 0), pre
+
+
+@pytest.fixture(scope="module")
+def audited():
+    features, pre = layer()
+    return features, pre, audit(features, pre=pre, draws=2)
+
+
+@pytest.mark.parametrize("zeros", [0.05, 0.3, 0.5, 0.8, 0.97])
+def test_closed_form_is_the_integral_over_places(zeros):
+    places = (np.arange(10**6) + 0.5) / 10**6
+    mean = zeros * ndtri(zeros * places)
+    assert tied_correlation(zeros) == pytest.approx(mean.var(), abs=2e-5)
+
+
+def test_closed_form_at_its_ends():
+    assert tied_correlation(0.0) == 0 and tied_correlation(1.0) == pytest.approx(1, abs=1e-6)
+    assert (np.diff(tied_correlation(np.linspace(0, 1, 101))) > 0).all()
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("zeros", [0.0, 0.4, 0.9])
+def test_ordinal_ranks_find_what_theory_says(zeros, rows):
+    normal = np.random.default_rng(1).normal(size=(40_000, 8))
+    x = np.where(normal > ndtri(zeros), normal, -9.0)
+    found, expected = copula_correlation(x[ROWS[rows](x)], "ordinal"), artefact_correlation(zeros, 8, rows)
+    assert abs(found - expected).max() < 4.5 / 40_000**0.5
+    assert abs(found[0, 1:].mean() - expected[0, 1]) < 0.01
+
+
+def test_mid_ranks_and_random_order_find_nothing_where_nothing_is():
+    table = tie_artefact([0.2, 0.6, 0.95], n=6, samples=4000, seed=2).set_index("rule")
+    fair = table.loc[["average", "random"], ["tc", "omega"]]
+    assert fair.abs().max().max() < 0.01
+    assert table.loc[["ordinal", "numpy", _PLAIN]].query("zeros > 0.9").omega.min() > 0.5
+
+
+def test_artefact_of_ordinal_ranks_is_the_expected_one():
+    table = tie_artefact([0.5, 0.9], n=6, samples=20_000, seed=3)
+    pairs = table.pivot(index=["rows", "zeros"], columns="rule", values=["tc", "omega"])
+    for column in ("tc", "omega"):
+        np.testing.assert_allclose(pairs[column].ordinal, pairs[column].expected, rtol=0.05, atol=0.01)
+
+
+def test_older_processor_is_given_the_same_values(monkeypatch):
+    monkeypatch.setattr("grok_synergy.audit.plain_order", np.argsort)
+    table = tie_artefact([0.3, 0.7], n=4, samples=900).set_index("rule")
+    np.testing.assert_allclose(table.loc[_PLAIN, ["tc", "omega"]], table.loc["numpy", ["tc", "omega"]], atol=1e-12)
+
+
+def test_older_processor_sorts_the_same_values():
+    x = np.random.default_rng(4).integers(0, 4, size=(3, 700)).astype(np.float32)
+    order = plain_order(x)
+    assert (np.take_along_axis(x, order, -1) == np.sort(x, -1)).all() and (np.sort(order, -1) == np.arange(700)).all()
+    x = np.random.default_rng(5).normal(size=(3, 700))
+    np.testing.assert_allclose(order_correlation(plain_order(x)), copula_correlation(x.T), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_other_packages_agree_without_equal_values(name):
+    pytest.importorskip(name)
+    x = np.random.default_rng(6).normal(size=(900, 5))
+    np.testing.assert_allclose(all_multiplets(PEERS[name](x)).omega, all_multiplets(copula_correlation(x)).omega, atol=1e-4)
+
+
+def test_rows_are_readings_with_the_same_choices(audited):
+    features, pre, found = audited
+    ward = {n: ward_bins(features, n) for n in (5, 10)}
+    rng_bins = np.random.default_rng(0).permutation(np.arange(features.shape[1]) % 10)
+    assert len(found.table) == 5 * len(SEARCHES) and found.table.dropped.min() >= 1
+    for row in found.table.itertuples():
+        x, ties = (pre, "average") if row.ranks == "pre-activations" else (features, row.ranks)
+        bins = ward[row.n_bins] if row.bins == "Ward" else rng_bins
+        reading = measure_features(x, bins=bins, ties=ties, unit=row.unit, bias_correction=row.bias_correction,
+                                   degenerate="drop")
+        assert (row.synergy, row.redundancy) == pytest.approx((reading.synergy, reading.redundancy), abs=1e-9), row
+        assert (row.synergy_size, row.redundancy_size) == (reading.synergy_size, reading.redundancy_size), row
+        assert row.dropped == reading.dropped.sum()
+
+
+def test_shuffled_columns_share_nothing_that_the_layer_shares(audited):
+    table = audited[2].table.query("ranks in ('average', 'random', 'pre-activations') and unit == 'neurons'")
+    assert table[["synergy_null", "redundancy_null"]].max().max() < 0.4 < table.redundancy.min()
+    assert (audited[2].null.shape) == (len(audited[2].table), 2, 2)
+
+
+def test_order_of_samples_moves_only_ranks_that_depend_on_it(audited):
+    moved = audited[2].table.groupby("ranks")[["synergy_order", "redundancy_order"]].max().max(axis=1)
+    assert moved[["average", "pre-activations"]].max() < 1e-9
+    assert moved[["ordinal", "numpy", "random"]].min() > 1e-3
+
+
+def test_shuffled_columns_have_what_the_rule_for_ranks_invents():
+    rng = np.random.default_rng(7)
+    found = audit(np.maximum(rng.normal(size=(1500, 20)) - 1, 0), draws=4)
+    tie_safe = found.table[found.table.search == "tie-safe"].set_index("ranks")
+    assert tie_safe.redundancy["ordinal"] > 2
+    assert tie_safe.redundancy_null["ordinal"] == pytest.approx(tie_safe.redundancy["ordinal"], rel=0.15)
+    assert abs(tie_safe.redundancy_null["average"]) < 0.1
+    assert "most of the released value is the rank of equal values" in found.verdicts["redundancy"]
+    assert not re.search(r"-0\.0\b", repr(found))
+    assert "no more than chance, by either rule" in found.verdicts["synergy"]
+
+
+def test_choosing_a_multiplet_flatters_it():
+    gains = []
+    for seed in range(4):
+        x = np.random.default_rng(seed).normal(size=(120, 12))
+        table = audit(x, draws=1, seed=seed).table.query("ranks == 'average' and search == 'tie-safe'").iloc[0]
+        gains.append([table.synergy_half - table.synergy_other_half, table.redundancy_half - table.redundancy_other_half])
+    assert (np.mean(gains, 0) > 0.02).all(), gains
+
+
+def test_another_estimator_is_one_more_entry():
+    features, _ = layer()
+    found = audit(features, estimators={"Pearson": lambda x: np.corrcoef(np.asarray(x), rowvar=False)}, draws=1)
+    assert list(dict.fromkeys(found.table.ranks)) == [*TIES, "Pearson"] and "Pearson" in found._repr_html_()
+    assert found.table.query("ranks == 'Pearson'").redundancy_order.max() < 1e-9
+
+
+def test_it_shows_itself(audited):
+    found = audited[2]
+    text, page = repr(found), found._repr_html_()
+    assert all(sentence in text and sentence in page for sentence in found.verdicts.values())
+    assert "left out as degenerate" in text and page.count("<tr") == 1 + 1 + len(found.table)
+    fig = found.plot()
+    assert [ax.get_xlabel() for ax in fig.axes] == ["synergy (bits)", "redundancy (bits)"]
+    for ax, name in zip(fig.axes, ("synergy", "redundancy"), strict=True):
+        drawn = sorted(float(line.get_xdata()[0]) for line in ax.lines if line.get_marker() not in ("None", "", None))
+        assert drawn == pytest.approx(sorted(found.table[name]))
+    plt.close(fig)
+
+
+def test_same_seed_same_audit():
+    features, _ = layer(200, 12)
+    first, again, other = (audit(features, draws=1, seed=seed) for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first.table, again.table)
+    assert not first.table.equals(other.table)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"features": np.zeros(5)}, r"features of shape \(5,\) .* give \(samples, neurons\)"),
+    ({"features": np.ones((100, 12), complex)}, "give .samples, neurons., real numbers"),
+    ({"features": np.full((100, 12), np.nan)}, "0 of 12 neurons are finite"),
+    ({"features": np.random.default_rng(0).normal(size=(100, 9))}, "9 neurons were given: ten bins need 10"),
+    ({"features": np.random.default_rng(0).normal(size=(25, 12))}, "give 26 samples or more"),
+    ({"pre": np.random.default_rng(0).normal(size=(100, 13))}, r"pre-activations of shape \(100, 13\) .* \(100, 12\)"),
+    ({"draws": 0}, "draws=0 is not possible"), ({"draws": 2.5}, "draws=2.5 is not possible"),
+    ({"estimators": {"numpy": np.corrcoef}}, "estimators named numpy are there already"),
+])
+def test_refuses_what_it_cannot_measure(change, message, monkeypatch):
+    monkeypatch.setattr("grok_synergy.audit.union_multiplets", None)  # nothing is measured before all is checked
+    given = {"features": np.random.default_rng(0).normal(size=(100, 12)), **change}
+    with pytest.raises(ValueError, match=message):
+        audit(given.pop("features"), **given)
+
+
+@pytest.mark.parametrize("zeros", [[-0.1], [1.0], [np.nan], [[0.1]]])
+def test_refuses_impossible_shares(zeros):
+    with pytest.raises(ValueError, match="are not shares"):
+        tie_artefact(zeros)
+
+
+def test_refuses_unknown_orders():
+    with pytest.raises(ValueError, match="rows='sorted' is unknown: choose one of 'shuffled', 'ascending', 'descending'"):
+        artefact_correlation(0.5, rows="sorted")
+
+
+def test_figure_draws_every_rule_of_the_table():
+    table = tie_artefact([0.0, 0.5, 0.9], n=4, samples=500)
+    fig = artefact_figure(table)
+    curves = [line.get_ydata() for line in fig.axes[0].lines if len(line.get_ydata()) == 3]
+    shown = table[table.rows == "shuffled"].pivot(index="zeros", columns="rule", values="tc")
+    for rule in (*ESTIMATORS, _PLAIN):
+        assert min(abs(curve - shown[rule]).max() for curve in curves) < 0.03
+    plt.close(fig)
+
+
+def test_table_of_the_project_is_whole():
+    table = pd.read_csv(PROJECT / "figures" / "tables" / "tie-artefact.csv")
+    assert table.columns.tolist() == ["rule", "rows", "zeros", "tc", "omega"]
+    assert {*TIES, _PLAIN, "expected"} <= set(table.rule) and set(table.rows) == set(ROWS)
+    assert table[table.rule == "average"][["tc", "omega"]].abs().max().max() < 0.02
+    assert np.isclose(table.zeros.max(), 0.95) and table.zeros.nunique() == 20
