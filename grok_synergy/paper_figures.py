@@ -51,7 +51,8 @@ SEEN = {      # by number: what is seen, beside the paper's description
        "test loss, not a second small one.",
     3: "Published (c, g): feature learning, emergence with a growing multiplet and the peak of test loss, then "
        "decoupling, as the paper describes. Tie-safe (d, f): synergy is highest about step 8, with a second, lower "
-       "peak while test accuracy climbs; decoupling is the same, low synergy at first is not there.",
+       "peak while test accuracy climbs; decoupling is the same, low synergy at first is not there. The test loss (b) "
+       "still falls at the last step, so that a final phase after its convergence cannot be judged.",
     4: "Under both presets redundancy falls from about step 6 on, synergy rises after that, as the paper says, and "
        "falls again with decoupling once test accuracy is up.",
     5: "Published, in bits (a, b): a peak of about 1 bit at weight decay 0.1 and 2 and at α = 8, none in the others "
@@ -61,10 +62,11 @@ SEEN = {      # by number: what is seen, beside the paper's description
        "generalises, it is low until step 1500 and then rises above that of all conditions that do, under both "
        "presets; the paper says that it never recovers.",
     6: "Not as the paper says: alone, the synergistic sub-network generalises later than the full network, at weight "
-       "decay 2 too. Its inverse does worse, but has less than half as many neurons; random sub-networks of equal "
-       "size, which decide what that means, have not been trained yet, so there are no ticks.",
-    7: "The synergistic sub-network generalises, later than the full network; its inverse comes to about 90 %. The "
-       "paper sees a similar period for the first. Here too the random sub-networks are still to come.",
+       "decay 2 too, where the paper has it need fewer steps. Random sub-networks of the same size (ticks) take as long as "
+       "the synergistic one, so it is their number of neurons that counts, and not their synergy. The inverse does worse, "
+       "but has less than half as many neurons.",
+    7: "The synergistic sub-network generalises, later than the full network and as late as random ones of its size "
+       "(ticks); its inverse comes to about 90 %. The paper sees a similar period for the first.",
     8: "As in the paper, weight decays 10 and 50 do not grok: 10 is still memorising at the last step, 50 learns "
        "nothing.",
     9: "As in the paper, α = 1 and α = 50 do not grok: α = 1 hardly learns, α = 50 memorises by step 100 and stays "
