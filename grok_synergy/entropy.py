@@ -272,7 +272,8 @@ def check_correlation(
         lowest, highest = torch.linalg.eigvalsh(first / first.diagonal().abs().clamp_min(1e-300).max())[[0, -1]]
         if lowest < -1e-9 * highest:
             raise ValueError(f"the matrix has a negative eigenvalue ({lowest / highest:.2g} times the largest), so it is no "
-                             "correlation matrix: estimate all correlations from the same samples, without gaps")
+                             "correlation matrix: estimate all correlations from the same samples, or take its "
+                             "`nearest_correlation`")
         is_or_are = ("column", "follows", "it") if len(dependent) == 1 else ("columns", "follow", "them")
         raise ValueError("the correlation matrix is singular: {} {} {} from the columns before {}; drop such columns, for "
                          "example with usable_columns()".format(is_or_are[0], name_columns(dependent), *is_or_are[1:]))
