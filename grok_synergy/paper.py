@@ -101,8 +101,8 @@ class Paper:
                                 width=self.width, per_decade=self.per_decade)
 
 # %% ../nbs/06b_paper.ipynb #4238a3c3
-RETRAINING_SECONDS = {"drawn": {"wd0.1": 85, "wd2": 24, "alpha8": 34},
-                      "controls": {"wd0.1": 300, "wd2": 80, "alpha8": 100}}
+RETRAINING_SECONDS = {"drawn": {"wd0.1": 110, "wd2": 30, "alpha8": 42},
+                      "controls": {"wd0.1": 375, "wd2": 85, "alpha8": 110}}
 
 
 def retrain_subnetworks(
@@ -148,7 +148,7 @@ class Job:
         "About how long one core takes, for the paper's task and width."
         if self.kind != "network":
             return RETRAINING_SECONDS[self.kind][self.condition]
-        return 0.008 * self.experiment.steps + 0.10 * len(self.paper.presets) * len(self.experiment.checkpoints)
+        return 0.009 * self.experiment.steps + 0.12 * len(self.paper.presets) * len(self.experiment.checkpoints)
 
     @property
     def drawn(self) -> bool:
