@@ -63,7 +63,7 @@ DIFFERENCES = {
     "curves": Difference(
         "Curves", "scaled to 0–1", "scaled to 0–1, then a moving average that starts at the first value",
         "smoothed on the log axis without lag, then scaled",
-        "The released average lags by some 50 steps, more than the early phases last."),
+        "The released average lags, by more steps than the early phases last."),
     "checkpoints": Difference(
         "Checkpoints", "not said", "every 5 steps up to 4000", "every step at first, then 24 in a tenfold number of steps",
         "Everything is drawn and segmented over the log of the step, where even spacing is enough."),
@@ -87,7 +87,7 @@ DIFFERENCES = {
         "A held neuron with a bias still gives the network trainable constants."),
     "training": Difference(
         "Training code", "–", "`nn.Linear`, autograd and `AdamW` on dense one-hot inputs", "gradients written out",
-        "Two and a half times faster; the first steps agree, later ones drift by rounding."),
+        "Faster (see the benchmarks); the first steps agree, later ones drift by rounding."),
     "seeds": Difference(
         "Seeds", "5", "5", "5 in the figures, 20 for the verdicts",
         "With five seeds no interval at the level of the register is finite."),

@@ -125,7 +125,8 @@ def test_dead_neurons_are_left_out_and_none_left_is_not_a_number():
     *_, size = Checkpoint(given).read(replace(TIE_SAFE, clustering="random", n_bins=5, unit="means"))
     assert size <= 21
     dead = {key: torch.zeros_like(x) for key, x in given.items()}
-    assert np.isnan(Checkpoint(dead).read(PUBLISHED)).all()
+    for way in (PUBLISHED, Way(clustering="none")):
+        assert np.isnan(Checkpoint(dead).read(way)).all()
 
 
 def test_what_is_measured_is_not_measured_again(tmp_path, monkeypatch):
