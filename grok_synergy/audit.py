@@ -27,8 +27,8 @@ from scipy.special import ndtri
 from torch import Tensor
 from tqdm import tqdm
 
-from .binning import ward_bins
-from .entropy import TIES, Array, as_tensor, copula_correlation, independent_columns, live_columns
+from .binning import group_neurons
+from .entropy import TIES, Array, as_tensor, check_whole, copula_correlation, independent_columns, live_columns
 from .figures import STYLE
 from .oinfo import all_multiplets, union_multiplets
 
@@ -426,12 +426,11 @@ def audit(
     if taken := sources.keys() & (estimators or {}):
         raise ValueError(f"estimators named {', '.join(sorted(taken))} are there already: give other names")
     sources |= {name: (x, correlate) for name, correlate in (estimators or {}).items()}
-    if not isinstance(draws, int | np.integer) or draws < 1:
-        raise ValueError(f"draws={draws!r} is not possible: give a whole number, 1 or more")
-    rng, (samples, neurons) = np.random.default_rng(seed), x.shape
+    check_whole("draws", draws)
+    rng, samples = np.random.default_rng(seed), len(x)
     clean = x.nan_to_num(0.0, 0.0, 0.0)
-    bins = {(search.bins, search.n_bins): ward_bins(clean, search.n_bins) if search.bins == "Ward"
-            else rng.permutation(np.arange(neurons) % search.n_bins) for search in SEARCHES}
+    bins = {(search.bins, search.n_bins): group_neurons(clean, search.n_bins, search.bins.lower(), seed=seed)
+            for search in SEARCHES}
     orders = [np.arange(samples)[::-1].copy(), rng.permutation(samples)]
     first = torch.zeros(samples, dtype=torch.bool)
     first[torch.as_tensor(rng.permutation(samples)[:samples // 2])] = True
@@ -459,4 +458,4 @@ def audit(
                             f"{quantity}_order": np.ptp(moved[:, i, j]), f"{quantity}_half": halves[i, j, 0],
                             f"{quantity}_other_half": halves[i, j, 1]}
                 rows.append(row | {"dropped": dropped})
-    return Audit(pd.DataFrame(rows), np.concatenate(null), (samples, neurons))
+    return Audit(pd.DataFrame(rows), np.concatenate(null), tuple(x.shape))
