@@ -56,7 +56,7 @@ CONDITIONS = (
     Condition("wd50", 50.0, 1.0, 600, "weights change sign at every step; longer than weight decay 2 needs"),
     Condition("alpha1", 0.0, 1.0, 600, "hardly learns; longer than α = 8 needs to generalise"),
     Condition("alpha8", 0.0, 8.0, 1500, "generalises before step 500; three times that, for the phases that follow"),
-    Condition("alpha50", 0.0, 50.0, 3000, "memorises by step 100 and does not generalise; six times what α = 8 needs"),
+    Condition("alpha50", 0.0, 50.0, 1500, "memorises by step 100 and does not generalise; three times what α = 8 needs"),
 )
 
 # %% ../nbs/06b_paper.ipynb #8fe80166
@@ -72,7 +72,7 @@ class Paper:
     presets: tuple[str, ...] = tuple(PRESETS)              # ways to measure
     task: ModularTask = field(default_factory=ModularTask)
     width: int = 250                                       # hidden neurons
-    per_decade: int = 24                                   # checkpoints in a tenfold number of steps
+    per_decade: int = 16                                   # checkpoints in a tenfold number of steps
 
     def __post_init__(self):
         names = [condition.name for condition in self.conditions]
@@ -188,7 +188,7 @@ class Job:
 # %% ../nbs/06b_paper.ipynb #941cb9db
 def stages(
     paper: Paper,
-) -> list[list[Job]]:  # networks and sub-networks of the figures, other networks, other sub-networks, controls
+) -> list[list[Job]]:  # networks and sub-networks of the figures, other networks, other sub-networks and controls
     "The jobs of the study; those of one list can run side by side once the lists before it are done."
     def networks(seeds):
         return [Job(paper, condition.name, seed) for condition in paper.conditions for seed in seeds]
@@ -199,11 +199,11 @@ def stages(
     shown, others = paper.seeds[:paper.figure_seeds], paper.seeds[paper.figure_seeds:]
     ablated = paper.seeds[:paper.ablation_seeds]
     parts = [networks(shown), subnetworks("drawn", shown), networks(others),
-             subnetworks("drawn", ablated[paper.figure_seeds:]), subnetworks("controls", ablated)]
+             subnetworks("drawn", ablated[paper.figure_seeds:]) + subnetworks("controls", ablated)]
     return [sorted(jobs, key=lambda job: -job.seconds) for jobs in parts]
 
 # %% ../nbs/06b_paper.ipynb #2408faa1
-STAGES = ("networks of the figures", "sub-networks of the figures", "other networks", "other sub-networks", "controls")
+STAGES = ("networks of the figures", "sub-networks of the figures", "other networks", "other sub-networks")
 
 
 def _done(job: Job, store: Path) -> Job:
