@@ -21,6 +21,9 @@ figures: $(INSTALLED) ## train, measure and draw the paper's Figure 3 into figur
 paper: $(INSTALLED) ## the whole paper: 20 seeds of every condition, sub-networks, figures 1 to 9, verdicts; under two hours, goes on when killed
 	@$(BIN)/python -c 'from grok_synergy.paper import main; main()'
 
+audit: $(INSTALLED) ## after `make paper`: every claim under 512 ways to measure, null and uncertainty of every curve; goes on when killed
+	@$(BIN)/python -c 'from grok_synergy.curves import main; main()'
+
 # One thread a process: the notebooks share the cores, and small tensors crawl when every process claims them all.
 test: export OMP_NUM_THREADS := 1
 test: $(INSTALLED) ## check notebooks, library and package
@@ -48,4 +51,4 @@ bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures paper test prepare readme lab bench clean
+.PHONY: help figures paper audit test prepare readme lab bench clean

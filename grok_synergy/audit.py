@@ -27,10 +27,10 @@ from scipy.special import ndtri
 from torch import Tensor
 from tqdm import tqdm
 
-from .binning import group_neurons
+from .binning import bin_multiplets, group_neurons
 from .entropy import TIES, Array, as_tensor, check_whole, copula_correlation, independent_columns, live_columns
 from .figures import STYLE
-from .oinfo import all_multiplets, union_multiplets
+from .oinfo import all_multiplets
 
 # %% ../nbs/08_audit.ipynb #8a0d0009
 def _quantile(zeros: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -256,14 +256,7 @@ def _all_omega(x: Tensor, correlate: Callable, usable: Tensor, corr: Tensor, bin
         if len(present) < 2:
             found.append((np.zeros(1), np.zeros(1, int)))
             continue
-        if search.unit == "neurons":
-            every = union_multiplets(corr, labels, n_samples=n_samples)
-        elif search.unit == "blocks":
-            every = all_multiplets(corr, blocks=labels, n_samples=n_samples)
-        else:
-            kept = x[:, usable]
-            means = torch.stack([kept[:, torch.as_tensor(labels == one)].mean(1) for one in present], 1)
-            every = all_multiplets(as_tensor(correlate(means)), n_samples=n_samples)
+        every = bin_multiplets(x[:, usable], corr, labels, search.unit, correlate, n_samples=n_samples)
         inside = every.masks[:, None] >> np.arange(len(present)) & 1
         found.append((np.asarray(every.omega), inside @ counts))
     return found

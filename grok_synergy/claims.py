@@ -294,7 +294,7 @@ RAPID = Margin(0.25, "ranges", "a range spent evenly on the 2.9 decades from ste
                                "rapid is half as much again")
 MIDDLE = Margin(0.5, "ranges", "low and high are the lower and the upper half of the curve")
 MINIMAL = Margin(0.2, "ranges", "the larger of two excursions, each with its noise: twice what is hardly seen")
-LATER = Margin(0.1, "decades", "a quarter more steps; checkpoints are 0.04 decades apart")
+LATER = Margin(0.1, "decades", "a quarter more steps; checkpoints are 0.06 decades apart")
 DELAYED = Margin(0.3, "decades", "before the steps have doubled, test accuracy would be seen to follow training accuracy")
 DOUBLE = Margin(0.3, "decades", "within a doubling of the steps, a tenth of the axis from step 5 to 4000")
 SIMILAR = Margin(0.18, "decades", "half as many steps again")

@@ -280,11 +280,17 @@ class _Subtrees:
         order, self.sizes = _group(torch.arange(n) if labels is None else labels, n, "blocks")
         self.units = len(self.sizes)
         self.smallest, self.largest = _bounds(self.units, min_size, max_size, "variables" if labels is None else "blocks")
-        order = order.to(t.device)
-        self.corr = _unit_blocks(t[..., order[:, None], order].reshape(-1, n, n), self.sizes)
         self.batch = t.shape[:-2]
         self.low = min(self.units, SUBTREE[t.device.type])
         self.stored = max(0, min(self.units, STORED) - self.low)
+        places = [*range(self.low + self.stored, self.units), *range(self.low, self.low + self.stored), *range(self.low)]
+        places = places if max(self.sizes) > 1 else range(self.units)
+        by_size = sorted(range(self.units), key=lambda i: -self.sizes[i])  # largest first: what is left to decide is small
+        self.places = dict(zip(by_size, places, strict=True))              # of each unit on the walk
+        on_walk = sorted(self.places, key=self.places.get)
+        order = torch.cat([order.split(self.sizes)[i] for i in on_walk]).to(t.device)
+        self.named_sizes, self.sizes = self.sizes, [self.sizes[i] for i in on_walk]
+        self.corr = _unit_blocks(t[..., order[:, None], order].reshape(-1, n, n), self.sizes)
         self.biased = n_samples is not None
         bias = entropy_bias(n, n_samples).numpy() if self.biased else np.zeros(n + 1)
         self._bias = torch.as_tensor(bias).to(t)
@@ -292,6 +298,14 @@ class _Subtrees:
         self._alone = -bias[self.sizes]
         self._low_alone = torch.as_tensor(_sum_over_members(self._alone[:self.low])).to(t).unsqueeze(-1)
         self.orders = torch.as_tensor(np.bitwise_count(np.arange(2**self.low)) * 1.0).to(t).unsqueeze(-1)
+
+    def walked(self, masks: np.ndarray) -> np.ndarray:
+        "The same multiplets as masks over the units in the order of the walk."
+        return sum((masks >> unit & 1) << place for unit, place in self.places.items())
+
+    def named(self, masks: np.ndarray) -> np.ndarray:
+        "And back."
+        return sum((masks >> place & 1) << unit for unit, place in self.places.items())
 
     def alone(self, root: int) -> Tensor:
         "Sum of the members' own entropies, for every multiplet of a subtree: (2**low, 1)."
@@ -407,7 +421,11 @@ def all_multiplets(
             torch.addcmul(without[piece], orders[piece], own, value=-1, out=dtc[part, place].T)
 
     trees.visit(keep)
-    sizes = orders[masks].astype(int) if max(trees.sizes) == 1 else _sum_over_members(trees.sizes)[masks]
+    sizes = orders[masks].astype(int)
+    if max(trees.sizes) > 1:
+        sizes = _sum_over_members(trees.named_sizes)[masks]
+        place = torch.as_tensor(np.searchsorted(masks, trees.walked(masks)), device=tc.device)
+        tc, dtc = tc[:, place], dtc[:, place]
     tc, dtc = (like(part.view(*trees.batch, -1), corr) for part in (tc, dtc))
     return Multiplets(masks, sizes, tc, dtc, trees.units)
 
@@ -523,6 +541,7 @@ def extremes(
     with bar:
         trees.visit(merge)
     omega[1] *= -1
+    masks = np.where(masks < 0, masks, trees.named(masks))
     masks, tc, omega = (np.moveaxis(part, -1, 0).reshape(*trees.batch, *shape[:3]) for part in (masks, tc, omega))
     dtc = np.where(masks < 0, np.nan, tc - omega)
     tc, dtc = (like(torch.as_tensor(part).to(trees.corr.device), corr) for part in (tc, dtc))

@@ -12,6 +12,7 @@ import json
 import sys
 import warnings
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 
 import joblib
 import numpy as np
@@ -23,7 +24,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 from tqdm import tqdm
 
-from .binning import ward_bins
+from .binning import PARTS, bin_multiplets, ward_bins
 from grok_synergy.entropy import (
     TIES,
     Array,
@@ -34,7 +35,6 @@ from grok_synergy.entropy import (
     live_columns,
 )
 from .model import hidden_features
-from .oinfo import all_multiplets, union_multiplets
 from .training import Trajectory, load_dataset, one_thread_per_task, save_dataset
 
 # %% ../nbs/04_phases.ipynb #28c69282
@@ -51,7 +51,7 @@ class Measurement:
     layer: str = "post"           # along a trajectory: activations "post" or "pre" ReLU
 
     def __post_init__(self):
-        for name, allowed in {"ties": TIES, "unit": ("neurons", "blocks", "means"), "which": ("train", "test", "all"),
+        for name, allowed in {"ties": TIES, "unit": PARTS, "which": ("train", "test", "all"),
                               "layer": ("post", "pre")}.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r} is unknown: choose one of "
@@ -157,14 +157,9 @@ def _read(x: Tensor, settings: Measurement, bins: np.ndarray, degenerate: str) -
     present = np.unique(bins[kept])
     if len(present) < max(settings.min_size, 2):
         return _empty_reading(~kept, settings)
-    search = dict(min_size=settings.min_size, n_samples=len(x) if settings.bias_correction else None)
-    if settings.unit == "neurons":
-        found = union_multiplets(corr, bins[kept], **search)
-    elif settings.unit == "blocks":
-        found = all_multiplets(corr, blocks=bins[kept], **search)
-    else:
-        means = torch.stack([x[:, torch.as_tensor(kept & (bins == b))].mean(1) for b in present], 1)
-        found = all_multiplets(copula_correlation(means, settings.ties), **search)
+    found = bin_multiplets(x if kept.all() else x[:, usable], corr, bins[kept], settings.unit,
+                           partial(copula_correlation, ties=settings.ties), min_size=settings.min_size,
+                           n_samples=len(x) if settings.bias_correction else None)
     lowest, highest = int(found.most_synergistic()), int(found.most_redundant())
     members = [kept & np.isin(bins, present[list(found.members(i))]) for i in (lowest, highest)]
     return Reading(-float(found.omega[lowest]), float(found.omega[highest]), int(members[0].sum()),

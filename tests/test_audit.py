@@ -189,7 +189,7 @@ def test_same_seed_same_audit():
     ({"estimators": {"numpy": np.corrcoef}}, "estimators named numpy are there already"),
 ])
 def test_refuses_what_it_cannot_measure(change, message, monkeypatch):
-    monkeypatch.setattr("grok_synergy.audit.union_multiplets", None)  # nothing is measured before all is checked
+    monkeypatch.setattr("grok_synergy.audit.bin_multiplets", None)  # nothing is measured before all is checked
     given = {"features": np.random.default_rng(0).normal(size=(100, 12)), **change}
     with pytest.raises(ValueError, match=message):
         audit(given.pop("features"), **given)

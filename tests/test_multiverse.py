@@ -6,25 +6,35 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import xarray as xr
 
 from grok_synergy import multiverse
 from grok_synergy.binning import group_neurons
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
 from grok_synergy.multiverse import (
+    CLAIMS,
+    CURVES,
     FACTORS,
     PUBLISHED,
     TIE_SAFE,
     Checkpoint,
     Multiverse,
     Way,
+    claim_shares,
     deciding,
     design,
+    load_outcomes,
+    long_table,
     run_multiverse,
+    share_by_level,
+    spaced,
+    with_choices,
 )
 from grok_synergy.oinfo import all_multiplets, o_information, union_multiplets
 from grok_synergy.paper import Condition, Paper
 from grok_synergy.search import search_multiplet
+from grok_synergy.training import save_dataset
 
 TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 20, ""),), ablated=(), seeds=(0, 100), figure_seeds=1, ablation_seeds=1,
              task=ModularTask(p=23), width=40, per_decade=4)
@@ -118,7 +128,7 @@ def test_direct_search_by_plain_code(selection):
     assert Checkpoint(given).read(way) == pytest.approx((-omegas[0], omegas[1], 10), abs=1e-9)
 
 
-def test_dead_neurons_are_left_out_and_none_left_is_not_a_number():
+def test_dead_neurons_are_left_out_and_none_left_is_zero_as_in_measure():
     given = features()
     for post in (x for (_, layer), x in given.items() if layer == "post"):
         post[:, :3] = 0
@@ -126,7 +136,7 @@ def test_dead_neurons_are_left_out_and_none_left_is_not_a_number():
     assert size <= 21
     dead = {key: torch.zeros_like(x) for key, x in given.items()}
     for way in (PUBLISHED, Way(clustering="none")):
-        assert np.isnan(Checkpoint(dead).read(way)).all()
+        assert Checkpoint(dead).read(way) == (0, 0, 0)
 
 
 def test_what_is_measured_is_not_measured_again(tmp_path, monkeypatch):
@@ -150,3 +160,37 @@ def test_the_choice_that_decides_is_found():
     both = table.assign(outcome=((table.bias == "kept") & (table.samples == "all")).astype(float))
     assert deciding(both)["combinations"] > 0.2
     assert (deciding(table.assign(outcome=1.0)) == 0).all()
+
+
+def test_checkpoints_are_spaced_evenly_with_both_ends():
+    steps = np.unique(np.round(10 ** np.arange(0, 3.65, 1 / 16)).astype(int))
+    chosen = spaced(steps[steps >= 5], 4)
+    assert chosen[0] == 5 and chosen[-1] == steps[-1] and set(chosen) <= set(steps)
+    assert np.diff(np.log10(chosen[:-1])) == pytest.approx(0.25, abs=0.05)
+
+
+def drawn_outcomes(share):
+    "Outcomes of the design for two claims, with a share of seeds for each way."
+    claims = [claim.number for claim in CLAIMS[:2]]
+    values = np.stack([np.stack([share, 1 - share], 1)] * 2)
+    both = {name: (("curves", "way", "claim"), values) for name in ("estimate", "share")}
+    return with_choices(xr.Dataset(both, {"curves": list(CURVES), "claim": claims}), design())
+
+
+def test_choices_survive_the_table_and_decide_what_they_decide(tmp_path):
+    table = pd.DataFrame(map(asdict, design()))
+    outcomes = drawn_outcomes((table.n_bins == 5).to_numpy(float))
+    save_dataset(outcomes.assign_attrs(seeds=3), tmp_path / "multiverse.nc")
+    found = load_outcomes(tmp_path)
+    rows = long_table(found, CLAIMS[0].number)
+    assert len(rows) == 1024 and (rows[:512][list(FACTORS)].astype(str) == table[list(FACTORS)].astype(str)).all(axis=None)
+    shares, by_bins = claim_shares(found), share_by_level(found, "n_bins")
+    others = shares.drop(columns=["n_bins", "share", "published", "tie_safe"])
+    assert shares.n_bins.min() > 0.85 and others.max(axis=None) < 0.05
+    assert by_bins.iloc[0].to_dict() == {5: 1, 10: 0, 15: 0, 20: 0} and by_bins.iloc[1][5] == 0
+    assert not shares.published.iloc[0] and shares.published.iloc[1]
+
+
+def test_outcomes_that_are_not_there_are_asked_for(tmp_path):
+    with pytest.raises(ValueError, match="holds no outcomes: run `make audit`, after `make paper`"):
+        load_outcomes(tmp_path)

@@ -9,11 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grok_synergy import oinfo
 from grok_synergy.entropy import gaussian_entropy
 from grok_synergy.oinfo import (
     HELD,
+    SUBTREE,
     all_multiplets,
     dual_total_correlation,
+    extremes,
     o_information,
     s_information,
     total_correlation,
@@ -149,6 +152,24 @@ def test_blocks_are_those_of_the_definition(seed, k, batch):
         assert found.sizes[i] == sum(map(len, groups)) and found.orders[i] == len(groups)
         if len(groups) == 2:
             np.testing.assert_allclose(found.omega[..., i], 0, atol=1e-11)
+
+
+@pytest.mark.parametrize("low, stored", [(18, 27), (3, 27), (2, 4)])
+def test_uneven_blocks_keep_their_names_however_the_walk_is_cut(low, stored, monkeypatch):
+    "The walk takes the largest block first, and beyond a size one subtree after the other."
+    monkeypatch.setitem(SUBTREE, "cpu", low)
+    monkeypatch.setattr(oinfo, "STORED", stored)
+    blocks = np.array([3, 1, 1, 9, 9, 9, 9, 4, 4, 7, 7, 7, 7, 7, 0, 5])
+    corr, numbers = random_corr(16), np.unique(blocks)
+    found, best = all_multiplets(corr, blocks=blocks), extremes(corr, blocks=blocks, top=2)
+    for i in range(0, len(found), 5):
+        groups = [np.flatnonzero(blocks == numbers[j]).tolist() for j in found.members(i)]
+        np.testing.assert_allclose([found.tc[i], found.dtc[i]], by_definition(corr, groups), rtol=1e-9, atol=1e-11)
+        assert found.sizes[i] == sum(map(len, groups))
+    every = omegas(found)
+    for row in best.table().itertuples():
+        assert row.omega == pytest.approx(every[row.members], abs=1e-10)
+    assert (-best.synergy, best.redundancy) == pytest.approx((found.omega.min(), found.omega.max()), abs=1e-10)
 
 
 @PROPERTY

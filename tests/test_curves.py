@@ -1,0 +1,82 @@
+"""Null, bootstrap, halves: against plain code, resumable, and asked for where they are not there."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grok_synergy import curves
+from grok_synergy.binning import ward_bins
+from grok_synergy.curves import COMPANIONS, check_curves, check_layer, load_checks, main, split_halves, write_checks
+from grok_synergy.data import ModularTask
+from grok_synergy.entropy import copula_correlation
+from grok_synergy.oinfo import o_information, union_multiplets
+from grok_synergy.paper import Condition, Paper
+from grok_synergy.phases import measure_features, measurement
+
+TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 20, ""),), ablated=(), seeds=(0,), figure_seeds=1, ablation_seeds=1,
+             task=ModularTask(p=23), width=20, per_decade=4)
+
+
+def layer(samples=600, neurons=16, seed=0):
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=(samples, 4)) @ rng.normal(size=(4, neurons)) + rng.normal(size=(samples, neurons))
+    return np.maximum(hidden, 0).astype("float32")
+
+
+@pytest.mark.parametrize("preset", ["published", "tie_safe"])
+def test_halves_are_those_of_plain_code(preset):
+    x, settings = layer(), measurement(preset)
+    bins = ward_bins(x, 5)
+    order = np.random.default_rng(3).permutation(600)
+    first, second = (copula_correlation(x[half], settings.ties) for half in (order[:300], order[300:]))
+    n = 300 if settings.bias_correction else None
+    every = union_multiplets(first, bins, n_samples=n)
+    found = split_halves(x, bins, settings, seed=3)
+    for row, place, sign in zip(found, (every.most_synergistic(), every.most_redundant()), (-1, 1), strict=True):
+        neurons = np.isin(bins, every.members(int(place)))
+        expected = [o_information(corr[neurons][:, neurons], n_samples=n) for corr in (first, second)]
+        assert row == pytest.approx(sign * np.array(expected), abs=1e-9)
+
+
+@pytest.mark.parametrize("preset", ["published", "tie_safe"])
+def test_companions_of_a_layer_with_dead_neurons(preset):
+    x = layer(neurons=30)
+    x[:, 4:7] = 0
+    found, reading = check_layer(x, preset, draws=6), measure_features(x, preset, degenerate="drop")
+    assert list(found.columns) == list(COMPANIONS) and found.notna().all(axis=None)
+    assert found.value.tolist() == [reading.synergy, reading.redundancy]
+    assert (found.low <= found.high).all() and found.loc["redundancy", "value"] > 5 * found.loc["redundancy", "null"] > 0
+    assert check_layer(x, preset, draws=6).equals(found) and not check_layer(x, preset, draws=6, seed=1).equals(found)
+
+
+def test_a_dead_layer_has_no_companions():
+    found = check_layer(np.zeros((200, 12), "float32"), draws=3)
+    assert (found.value == 0).all() and found.drop(columns=["value", "displaced"]).isna().all(axis=None)
+
+
+def test_a_resample_that_cannot_be_searched_leaves_no_interval(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise ValueError("every row drawn has the same value")
+
+    monkeypatch.setattr(curves, "bootstrap_extremes", refuse)
+    found = check_layer(layer(), draws=3)
+    assert found[["low", "high"]].isna().all(axis=None) and found[["null", "half"]].notna().all(axis=None)
+
+
+def test_what_is_checked_is_not_checked_again(tmp_path, monkeypatch):
+    write_checks(TINY, tmp_path / "store", tmp_path, n_jobs=1, progress=False)
+    found = load_checks(tmp_path)
+    assert set(found.preset) == {"published", "tie_safe"} and found.step.min() >= 5 and found.step.max() == 20
+    monkeypatch.setattr(curves, "_check", lambda *job: pytest.fail(f"{job} was checked before"))
+    again = check_curves(TINY, tmp_path / "store", n_jobs=1, progress=False)
+    pd.testing.assert_frame_equal(again, found, rtol=1e-4)
+
+
+def test_what_is_not_there_is_asked_for(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="holds no checks of curves: run `make audit`, after `make paper`"):
+        load_checks(tmp_path)
+    (tmp_path / "settings.ini").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="21 networks of the study are not in trajectories/: run `make paper` first"):
+        main()
+    assert not (tmp_path / "trajectories").exists() and not (tmp_path / "build").exists()
