@@ -235,20 +235,20 @@ FIGURES[7] = PaperFigure(lambda found: subnetwork_figure(found, ("alpha8",)),
 # %% ../nbs/06c_paper_figures.ipynb #8c8bbcb6
 AUDIT = {  # by name of the file
     "tie-artefact":
-        "Ten independent variables, for which every measure should be 0: what each rule for equal values makes of them, by the "
-        "share of zeros (a, b), and what the order of the samples adds (c). Mid-ranks alone stay at the truth.",
+        "Ten independent variables, for which every measure should be 0: what each rule for equal values makes of them,"
+        " by the share of zeros (a, b), and what the order of the samples adds (c). Mid-ranks alone stay at the truth.",
     "multiverse":
-        "Every claim that depends on the measure, under 512 ways to measure and two treatments of the curves. Bars: the share "
-        "of ways that support it, that is, with its number beyond the margin for two of three seeds or more; squares and "
-        "circles: the two presets. Right: how much of the outcome each choice decides by itself.",
+        "Every claim that depends on the measure, under 512 ways to measure and two treatments of the curves. Bars: the"
+        " share of ways that support it, that is, with its number beyond the margin for two of three seeds or more; "
+        "squares and circles: the two presets. Right: how much of the outcome each choice decides by itself.",
     "specification-curve-early":
-        "Three claims about early peaks of synergy. Above, the number that decides the claim, in every way, in order of size "
-        "(dashed: the margin); below, where in that order the ways of each level lie. Blue: supports the claim.",
+        "Three claims about early peaks of synergy. Above, the number that decides the claim, in every way, in order of"
+        " size (dashed: the margin); below, where in that order the ways of each level lie. Blue: supports the claim.",
     "specification-curve-order": "The same for three claims about what comes first.",
     "curves-published":
-        "Synergy and redundancy of every condition under the published preset: median of twenty seeds and what they lie "
-        "between; for the first seed bootstrap intervals, the null of shuffled columns, and the extreme chosen on one half of "
-        "the samples, there (hollow) and on the other half (filled).",
+        "Synergy and redundancy of every condition under the published preset: median of twenty seeds and what they lie"
+        " between; for the first seed bootstrap intervals, the null of shuffled columns, and the extreme chosen on one "
+        "half of the samples, there (hollow) and on the other half (filled).",
     "curves-tie-safe": "The same under the tie-safe preset.",
 }
 
@@ -268,8 +268,9 @@ def figures_page(
         parts += [f"## Figure {number}", f"![Figure {number}](figure-{number}.png)",
                   f"*{one.caption}*" + (f" {SEEN[number]}" if number in SEEN else ""),
                   f"```sh\n{command} {number}\n```"]
-    parts += ["## The audit", "How much of this depends on the way to measure: `make audit`, after `make paper`, measures what "
-              "follows. [The audit's notebook](../nbs/08_audit.ipynb) begins with what remains of the paper's findings."]
+    parts += ["## The audit",
+              "How much of this depends on the way to measure: `make audit`, after `make paper`, measures what follows. "
+              "[The audit's notebook](../nbs/08_audit.ipynb) begins with what remains of the paper's findings."]
     for name, caption in AUDIT.items():
         parts += [f"![{name.replace('-', ' ')}]({name}.png)", f"*{caption}*"]
     return "\n\n".join(parts) + "\n"
