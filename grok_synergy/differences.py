@@ -8,10 +8,6 @@ __all__ = ['DIFFERENCES', 'Difference', 'rows_of', 'landmarks', 'compared', 'mea
            'measure_differences', 'is_measurable', 'differences_page']
 
 # %% ../nbs/06d_differences.ipynb #dd000003
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +17,10 @@ import pandas as pd
 import xarray as xr
 
 from .ablations import PLAN, TARGET, choose, time_to_generalise
+from .audit import order_correlation, plain_order
+from .binning import ward_bins
 from .model import Weights
+from .oinfo import union_multiplets
 from .paper import Findings, Job, Paper
 from .phases import measure, measure_features, min_max, normalise, segment, smooth_log_steps
 from .training import Trajectory, evaluate, one_thread_per_task, plain_loop, train, train_many
@@ -143,18 +142,6 @@ def measurement_rows(
     yield from rows_of("bias", "tie-safe, not corrected", *compared(landmarks(uncorrected), tie_safe))
 
 # %% ../nbs/06d_differences.ipynb #dd000017
-_AGAIN = """
-import json
-import sys
-
-import numpy as np
-
-from grok_synergy.differences import published_pairs
-
-print(json.dumps(published_pairs(np.load(sys.argv[1]))))
-"""
-
-
 def published_pairs(
     features: np.ndarray,  # (checkpoints, samples, neurons)
 ) -> list[list[float]]:    # synergy and redundancy (bits) of each
@@ -165,18 +152,15 @@ def published_pairs(
 
 def without_vector_instructions(
     features: np.ndarray,  # (checkpoints, samples, neurons)
-    folder: Path,          # where a temporary file may lie
 ) -> list[list[float]]:    # synergy and redundancy (bits) of each
-    "The same in a process whose NumPy uses none of the vector instructions that it would choose at run time."
-    available = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
-    path = Path(folder) / f".features-{os.getpid()}.npy"
-    try:
-        np.save(path, features)
-        again = subprocess.run([sys.executable, "-c", _AGAIN, str(path)], capture_output=True, text=True, check=True,
-                               env={**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(available)})
-    finally:
-        path.unlink(missing_ok=True)
-    return json.loads(again.stdout)
+    "The same with NumPy's sort on a processor without the vector instructions that it would choose at run time."
+    pairs = []
+    for layer in features:
+        kept = ~measure_features(layer, "published", degenerate="drop").dropped
+        corr = order_correlation(plain_order(np.ascontiguousarray(layer[:, kept].T)))
+        omega = union_multiplets(corr, ward_bins(layer)[kept]).omega
+        pairs.append([-float(omega.min()), float(omega.max())])
+    return pairs
 
 
 def order_rows(
@@ -189,7 +173,7 @@ def order_rows(
     features = np.stack([trajectory.features(seed, step).numpy() for step in chosen])
     with one_thread_per_task():
         here = published_pairs(features)
-        there = {"without vector instructions": without_vector_instructions(features, trajectory.folder),
+        there = {"without vector instructions": without_vector_instructions(features),
                  "samples in reverse": published_pairs(features[:, ::-1]),
                  "samples shuffled": published_pairs(features[:, np.random.default_rng(0).permutation(features.shape[1])])}
     for alternative, pairs in there.items():

@@ -30,11 +30,10 @@ def test_landmarks_are_those_of_the_mean_curve_from_step_5():
     assert compared(found, found)[1] == ("redundancy at step 5", "bits", 7.0, 7.0)
 
 
-def test_without_ties_the_processor_does_not_matter(tmp_path):
+def test_without_ties_the_processor_does_not_matter():
     features = np.random.default_rng(0).normal(size=(2, 400, 12)).astype(np.float32)
     features[..., 1:] += features[..., :1]
-    assert published_pairs(features) == without_vector_instructions(features, tmp_path)
-    assert not list(tmp_path.iterdir())
+    np.testing.assert_allclose(published_pairs(features), without_vector_instructions(features), atol=1e-9)
 
 
 def test_with_ties_the_order_of_samples_matters():
