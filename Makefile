@@ -21,7 +21,7 @@ figures: $(INSTALLED) ## train, measure and draw the paper's Figure 3 into figur
 paper: $(INSTALLED) ## the whole paper: 20 seeds of every condition, sub-networks, figures 1 to 9, verdicts; under two hours, goes on when killed
 	@$(BIN)/python -c 'from grok_synergy.paper import main; main()'
 
-audit: $(INSTALLED) ## after `make paper`: every claim under 512 ways to measure, null and uncertainty of every curve; goes on when killed
+audit: $(INSTALLED) ## after `make paper`: every claim under 512 combinations of choices, null and uncertainty of every curve; goes on when killed
 	@$(BIN)/python -c 'from grok_synergy.curves import main; main()'
 
 # One thread a process: the notebooks share the cores, and small tensors crawl when every process claims them all.

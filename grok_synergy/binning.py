@@ -102,6 +102,7 @@ def bin_means(
 ) -> Tensor:           # (samples, bins)
     "The mean activation of each bin, in the order of their numbers."
     _, labels, counts = np.unique(bins, return_inverse=True, return_counts=True)
+    x = x if x.is_floating_point() else x.float()
     return x @ torch.as_tensor(np.eye(len(counts))[labels] / counts).to(x)
 
 
@@ -113,7 +114,12 @@ def bin_multiplets(
     correlate: Callable,  # (samples, bins) -> (bins, bins) correlations, for means
     **search,             # min_size, max_size, n_samples, as for `all_multiplets`
 ) -> Multiplets:
-    "Every multiplet of bins; bit i of a mask stands for the bin with the i-th smallest number."
+    """Every multiplet of bins; bit i of a mask stands for the bin with the i-th smallest number.
+
+    Raises `ValueError` for another unit, and as `union_multiplets` and `all_multiplets` do.
+    """
+    if unit not in PARTS:
+        raise ValueError(f"unit={unit!r} is unknown: choose one of {', '.join(map(repr, PARTS))}")
     if unit == "neurons":
         return union_multiplets(corr, bins, **search)
     if unit == "blocks":

@@ -13,7 +13,7 @@ __all__ = ['OUTCOMES', 'FIRST', 'METRIC_CURVES', 'MEASURE_CURVES', 'ABLATION_COL
            'claims_summary']
 
 # %% ../nbs/06a_claims.ipynb #61d9878e
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -108,6 +108,7 @@ class Evidence:
     metrics: dict[str, xr.Dataset]              # by condition: (seed, step), as `Trajectory.metrics`
     measures: dict[str, dict[str, xr.Dataset]]  # by preset, then condition: (seed, step), as `phases.measure`
     ablations: pd.DataFrame | None = None       # one row a retrained network
+    _smoothed: dict = field(default_factory=dict, init=False, repr=False, compare=False)  # curves that were asked for
 
     def __post_init__(self):
         if unknown := set(self.measures) - set(PRESETS):
@@ -146,9 +147,12 @@ class Evidence:
         table = self.metrics if name in METRIC_CURVES else self.measures.get(preset, {})
         if condition not in table:
             raise _NotMeasured(f"no {name} of {condition}")
-        values = table[condition][name].transpose("seed", "step")
-        values = values.sel(step=values.step >= FIRST)
-        return smooth_log_steps(np.log10(values) if name == "test_loss" else values)
+        key = (None if name in METRIC_CURVES else preset, condition, name)
+        if key not in self._smoothed:
+            values = table[condition][name].transpose("seed", "step")
+            values = values.sel(step=values.step >= FIRST)
+            self._smoothed[key] = smooth_log_steps(np.log10(values) if name == "test_loss" else values)
+        return self._smoothed[key]
 
     def log_step(
         self,
@@ -294,7 +298,7 @@ RAPID = Margin(0.25, "ranges", "a range spent evenly on the 2.9 decades from ste
                                "rapid is half as much again")
 MIDDLE = Margin(0.5, "ranges", "low and high are the lower and the upper half of the curve")
 MINIMAL = Margin(0.2, "ranges", "the larger of two excursions, each with its noise: twice what is hardly seen")
-LATER = Margin(0.1, "decades", "a quarter more steps; checkpoints are 0.06 decades apart")
+LATER = Margin(0.1, "decades", "a quarter more steps; checkpoints are 0.04 decades apart")
 DELAYED = Margin(0.3, "decades", "before the steps have doubled, test accuracy would be seen to follow training accuracy")
 DOUBLE = Margin(0.3, "decades", "within a doubling of the steps, a tenth of the axis from step 5 to 4000")
 SIMILAR = Margin(0.18, "decades", "half as many steps again")

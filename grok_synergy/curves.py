@@ -13,6 +13,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import joblib
@@ -70,15 +71,17 @@ def check_layer(
 ) -> pd.DataFrame:              # index synergy, redundancy; columns `COMPANIONS`, in bits
     """Both extremes of a layer with their companions.
 
-    `null` is the mean over shuffled data sets; `low` and `high` are the ends of the interval for the multiplet at hand,
-    NaN where samples are too few to be resampled; `displaced` tells that the resamples lie where they should not, so that
-    the interval is not to be trusted; `half` and `other_half` are the extreme chosen on one half of the samples, there
+    `null` is the mean over shuffled data sets, in the bins of the data; `low` and `high` are the ends of the interval for
+    the multiplet at hand. Both are NaN where some draw cannot be searched, as with neurons that fire on a few samples only,
+    which a resample may miss and a shuffle may make alike. `displaced` tells that resamples lie where they should not, so
+    that the interval is not to be trusted; `half` and `other_half` are the extreme chosen on one half of the samples, there
     and on the other. Raises `ValueError` as `measure_features` does.
     """
-    settings, x = measurement(preset), as_tensor(features)
-    reading = measure_features(x, preset, degenerate="drop")
+    settings, x = measurement(preset), as_tensor(features).detach().cpu()
+    bins = ward_bins(x.nan_to_num(0.0, 0.0, 0.0), min(settings.n_bins, x.shape[-1]))
+    reading = measure_features(x, preset, bins=bins, degenerate="drop")
     kept = ~reading.dropped
-    bins = ward_bins(x, settings.n_bins)[kept]
+    bins = bins[kept]
     table = pd.DataFrame(np.nan, ("synergy", "redundancy"), COMPANIONS)
     table["value"], table["displaced"] = [reading.synergy, reading.redundancy], False
     if len(np.unique(bins)) < 2:
@@ -86,14 +89,11 @@ def check_layer(
     x = x[:, torch.as_tensor(kept)]
     choices = dict(bins=bins, ties=settings.ties, bias_correction=settings.bias_correction, draws=draws, seed=seed)
     sign = np.array([-1, 1])
-    table["null"] = sign * null_extremes(x, **choices).draws.mean(1)
-    with warnings.catch_warnings(record=True) as caught:
+    with suppress(ValueError):
+        table["null"] = sign * null_extremes(x, **choices).draws.mean(1)
+    with warnings.catch_warnings(record=True) as caught, suppress(ValueError):
         warnings.simplefilter("always")
-        try:
-            found = bootstrap_extremes(x, level=level, **choices)
-        except ValueError:  # a resample in which a column has one value, or follows from others
-            found = None
-    if found is not None:
+        found = bootstrap_extremes(x, level=level, **choices)
         table[["low", "high"]] = np.sort(sign[:, None] * found.same_interval, axis=1)
         table["displaced"] = [any(name in str(one.message) for one in caught) for name in ("min Ω", "max Ω")]
     table[["half", "other_half"]] = split_halves(x, bins, settings, seed)
@@ -176,7 +176,8 @@ def curves_figure(
                 points = chosen[(chosen.condition == name) & (chosen.quantity == quantity)]
                 ax.plot(points.step, points["null"], color="0.45", ls="--", lw=0.9, label="null: shuffled columns")
                 trusted = points[~points.displaced & points.low.notna()]
-                ax.vlines(trusted.step, trusted.low, trusted.high, color="black", lw=1.1, label="bootstrap, first seed")
+                ax.plot(points.step, points.value, "o", ms=2.2, color="black", label="first seed")
+                ax.vlines(trusted.step, trusted.low, trusted.high, color="black", lw=1.1, label="its bootstrap interval")
                 for column, face, word in (("half", "white", "chosen on one half"),
                                            ("other_half", "black", "on the other half")):
                     ax.plot(points.step * 1.06, points[column], "^", ms=2.6, mew=0.6, color="black", mfc=face, ls="none",
@@ -235,7 +236,10 @@ def main() -> None:
     if missing := missing_networks(paper, paper.seeds[:multiverse.seeds], store):
         sys.exit(f"{len(missing)} networks of the study are not in {store.name}/: run `make paper` first")
     (root / "build").mkdir(exist_ok=True)
-    write_outcomes(multiverse, load_paper(), store, tables)
+    try:
+        write_outcomes(multiverse, load_paper(tables), store, tables)
+    except ValueError as missing:
+        sys.exit(str(missing))
     write_checks(paper, store, tables)
     for notebook in ("08a_multiverse", "08b_curves", "08_audit"):
         subprocess.run([sys.executable, "-m", "papermill", "--no-progress-bar", f"nbs/{notebook}.ipynb",

@@ -64,7 +64,7 @@ DIFFERENCES = {
         "smoothed on the log axis without lag, then scaled",
         "The released average lags, by more steps than the early phases last."),
     "checkpoints": Difference(
-        "Checkpoints", "not said", "every 5 steps up to 4000", "every step at first, then 16 in a tenfold number of steps",
+        "Checkpoints", "not said", "every 5 steps up to 4000", "every step at first, then 24 in a tenfold number of steps",
         "Everything is drawn and segmented over the log of the step, where even spacing is enough."),
     "budget": Difference(
         "Training steps", "not said", "4000", "as long as a condition needs",

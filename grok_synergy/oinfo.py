@@ -300,11 +300,11 @@ class _Subtrees:
         self.orders = torch.as_tensor(np.bitwise_count(np.arange(2**self.low)) * 1.0).to(t).unsqueeze(-1)
 
     def walked(self, masks: np.ndarray) -> np.ndarray:
-        "The same multiplets as masks over the units in the order of the walk."
+        "Masks (any shape) over the caller's units, as masks over the units in the order of the walk."
         return sum((masks >> unit & 1) << place for unit, place in self.places.items())
 
     def named(self, masks: np.ndarray) -> np.ndarray:
-        "And back."
+        "Masks (any shape, none negative) in the order of the walk, as masks over the caller's units."
         return sum((masks >> place & 1) << unit for unit, place in self.places.items())
 
     def alone(self, root: int) -> Tensor:

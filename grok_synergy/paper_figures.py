@@ -238,13 +238,13 @@ AUDIT = {  # by name of the file
         "Ten independent variables, for which every measure should be 0: what each rule for equal values makes of them,"
         " by the share of zeros (a, b), and what the order of the samples adds (c). Mid-ranks alone stay at the truth.",
     "multiverse":
-        "Every claim that depends on the measure, under 512 ways to measure and two treatments of the curves. Bars: the"
+        "Every claim that depends on the measure, under 256 ways to measure and two treatments of the curves. Bars: the"
         " share of ways that support it, that is, with its number beyond the margin for two of three seeds or more; "
         "squares and circles: the two presets. Right: how much of the outcome each choice decides by itself.",
     "specification-curve-early":
         "Three claims about early peaks of synergy. Above, the number that decides the claim, in every way, in order of"
         " size (dashed: the margin); below, where in that order the ways of each level lie. Blue: supports the claim.",
-    "specification-curve-order": "The same for three claims about what comes first.",
+    "specification-curve-order": "The same for three claims about how the curves begin.",
     "curves-published":
         "Synergy and redundancy of every condition under the published preset: median of twenty seeds and what they lie"
         " between; for the first seed bootstrap intervals, the null of shuffled columns, and the extreme chosen on one "

@@ -54,6 +54,17 @@ def test_a_dead_layer_has_no_companions():
     assert (found.value == 0).all() and found.drop(columns=["value", "displaced"]).isna().all(axis=None)
 
 
+def test_neurons_that_fire_once_do_not_end_the_check():
+    x = np.hstack([layer(), np.zeros((600, 12), "float32")])
+    x[np.arange(12), 16 + np.arange(12)] = 1  # a resample may miss them, a shuffle may put two on one sample
+    found = check_layer(x, draws=30)
+    assert found.value.notna().all() and found.low.isna().all()
+
+
+def test_layers_of_few_neurons_have_as_many_bins():
+    assert check_layer(layer(neurons=6), draws=3).notna().all(axis=None)
+
+
 def test_a_resample_that_cannot_be_searched_leaves_no_interval(monkeypatch):
     def refuse(*args, **kwargs):
         raise ValueError("every row drawn has the same value")

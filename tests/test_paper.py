@@ -1,6 +1,7 @@
 """The study at a tiny size: killed, damaged, on a Dask cluster, and once more."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from grok_synergy import paper as study
 from grok_synergy.data import ModularTask
 from grok_synergy.paper import CONDITIONS, Condition, Job, Paper, load_paper, run_paper, stages
 from grok_synergy.phases import measure
-from grok_synergy.training import train
+from grok_synergy.training import save_dataset, train
 
 TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 150, ""), Condition("alpha8", 0.0, 8.0, 100, "")), ablated=("wd2",),
              seeds=(0, 100), figure_seeds=1, ablation_seeds=2, task=ModularTask(p=23), width=40, per_decade=8)
@@ -63,6 +64,12 @@ def test_tables_hold_what_was_measured(undisturbed):
     assert set(found.curves) == {"published", "tie_safe"} and set(found.curves["published"]) == {"wd2"}
     assert found.curves["published"]["wd2"].seed.values.tolist() == [0]
     assert set(found.ablations.seed) == {0, 100} and set(found.ablations.preset) == {"published", "tie_safe"}
+
+
+def test_tables_of_the_audit_beside_them_are_passed_over(undisturbed, tmp_path):
+    shutil.copytree(undisturbed / "tables", tmp_path / "tables")
+    save_dataset(xr.Dataset({"share": ("way", [0.5])}), tmp_path / "tables" / "multiverse.nc")
+    assert list(load_paper(tmp_path / "tables").metrics) == list(load_paper(undisturbed / "tables").metrics)
 
 
 def test_killed_and_run_again_gives_the_files_of_an_undisturbed_run(undisturbed, tmp_path):
