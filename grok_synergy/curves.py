@@ -166,7 +166,7 @@ def curves_figure(
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(len(names), 2, figsize=(7.1, 0.7 + 1.15 * len(names)), layout="constrained", squeeze=False)
         for row, name in zip(axes, names, strict=True):
-            measures = findings.measures[preset][name]
+            measures, title = findings.measures[preset][name], name.replace("wd", "decay ").replace("alpha", "α = ")
             measures = measures.sel(step=measures.step >= chosen.step.min())
             for ax, quantity, colour in zip(row, ("synergy", "redundancy"), (SYNERGY, REDUNDANCY), strict=True):
                 curves = measures[quantity]
@@ -183,7 +183,7 @@ def curves_figure(
                     ax.plot(points.step * 1.06, points[column], "^", ms=2.6, mew=0.6, color="black", mfc=face, ls="none",
                             label=word)
                 low, high = ax.dataLim.intervaly
-                ax.set(xscale="log", yscale="symlog" if high > 30 else "linear", ylabel=f"{name}\n(bits)",
+                ax.set(xscale="log", yscale="symlog" if high > 30 else "linear", ylabel=f"{title}\n(bits)",
                        xlabel="step" if name == names[-1] else None, title=quantity if name == names[0] else None)
                 ax.axhline(0, color="0.8", lw=0.6, zorder=0)
         fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)

@@ -450,7 +450,7 @@ def write_outcomes(
     outcomes = with_choices(judge_ways(metrics, measured, n_jobs=n_jobs, progress=progress), multiverse.ways)
     outcomes = outcomes.map(lambda values: values.astype("float32"))
     outcomes["early"] = early_synergy(measured).astype("float32")
-    outcomes["condition"] = outcomes.condition.astype("S")
+    outcomes = outcomes.assign_coords(condition=np.array(list(measured), dtype="S"))
     outcomes.attrs = {"seeds": multiverse.seeds, "per_decade": multiverse.per_decade, "checkpoints": len(multiverse.jobs),
                       "seconds": round(seconds)}
     save_dataset(outcomes, Path(tables) / "multiverse.nc", compress=True)
@@ -497,7 +497,7 @@ def early_synergy(
 ) -> xr.DataArray:                        # (condition, ..., seed) bits
     "The mean synergy of each network over the checkpoints between two steps."
     curves = [table.synergy.sel(step=slice(*between)).mean("step") for table in measures.values()]
-    return xr.concat(curves, pd.Index(list(measures), name="condition"))
+    return xr.concat(curves, xr.Variable("condition", np.array(list(measures))))
 
 
 def separation(
@@ -562,7 +562,8 @@ def specification_figure(
             top.scatter(range(len(order)), values[order].clip(-limit, limit), s=2, c=colour, lw=0, rasterized=True)
             top.axhline(claim.margin.value, color="0.3", lw=0.8, ls="--")
             unit = f"{claim.measure} ({claim.margin.unit})"
-            top.set(ylabel=textwrap.fill(unit, 30), title=textwrap.fill(f"{number}. {claim.statement}", 88 // len(chosen)))
+            top.set(ylabel=textwrap.fill(unit, 30))
+            top.set_title(textwrap.fill(f"{number}. {claim.statement}", 84 // len(chosen)), fontsize=7.5)
             top.annotate(f"{(share > 0.5).mean():.0%} support it", (1, 0.02), xycoords="axes fraction", ha="right",
                          va="bottom", fontsize="small", color=SUPPORTED)
             for row, (name, level) in enumerate(levels):
@@ -586,23 +587,23 @@ def overview_figure(
     parts, rows = 100 * shares[columns].to_numpy(), np.arange(len(shares))
     with plt.rc_context(STYLE):
         fig, (left, right) = plt.subplots(1, 2, figsize=(7.1, 0.9 + 0.27 * len(shares)), layout="constrained", sharey=True,
-                                          width_ratios=[1, 1.35])
+                                          width_ratios=[1, 1.5])
         left.barh(rows, 100 * shares.share, 0.7, color=SUPPORTED, alpha=0.35, lw=0)
         for name, marker, place in (("published", "s", -0.17), ("tie_safe", "o", 0.17)):
             for filled in (True, False):
                 chosen = np.flatnonzero(shares[name] == filled)
                 left.plot(np.full(len(chosen), 106), chosen + place, marker, ms=3.5, mew=0.8, ls="none", clip_on=False,
                           color="black", mfc="black" if filled else "white")
-        names = [textwrap.fill(f"{number}. {known[number].statement}", 48) for number in shares.index]
+        names = [textwrap.fill(f"{number}. {known[number].statement}", 60) for number in shares.index]
         left.set(yticks=rows, ylim=(len(shares) - 0.4, -0.6), xlim=(0, 112), xticks=[0, 50, 100],
                  xlabel="ways that support it (%)")
-        left.set_yticklabels(names, fontsize=5.6)
+        left.set_yticklabels(names, fontsize=5.4)
         left.tick_params(axis="y", length=0)
         right.imshow(parts, cmap="Greys", vmin=0, vmax=100, aspect="auto")
         for i, j in zip(*np.nonzero(parts >= 5), strict=True):
             right.text(j, i, f"{parts[i, j]:.0f}", ha="center", va="center", fontsize=6,
                        color="white" if parts[i, j] > 55 else "black")
-        right.set(xticks=range(len(columns)), xlabel="what each choice alone decides (% of the variance)")
+        right.set(xticks=range(len(columns)), xlabel="decided by each choice (%)")
         right.set_xticklabels([name.replace("_", " ") for name in columns], rotation=40, ha="right")
         right.tick_params(axis="y", length=0)
         handles = [Line2D([], [], marker=marker, ls="none", ms=4, color="black", label=f"{word} supports it")
