@@ -341,7 +341,7 @@ def time_to_generalise(
 def _times(rows: pd.DataFrame, end: int, confidence: float) -> dict:
     "The summary of one group."
     def halved(share):
-        return float(steps[share <= 0.5].min(initial=np.inf))
+        return float(steps[share <= 0.5 + 1e-12].min(initial=np.inf))
 
     sf = survival(rows)
     steps, share = sf.quantiles, sf.probabilities

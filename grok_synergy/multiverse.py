@@ -569,7 +569,7 @@ def specification_figure(
             for row, (name, level) in enumerate(levels):
                 places = np.flatnonzero(both[name].values[order] == level)
                 bottom.scatter(places, np.full(len(places), row), s=3, c=colour[places], marker="|", lw=0.4, rasterized=True)
-            bottom.set(yticks=range(len(levels)), ylim=(len(levels) - 0.4, -0.6), xlabel="ways to measure, in order")
+            bottom.set(yticks=range(len(levels)), ylim=(len(levels) - 0.4, -0.6), xlabel="ways, in order")
             names = [f"{name.replace('_', ' ')}: {level}" for name, level in levels]
             bottom.set_yticklabels(names if number == chosen[0] else [])
             for row in range(1, len(levels)):

@@ -275,8 +275,8 @@ def test_measures_are_those_of_each_checkpoint(trajectory, preset, choices):
     assert json.loads(along.attrs["experiment"]) == json.loads(json.dumps(trajectory.experiment.condition))
 
 
-def test_published_is_the_preset_of_a_trajectory_unless_told_otherwise(trajectory):
-    assert measured(trajectory).attrs["preset"] == "published"
+def test_tie_safe_is_the_preset_of_a_trajectory_unless_told_otherwise(trajectory):
+    assert measured(trajectory).attrs["preset"] == "tie_safe"
 
 
 def test_stored_measures_are_read_and_told_apart_by_their_settings(trajectory):
