@@ -28,7 +28,7 @@ from tqdm import tqdm
 from .binning import ward_bins
 from .entropy import Array, as_tensor, copula_correlation, independent_columns, live_columns
 from .figures import PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY
-from .multiverse import Multiverse, spaced, write_outcomes
+from .multiverse import Multiverse, write_outcomes
 from .oinfo import union_multiplets
 from .paper import Findings, Job, Paper, load_paper
 from .phases import Measurement, measure_features, measurement
@@ -100,15 +100,6 @@ def check_layer(
     return table
 
 # %% ../nbs/08b_curves.ipynb #cb000013
-def _points(paper: Paper, per_decade: int, first: int) -> list[tuple[str, int]]:
-    "Condition and step of all that is checked."
-    found = []
-    for condition in paper.conditions:
-        steps = paper.experiment(condition.name, paper.seeds[:1]).checkpoints
-        found += [(condition.name, step) for step in spaced(steps[steps >= first], per_decade)]
-    return found
-
-
 def _path(paper: Paper, store: Path, condition: str, step: int, draws: int) -> Path:
     settings = json.dumps([1, draws, [repr(measurement(preset)) for preset in paper.presets]])
     digest = hashlib.sha256(settings.encode()).hexdigest()[:10]
@@ -139,7 +130,7 @@ def check_curves(
     progress: bool = True,  # show a bar
 ) -> pd.DataFrame:          # condition, preset, step, quantity, and `COMPANIONS`: one row a point
     "Every curve with its companions; what was checked before is not checked again."
-    points = _points(paper, per_decade, first)
+    points = [(name, step) for name, _, step in Multiverse(paper, seeds=1, per_decade=per_decade, first=first).jobs]
     left = [point for point in points if load_dataset(_path(paper, store, *point, draws)) is None]
     pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     done = pool(joblib.delayed(_check)(paper, store, *point, draws) for point in left)
@@ -238,8 +229,8 @@ def main() -> None:
     (root / "build").mkdir(exist_ok=True)
     try:
         write_outcomes(multiverse, load_paper(tables), store, tables)
-    except ValueError as missing:
-        sys.exit(str(missing))
+    except ValueError as error:
+        sys.exit(str(error))
     write_checks(paper, store, tables)
     for notebook in ("08a_multiverse", "08b_curves", "08_audit"):
         subprocess.run([sys.executable, "-m", "papermill", "--no-progress-bar", f"nbs/{notebook}.ipynb",
