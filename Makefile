@@ -9,7 +9,6 @@ $(INSTALLED): settings.ini setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 		"grok_synergy needs Python 3.11 or newer: name one with `make PYTHON=python3.11 ...`")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -U pip  # one of early 2023, as Debian 12 has it, resolves for many minutes
 	$(BIN)/pip install -q -c constraints.txt torch
 	$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
 	@touch $@
