@@ -17,6 +17,7 @@ import torch
 import xarray as xr
 from scipy.stats import CensoredData, ecdf
 from torch.nn.functional import pad
+from torch.optim.adamw import adamw
 
 from .data import ModularTask
 from .entropy import Array
@@ -39,22 +40,24 @@ class HeldNeurons(Trainer):
         one_more = zip(_of(whole, kept), ((0, 0, 0, 1), (0, 1), (0, 1)), strict=True)
         super().__init__([(experiment, seed)], initial=Weights(*(pad(part, sides) for part, sides in one_more)))
         self.norm = weight_norm(whole)
-        self.bias, self.last = whole.b1[0, ~kept], whole.W2[0][:, ~kept] * (not experiment.zero_last)
-        self.optimiser = torch.optim.AdamW([self.bias, self.last], experiment.lr, experiment.betas, experiment.eps,
-                                           experiment.wd, fused=True)
+        self.held = self.bias, self.last = whole.b1[0, ~kept], whole.W2[0][:, ~kept] * (not experiment.zero_last)
+        self.held_gradient, *self.held_moments = [[torch.zeros_like(part) for part in self.held] for _ in range(3)]
+        self.updates = [torch.zeros(()) for _ in self.held]
         self.constrain()
 
     def update_gradient(self) -> None:
         "Fills `gradient`, and the gradients of what is held."
         super().update_gradient()
         error = self.gradient[0, -len(self.last):, -1]
-        self.bias.grad = (self.bias > 0) * (error @ self.last)
-        self.last.grad = torch.outer(error, self.bias.relu())
+        torch.mul(self.bias > 0, error @ self.last, out=self.held_gradient[0])
+        torch.outer(error, self.bias.relu(), out=self.held_gradient[1])
 
     def optimise(self) -> None:
         "Moves the parameters by the gradient, as AdamW does."
         super().optimise()
-        self.optimiser.step()
+        one = self.experiment
+        adamw(list(self.held), self.held_gradient, *self.held_moments, [], self.updates, fused=True, amsgrad=False,
+              beta1=one.betas[0], beta2=one.betas[1], lr=one.lr, weight_decay=one.wd, eps=one.eps, maximize=False)
 
     def constrain(self) -> None:
         "Restores the initial norm of the whole network where that is asked for; then sets what stands in for the held."
@@ -111,7 +114,7 @@ class _Evaluation:
             hidden.add_(torch.index_select(second, 0, b, out=other)).relu_()
             product(hidden, last, outputs)
             losses.append(outputs.logsumexp(1, keepdim=True) - outputs.gather(1, y))
-            right.append(outputs.argmax(1, keepdim=True) == y)
+            right.append(torch.as_tensor(outputs.numpy().argmax(1, keepdims=True)) == y)  # NumPy is faster at this
         parts = [torch.cat(values).double().tensor_split([self.n_train]) for values in (losses, right)]
         return tuple(part.mean().item() for both in parts for part in both)
 

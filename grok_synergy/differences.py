@@ -21,7 +21,7 @@ from .audit import order_correlation, plain_order
 from .binning import ward_bins
 from .model import Weights
 from .oinfo import union_multiplets
-from .paper import Findings, Job, Paper
+from .paper import Findings, Job, Paper, measured_steps
 from .phases import measure, measure_features, min_max, normalise, segment, smooth_log_steps
 from .training import Trajectory, evaluate, one_thread_per_task, plain_loop, train, train_many
 
@@ -127,19 +127,22 @@ def compared(
 def measurement_rows(
     trajectory: Trajectory,
 ) -> Iterator[dict]:
-    "What the choices of a measurement change."
-    published, tie_safe = (landmarks(measure(trajectory, preset=preset, progress=False))
-                           for preset in ("published", "tie_safe"))
+    "What the choices of a measurement change, at every second checkpoint."
+    def found(**choices):
+        return landmarks(measure(trajectory, steps=steps[::2], progress=False, **choices))
+
+    steps = measured_steps(trajectory.steps)
+    both = measure(trajectory, preset=("published", "tie_safe"), steps=steps, progress=False).sel(step=steps[::2])
+    published, tie_safe = (landmarks(both.sel(preset=preset)) for preset in both.preset.values)
     yield from rows_of("ties", "published preset", *compared(published, tie_safe))
     for key, alternative, choices in [
         ("ties", "equal values in random order, otherwise published", {"ties": "random"}),
         ("unit", "means of bins", {"unit": "means"}), ("unit", "bins as blocks of neurons", {"unit": "blocks"}),
         ("samples", "test pairs", {"which": "test"}), ("samples", "all pairs", {"which": "all"}),
     ]:
-        changed = landmarks(measure(trajectory, preset="published", progress=False, **choices))
-        yield from rows_of(key, alternative, *compared(changed, tie_safe if key == "ties" else published))
-    uncorrected = measure(trajectory, preset="tie_safe", bias_correction=False, progress=False)
-    yield from rows_of("bias", "tie-safe, not corrected", *compared(landmarks(uncorrected), tie_safe))
+        yield from rows_of(key, alternative, *compared(found(preset="published", **choices),
+                                                       tie_safe if key == "ties" else published))
+    yield from rows_of("bias", "tie-safe, not corrected", *compared(found(bias_correction=False), tie_safe))
 
 # %% ../nbs/06d_differences.ipynb #dd000017
 def published_pairs(
@@ -167,9 +170,9 @@ def order_rows(
     trajectory: Trajectory,
 ) -> Iterator[dict]:
     "What the order of samples and the processor change of the published measures of one network."
-    seed, steps = int(trajectory.data.seed[0]), trajectory.steps[trajectory.steps >= 5]
-    curve = measure(trajectory, preset="published", progress=False).synergy.sel(seed=seed, step=steps)
-    chosen = [int(steps[0]), int(curve.idxmax("step"))]
+    seed, steps = int(trajectory.data.seed[0]), measured_steps(trajectory.steps)
+    curve = measure(trajectory, preset="published", steps=steps, progress=False).synergy.sel(seed=seed)
+    chosen = [steps[0], int(curve.idxmax("step"))]
     features = np.stack([trajectory.features(seed, step).numpy() for step in chosen])
     with one_thread_per_task():
         here = published_pairs(features)
@@ -219,6 +222,8 @@ def table_rows(
 
 def _bias_rows(ablations: pd.DataFrame) -> Iterator[dict]:
     "Sub-networks with the biases of the other neurons kept, as released, and removed."
+    bare = ablations[ablations.biases == "removed"]
+    ablations = ablations[ablations.seed.isin(bare.seed)]
     medians = time_to_generalise(ablations).set_index(["condition", "preset", "variant", "biases"])
     best = ablations.groupby(["condition", "preset", "variant", "biases"], sort=False).best_test_acc.median()
     for condition, preset, variant, biases in best.index:
@@ -250,7 +255,8 @@ def network_rows(
         parts = zip(("training", "test"), times(other), times(chosen), strict=True)
         yield from rows_of(key, alternative, *((f"step with {TARGET:.0%} {part} accuracy", "", *both)
                                                for part, *both in parts))
-    pair = [measure(train(one, progress=False, store=store), preset="published", progress=False) for one in (dense, own)]
+    pair = [measure(train(one, progress=False, store=store), preset="published", steps=measured_steps(one.checkpoints),
+                    progress=False) for one in (dense, own)]
     pair = [landmarks(one.sel(step=one.step <= dense.steps)) for one in pair]
     yield from rows_of("checkpoints", f"five times as many, seed {seed}, published", *compared(*pair)[2:])
     yield from plain_rows(train(own, progress=False, store=store))
@@ -278,12 +284,12 @@ def multiplet_rows(
     for name in paper.ablated:
         trajectory = train(paper.experiment(name, paper.seeds[:paper.figure_seeds]), progress=False, store=store)
         for preset in paper.presets:
-            measures = measure(trajectory, preset=preset, progress=False)
+            measures = measure(trajectory, preset=preset, steps=measured_steps(trajectory.steps), progress=False)
             steps, shared = [], []
             for seed in trajectory.data.seed.values.tolist():
                 one = measures.sel(seed=seed)
                 own = choose(one, trajectory.metrics.sel(seed=seed), PLAN[name]["phase"])
-                lowest = one.sel(step=one.synergy.sel(step=one.step >= 5).idxmax("step"))
+                lowest = one.sel(step=one.synergy.idxmax("step"))
                 other = lowest.synergy_neurons.values.astype(bool)
                 steps.append((int(lowest.step), own.step))
                 shared.append((other & own.synergistic).sum() / (other | own.synergistic).sum())

@@ -131,27 +131,30 @@ def _normal_scores(n: int) -> Tensor:
     return torch.as_tensor(np.concatenate([-upper[:0:-1], upper]))
 
 # %% ../nbs/02_entropy.ipynb #c9a918c7
-def _check_ties(ties: str) -> None:
-    if ties not in TIES:
-        raise ValueError(f"ties={ties!r} is not a rule for equal values: choose one of {', '.join(map(repr, TIES))}")
+def _check_ties(*ties: str) -> None:
+    if unknown := [rule for rule in ties if rule not in TIES]:
+        raise ValueError(f"ties={unknown[0]!r} is not a rule for equal values: choose one of {', '.join(map(repr, TIES))}")
 
 
-def _scores(columns: Tensor, ties: str, seed: int) -> Tensor:
-    "Normal scores of (..., variables, samples), one contiguous row for each variable."
+def _scores(columns: Tensor, ties: tuple[str, ...], seed: int) -> Tensor:
+    "Normal scores of (..., variables, samples) by each rule, one contiguous row for each variable."
     n = columns.shape[-1]
     table, generator = _normal_scores(n).to(columns.device), torch.Generator().manual_seed(seed)
     ordinal = table[::2].contiguous()
-    scores = torch.empty(columns.shape, dtype=table.dtype, device=columns.device)
+    scores = torch.empty((len(ties), *columns.shape), dtype=table.dtype, device=columns.device)
     rows = max(1, 2**16 // n) if columns.device.type == "cpu" else columns.numel()  # on a CPU, what its cache holds
-    for x, out in zip(columns.reshape(-1, n).split(rows), scores.view(-1, n).split(rows), strict=True):
-        if ties == "numpy":
-            order = torch.as_tensor(np.argsort(x.cpu().numpy(), axis=-1), device=x.device)
-        elif ties == "random":
-            shuffle = torch.rand(x.shape, generator=generator).argsort(-1).to(x.device)
-            order = shuffle.gather(-1, _stable_order(x.gather(-1, shuffle))[0])
-        else:
-            order, values = _stable_order(x)
-        out.scatter_(-1, order, _by_mid_rank(values, table) if ties == "average" else ordinal.expand(x.shape))
+    for x, outs in zip(columns.reshape(-1, n).split(rows), scores.view(len(ties), -1, n).split(rows, 1), strict=True):
+        by_numpy = torch.as_tensor(np.argsort(x.cpu().numpy(), axis=-1), device=x.device) if "numpy" in ties else None
+        for rule, out in zip(ties, outs, strict=True):
+            order = by_numpy
+            if rule == "random":
+                shuffle = torch.rand(x.shape, generator=generator).argsort(-1).to(x.device)
+                order = shuffle.gather(-1, _stable_order(x.gather(-1, shuffle))[0])
+            elif rule == "average":  # any order serves
+                order, values = _stable_order(x) if order is None else (order, x.gather(-1, order))
+            elif rule == "ordinal":
+                order = _stable_order(x)[0]
+            out.scatter_(-1, order, _by_mid_rank(values, table) if rule == "average" else ordinal.expand(x.shape))
     return scores
 
 
@@ -167,7 +170,7 @@ def copula_normal(
     """
     _check_ties(ties)
     check_samples(x)
-    return like(_scores(as_tensor(x).mT.contiguous(), ties, seed).mT, x)
+    return like(_scores(as_tensor(x).mT.contiguous(), (ties,), seed)[0].mT, x)
 
 # %% ../nbs/02_entropy.ipynb #c2c45e20
 def _in_order_of_content(columns: Tensor) -> Tensor:
@@ -204,18 +207,21 @@ def correlation(
 
 
 def copula_correlation(
-    x: Array,               # (..., samples, variables) real numbers, finite, no constant column
-    ties: str = "average",  # rule for equal values: "average", "ordinal", "numpy" or "random"
-    seed: int = 0,          # for ties="random": seed of the order drawn for equal values
-) -> Array:                 # (..., variables, variables) correlations of the normal scores, float64
+    x: Array,                                 # (..., samples, variables) real numbers, finite, no constant column
+    ties: str | tuple[str, ...] = "average",  # rule for equal values: "average", "ordinal", "numpy", "random"; or several
+    seed: int = 0,                            # for ties="random": seed of the order drawn for equal values
+) -> Array:  # (..., variables, variables) correlations of the normal scores, float64; several rules are the first axis
     """The correlation matrix of the Gaussian copula; with mid-ranks the same to the last bit in whatever order samples come.
 
     Raises `ValueError` naming the columns that are constant or not finite. Source: Ince et al. (2017).
     """
-    _check_ties(ties)
+    rules = (ties,) if isinstance(ties, str) else tuple(ties)
+    _check_ties(*rules)
     check_samples(x)
-    scores = _scores(as_tensor(x).mT.contiguous(), ties, seed)
-    return like(_correlate(_in_order_of_content(scores) if ties == "average" else scores), x)
+    scores = _scores(as_tensor(x).mT.contiguous(), rules, seed)
+    found = [_correlate(_in_order_of_content(part) if rule == "average" else part)
+             for rule, part in zip(rules, scores, strict=True)]
+    return like(found[0] if isinstance(ties, str) else torch.stack(found), x)
 
 # %% ../nbs/02_entropy.ipynb #3dac237d
 def independent_columns(

@@ -11,6 +11,7 @@ import hashlib
 import json
 import sys
 import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 
@@ -140,15 +141,23 @@ def measure_features(
         raise ValueError(f"{len(np.unique(bins))} bins were given: give {max(settings.min_size, 2)} or more")
     if bins is None:
         bins = ward_bins(x if finite.all() else x.nan_to_num(0.0, 0.0, 0.0), min(settings.n_bins, x.shape[1]))
-    return _read(x, settings, np.asarray(bins), degenerate)
+    return _read(x, [settings], np.asarray(bins), degenerate)[0]
 
 
-def _read(x: Tensor, settings: Measurement, bins: np.ndarray, degenerate: str) -> Reading:
-    "The reading of (samples, neurons) in given bins."
-    usable = live_columns(x) if degenerate == "drop" else torch.ones(x.shape[1], dtype=torch.bool)
-    if not usable.any():
-        return _empty_reading(~usable.numpy(), settings)
-    corr = copula_correlation(x if usable.all() else x[:, usable], settings.ties)
+def _read(x: Tensor, several: Sequence[Measurement], bins: np.ndarray, degenerate: str) -> list[Reading]:
+    "The readings of (samples, neurons) in given bins, which share one sort of the samples where they can."
+    live = live_columns(x) if degenerate == "drop" else torch.ones(x.shape[1], dtype=torch.bool)
+    if not live.any():
+        return [_empty_reading(~live.numpy(), settings) for settings in several]
+    rules = tuple(dict.fromkeys(settings.ties for settings in several))
+    correlations = dict(zip(rules, copula_correlation(x if live.all() else x[:, live], rules), strict=True))
+    return [_read_correlations(x, live.clone(), correlations[settings.ties], settings, bins, degenerate)
+            for settings in several]
+
+
+def _read_correlations(x: Tensor, usable: Tensor, corr: Tensor, settings: Measurement, bins: np.ndarray,
+                       degenerate: str) -> Reading:
+    "The reading by the correlations of the usable columns, some of which may still depend on others."
     if degenerate == "drop":
         independent = independent_columns(corr)
         usable[usable.clone()] = independent
@@ -176,23 +185,28 @@ UNITS = {"synergy": "bits", "redundancy": "bits", "synergy_size": "neurons", "re
          "dtc": "bits", "dropped": "neurons"}
 
 
-def _measure_checkpoint(task, weights, settings: Measurement, bins: Array | None) -> tuple[np.ndarray, Reading]:
-    "Bins and reading of one network, on one thread."
+def _measure_checkpoint(task, weights, several: list[Measurement], bins: Array | None) -> tuple[np.ndarray, list[Reading]]:
+    "Bins and readings of one network, on one thread; the settings have the activations and their bins in common."
     torch.set_num_threads(1)
-    features = hidden_features(weights, task.pairs[task.index(settings.which)], settings.layer)
-    bins = ward_bins(features, settings.n_bins) if bins is None else bins
-    return bins, _read(features, settings, bins, "drop")
+    features = hidden_features(weights, task.pairs[task.index(several[0].which)], several[0].layer)
+    bins = ward_bins(features, several[0].n_bins) if bins is None else bins
+    return bins, _read(features, several, bins, "drop")
+
+
+def _digest(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def measure(
     trajectory: Trajectory,       # a trained experiment
     *,
-    preset: str = "tie_safe",     # "tie_safe", which is recommended, or "published"
+    preset: str | Sequence[str] = "tie_safe",  # "tie_safe", which is recommended, or "published"; or several
+    steps: Iterable[int] | None = None,        # the checkpoints to measure; None: all
     progress: bool = True,        # show a bar
     n_jobs: int | None = None,    # processes; None: one for each core, or this one alone where there is little to do
     **choices,                    # fields of `Measurement` that differ from the preset
-) -> xr.Dataset:                  # (seed, step): synergy, redundancy, their sizes, tc, dtc, dropped; and the neurons
-    """Synergy and redundancy (bits) of the hidden layer at every checkpoint of every seed.
+) -> xr.Dataset:  # (seed, step), or (preset, seed, step): synergy, redundancy, their sizes, tc, dtc, dropped; the neurons
+    """Synergy and redundancy (bits) of the hidden layer at the checkpoints of every seed.
 
     "tie_safe" is the preset to use; "published" is there to compare with the paper. Equal values share mid-ranks, the only
     rule here under which independent neurons share nothing and neither the order of samples nor the processor matters.
@@ -201,46 +215,66 @@ def measure(
     finds that they decide little. Mid-ranks have a limit: with half of all values zero about half of the synergistic Ω of
     the latent variables is left (see `estimators`).
 
-    Raises `ValueError` for an unknown preset or choice. Source: Clauw, Stramaglia and Marinazzo (2024), section 3.
+    Several presets share their work. Raises `ValueError` for an unknown preset or choice, and for steps without a
+    checkpoint. Source: Clauw, Stramaglia and Marinazzo (2024), section 3.
     """
-    settings = measurement(preset, **choices)
-    digest = hashlib.sha256(json.dumps({"format": 1, **asdict(settings)}, sort_keys=True).encode()).hexdigest()[:10]
-    seeds, steps = trajectory.data.seed.values.tolist(), trajectory.steps
-    paths = {seed: trajectory.folder / f"seed-{seed}-measures-{digest}.nc" for seed in seeds}
-    measured = {seed: load_dataset(path) for seed, path in paths.items()}
-    missing = [seed for seed, dataset in measured.items() if dataset is None]
-    bar = tqdm(total=len(missing) * len(steps), unit="checkpoint", desc=f"measuring, {preset}",
+    names = [preset] if isinstance(preset, str) else list(preset)
+    several = {name: measurement(name, **choices) for name in names}
+    seeds, every = trajectory.data.seed.values.tolist(), trajectory.steps.tolist()
+    steps = every if steps is None else [int(step) for step in steps]
+    if not steps or set(steps) - set(every):
+        raise ValueError(f"steps={sorted(set(steps) - set(every))[:5]} are not among the checkpoints {every[0]} to "
+                         f"{every[-1]}: choose some of trajectory.steps")
+    few = {} if steps == every else {"steps": steps}
+    suffix = f"-{_digest(few)}" if few else ""
+    paths = {(name, seed): trajectory.folder / f"seed-{seed}-measures-{_digest({'format': 1, **few, **asdict(one)})}.nc"
+             for name, one in several.items() for seed in seeds}
+    measured = {key: load_dataset(path) for key, path in paths.items()}
+    missing = [key for key, dataset in measured.items() if dataset is None]
+    tasks = {}  # the presets that share activations and bins
+    for name, seed in missing:
+        one = several[name]
+        tasks.setdefault((seed, f"bins{one.n_bins}-{one.which}-{one.layer}{suffix}"), []).append(name)
+    bar = tqdm(total=len(tasks) * len(steps), unit="checkpoint", desc=f"measuring, {', '.join(names)}",
                disable=not (progress and missing), mininterval=1, file=sys.stdout)
-    few = len(missing) * len(steps) < 100  # starting processes takes as long as that
-    run = joblib.Parallel(n_jobs=n_jobs or (1 if few else joblib.cpu_count()), return_as="generator")
+    little = len(tasks) * len(steps) < 100  # starting processes takes as long as that
+    run = joblib.Parallel(n_jobs=n_jobs or (1 if little else joblib.cpu_count()), return_as="generator")
 
-    def measure_seed(seed):
-        binned = trajectory.folder / f"seed-{seed}-bins{settings.n_bins}-{settings.which}-{settings.layer}.nc"
+    def measure_seed(seed, shared, together):
+        binned = trajectory.folder / f"seed-{seed}-{shared}.nc"
         stored = load_dataset(binned)
         known = [None] * len(steps) if stored is None else stored.bins.values
         found = []
         for result in run(joblib.delayed(_measure_checkpoint)(trajectory.experiment.task, trajectory.weights(seed, step),
-                                                              settings, bins)
-                          for step, bins in zip(steps.tolist(), known, strict=True)):
+                                                              [several[name] for name in together], bins)
+                          for step, bins in zip(steps, known, strict=True)):
             found.append(result)
             bar.update()
         bins, readings = zip(*found, strict=True)
         if stored is None:
             save_dataset(xr.Dataset({"bins": (("step", "neuron"), np.stack(bins).astype("int16"))}, {"step": steps}), binned)
-        columns = {name: [getattr(reading, name) for reading in readings] for name in UNITS if name != "dropped"}
-        columns["dropped"] = [int(reading.dropped.sum()) for reading in readings]
-        members = {name: (("step", "neuron"), np.stack([getattr(reading, name) for reading in readings]))
-                   for name in ("synergy_neurons", "redundancy_neurons")}
-        return xr.Dataset({name: ("step", np.array(values), {"units": UNITS[name]})
-                           for name, values in columns.items()} | members, {"step": steps})
+        return [_gather(each, steps) for each in zip(*readings, strict=True)]
 
     with bar, one_thread_per_task():
-        for seed in missing:
-            measured[seed] = measure_seed(seed)
-            save_dataset(measured[seed], paths[seed])
-    dataset = xr.concat(measured.values(), "seed").assign_coords(seed=seeds)
-    return dataset.assign_attrs(preset=preset, measurement=json.dumps(asdict(settings)),
-                                experiment=json.dumps(trajectory.experiment.condition))
+        for (seed, shared), together in tasks.items():
+            for name, dataset in zip(together, measure_seed(seed, shared, together), strict=True):
+                measured[name, seed] = dataset
+                save_dataset(dataset, paths[name, seed])
+    experiment = json.dumps(trajectory.experiment.condition)
+    found = {name: xr.concat([measured[name, seed] for seed in seeds], "seed").assign_coords(seed=seeds).assign_attrs(
+        preset=name, measurement=json.dumps(asdict(one)), experiment=experiment) for name, one in several.items()}
+    return found[preset] if isinstance(preset, str) else xr.concat(
+        [dataset.drop_attrs() for dataset in found.values()], pd.Index(names, name="preset"))
+
+
+def _gather(readings: Sequence[Reading], steps: list[int]) -> xr.Dataset:
+    "The readings of one network as a dataset (step)."
+    columns = {name: [getattr(reading, name) for reading in readings] for name in UNITS if name != "dropped"}
+    columns["dropped"] = [int(reading.dropped.sum()) for reading in readings]
+    members = {name: (("step", "neuron"), np.stack([getattr(reading, name) for reading in readings]))
+               for name in ("synergy_neurons", "redundancy_neurons")}
+    return xr.Dataset({name: ("step", np.array(values), {"units": UNITS[name]})
+                       for name, values in columns.items()} | members, {"step": steps})
 
 # %% ../nbs/04_phases.ipynb #842f279f
 def min_max(

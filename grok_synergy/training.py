@@ -170,17 +170,18 @@ class Trainer:
         self.shifted = self.table.new_empty(n, task.p, width)  # the columns of W1 for a, with the bias added
         self.summand = self.table.new_empty(n, task.p, width)  # what one chunk adds to the gradient of W2
         network = torch.arange(n, device=device).view(n, 1)
-        one_hot_target = torch.nn.functional.one_hot(targets, task.p).to(self.table)
         self.samples = len(pairs)
         chunk = min(self.samples, 1024) if device == "cpu" else self.samples  # on a CPU, what stays in its cache
-        widths = (width, width, task.p, task.p)
-        buffers = [self.table.new_empty(n * chunk * columns) for columns in widths]
+        # On a CPU outputs get columns of -inf up to a multiple of 16, which softmax likes better and turns into zeros.
+        columns = -(-task.p // 16) * 16 if device == "cpu" else task.p
+        buffers = [self.table.new_full((n * chunk * wide,), -torch.inf) for wide in (width, width, columns, columns)]
         self.chunks = [
             (*((network * height + row).flatten() for height, row in
-               ((task.p, a), (self.table.shape[1], a), (self.table.shape[1], task.p + b))), one_hot,
-             *(buffer[:n * len(a) * columns].view(n, len(a), columns)
-               for buffer, columns in zip(buffers, widths, strict=True)))
-            for a, b, one_hot in zip(*(part.split(chunk) for part in (*pairs.T, one_hot_target)), strict=True)]
+               ((task.p, a), (self.table.shape[1], a), (self.table.shape[1], task.p + b))),
+             (torch.arange(n * len(a), device=device) * columns).add_(target.repeat(n)), self.table.new_ones(n * len(a)),
+             *(buffer[:n * len(a) * wide].view(n, len(a), wide)
+               for buffer, wide in zip(buffers, (width, width, columns, columns), strict=True)))
+            for a, b, target in zip(*(part.split(chunk) for part in (*pairs.T, targets)), strict=True)]
 
     @property
     def weights(self) -> Weights:
@@ -195,12 +196,13 @@ class Trainer:
         last, shifted = self.table[:, 2 * p + 1:], self.shifted.view(-1, neurons)
         torch.add(self.table[:, :p], self.table[:, 2 * p:2 * p + 1], out=self.shifted)
         self.gradient.zero_()
-        for row_shifted, row_a, row_b, one_hot_target, hidden, back, outputs, error in self.chunks:
+        for row_shifted, row_a, row_b, at_target, one, hidden, back, outputs, error in self.chunks:
             torch.index_select(shifted, 0, row_shifted, out=hidden.view(-1, neurons))
             torch.index_select(table, 0, row_b, out=back.view(-1, neurons))
             hidden.add_(back).relu_()
-            product(hidden, last.mT, outputs)
-            torch.softmax(outputs, -1, out=error).sub_(one_hot_target)
+            product(hidden, last.mT, outputs[..., :p])
+            torch.softmax(outputs, -1, out=error).view(-1).index_add_(0, at_target, one, alpha=-1)
+            error = error[..., :p]
             product(error.mT, hidden, self.summand)
             self.gradient[:, 2 * p + 1:].add_(self.summand)
             product(error, last, back)
