@@ -17,7 +17,6 @@ import torch
 import xarray as xr
 from scipy.stats import CensoredData, ecdf
 from torch.nn.functional import pad
-from torch.optim.adamw import adamw
 
 from .data import ModularTask
 from .entropy import Array
@@ -56,8 +55,10 @@ class HeldNeurons(Trainer):
         "Moves the parameters by the gradient, as AdamW does."
         super().optimise()
         one = self.experiment
-        adamw(list(self.held), self.held_gradient, *self.held_moments, [], self.updates, fused=True, amsgrad=False,
-              beta1=one.betas[0], beta2=one.betas[1], lr=one.lr, weight_decay=one.wd, eps=one.eps, maximize=False)
+        for updates in self.updates:
+            updates.fill_(self.step)
+        torch._fused_adamw_(self.held, self.held_gradient, *self.held_moments, [], self.updates, lr=one.lr, eps=one.eps,
+                            beta1=one.betas[0], beta2=one.betas[1], weight_decay=one.wd, amsgrad=False, maximize=False)
 
     def constrain(self) -> None:
         "Restores the initial norm of the whole network where that is asked for; then sets what stands in for the held."
@@ -146,7 +147,7 @@ def retrain(
         raise ValueError(f"every={every!r}, steps={steps!r}: give 1 or more")
     if stop_at is not None and not 0 < stop_at <= 1:
         raise ValueError(f"stop_at={stop_at!r} is no accuracy to wait for: give a number above 0, up to 1, or None")
-    with one_thread_per_task():
+    with one_thread_per_task(), torch.inference_mode():
         trainer = sub_network(experiment, seed, neurons, biases)
         evaluation = _Evaluation(experiment.task, trainer.table.shape[-1])
         wanted = set(range(0, steps, every) if every else replace(experiment, steps=steps).checkpoints.tolist()) | {steps}

@@ -66,7 +66,9 @@ def hidden_features(
         raise ValueError(f"layer={layer!r} is not a place to look: choose 'post' or 'pre' (after or before the ReLU)")
     p = weights.W1.shape[-1] // 2
     columns = weights.W1.mT
-    pre = columns[..., pairs[:, 0], :] + columns[..., p + pairs[:, 1], :] + weights.b1.unsqueeze(-2)
+    pre = columns[..., pairs[:, 0], :]
+    pre += columns[..., p + pairs[:, 1], :]
+    pre += weights.b1.unsqueeze(-2)
     return pre.relu_() if layer == "post" else pre
 
 

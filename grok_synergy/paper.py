@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -228,7 +229,7 @@ def run_paper(
     *,
     store: Path | None = None,     # folder of all trajectories; None: `default_store()`
     tables: Path | None = None,    # folder of the tables; None: figures/tables beside the store
-    draw: Callable | None = None,  # called when the tables hold the figures' seeds, and when they hold everything
+    draw: Callable | None = None,  # called when the tables hold the figures' seeds (meanwhile work goes on), and everything
     n_jobs: int = -1,              # jobs at once; -1: one for each core
     progress: bool = True,         # show one bar for everything, with the expected end
 ) -> None:
@@ -250,7 +251,8 @@ def run_paper(
         pace = (datetime.now() - begun) / done if done else timedelta(seconds=1 / joblib.effective_n_jobs(n_jobs))
         bar.set_postfix_str(f"ends about {datetime.now() + (to_come - done) * pace:%H:%M}, {stage}", refresh=False)
 
-    with bar:
+    early = None
+    with bar, ThreadPoolExecutor(1) as beside:
         for stage, tasks in zip(STAGES, left, strict=True):
             expect_end()
             for job in pool(joblib.delayed(_done)(job, store) for job in tasks):
@@ -259,7 +261,9 @@ def run_paper(
                 bar.update(job.seconds)
             if draw is not None and stage == STAGES[1] and any(left[2:]):
                 write_tables(paper, store, tables)
-                draw()
+                early = beside.submit(draw)
+    if early is not None:
+        early.result()
     write_tables(paper, store, tables)
     if draw is not None:
         draw()

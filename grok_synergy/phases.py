@@ -218,13 +218,15 @@ def measure(
     Several presets share their work. Raises `ValueError` for an unknown preset or choice, and for steps without a
     checkpoint. Source: Clauw, Stramaglia and Marinazzo (2024), section 3.
     """
-    names = [preset] if isinstance(preset, str) else list(preset)
+    names = [preset] if isinstance(preset, str) else list(dict.fromkeys(preset))
+    if not names:
+        raise ValueError(f"preset={preset!r} names none: choose some of {', '.join(map(repr, PRESETS))}")
     several = {name: measurement(name, **choices) for name in names}
     seeds, every = trajectory.data.seed.values.tolist(), trajectory.steps.tolist()
-    steps = every if steps is None else [int(step) for step in steps]
-    if not steps or set(steps) - set(every):
-        raise ValueError(f"steps={sorted(set(steps) - set(every))[:5]} are not among the checkpoints {every[0]} to "
-                         f"{every[-1]}: choose some of trajectory.steps")
+    steps = every if steps is None else sorted({int(step) for step in steps})
+    if not steps or (unknown := sorted(set(steps) - set(every))):
+        raise ValueError(f"steps={unknown[:5] if steps else []} are no checkpoints from {every[0]} to {every[-1]}: choose "
+                         "some of trajectory.steps")
     few = {} if steps == every else {"steps": steps}
     suffix = f"-{_digest(few)}" if few else ""
     paths = {(name, seed): trajectory.folder / f"seed-{seed}-measures-{_digest({'format': 1, **few, **asdict(one)})}.nc"

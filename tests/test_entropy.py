@@ -158,6 +158,22 @@ def test_sample_order_of_zeros_is_shared_information_under_some_rules(ties, tc, 
     assert omega[0] < all_multiplets(corr).omega.max() * np.log(2) < omega[1]
 
 
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+@pytest.mark.parametrize("rules", [("average",), ("average", "numpy"), ("numpy", "random", "ordinal", "average")])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_several_rules_at_once_are_each_rule_alone(rules, dtype, kind):
+    x = kind((8 * np.stack([rectified(300, 70), -rectified(300, 70, seed=1)])).astype(dtype))
+    found = copula_correlation(x, rules, seed=3)
+    assert type(found) is type(x) and found.shape == (len(rules), 2, 70, 70)
+    for rule, corr in zip(rules, found, strict=True):
+        np.testing.assert_array_equal(corr, copula_correlation(x, rule, seed=3))
+
+
+def test_an_unknown_rule_among_several_is_named():
+    with pytest.raises(ValueError, match="ties='mean' is not a rule for equal values"):
+        copula_correlation(rectified(30, 3), ("average", "mean"))
+
+
 # Entropy
 
 @pytest.mark.parametrize("n", [1, 2, 5])

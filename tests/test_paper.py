@@ -20,7 +20,7 @@ from grok_synergy import paper as study
 from grok_synergy.data import ModularTask
 from grok_synergy.paper import CONDITIONS, Condition, Job, Paper, load_paper, run_paper, stages
 from grok_synergy.phases import measure
-from grok_synergy.training import save_dataset, train
+from grok_synergy.training import METRICS, load_dataset, save_dataset, train
 
 TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 150, ""), Condition("alpha8", 0.0, 8.0, 100, "")), ablated=("wd2",),
              seeds=(0, 100), figure_seeds=1, ablation_seeds=2, task=ModularTask(p=23), width=40, per_decade=8)
@@ -64,6 +64,16 @@ def test_tables_hold_what_was_measured(undisturbed):
     assert set(found.curves) == {"published", "tie_safe"} and set(found.curves["published"]) == {"wd2"}
     assert found.curves["published"]["wd2"].seed.values.tolist() == [0]
     assert set(found.ablations.seed) == {0, 100} and set(found.ablations.preset) == {"published", "tie_safe"}
+    assert set(found.ablations.seed[found.ablations.biases == "removed"]) == {0}  # the seed of the figures
+
+
+def test_what_is_neither_drawn_nor_judged_is_not_measured(undisturbed):
+    job = Job(TINY, "wd2", 100)
+    found = load_dataset(job.path(undisturbed / "store"))
+    early, found_any = found.step < 5, found.synergy_neurons.any("neuron")
+    assert early.sum() == 5 and found.synergy.isnull().equals(early.broadcast_like(found.synergy))
+    assert not found_any.sel(step=early).any() and found_any.sel(step=~early).all()
+    assert found[list(METRICS)].to_array().notnull().all()
 
 
 def test_tables_of_the_audit_beside_them_are_passed_over(undisturbed, tmp_path):
@@ -120,16 +130,15 @@ def test_a_damaged_result_is_made_again(undisturbed, tmp_path):
     assert contents(tmp_path / "tables") == contents(undisturbed / "tables")
 
 
-def test_figures_are_drawn_before_the_other_seeds_begin(tmp_path):
+def test_figures_are_drawn_before_the_other_seeds_are_done(tmp_path):
     seen = []
 
     def draw():
         found = load_paper(tmp_path / "tables")
-        seen.append((found.metrics["wd2"].seed.values.tolist(), sorted(set(found.ablations.seed)),
-                     Job(TINY, "wd2", 100).path(tmp_path / "store").exists()))
+        seen.append((found.metrics["wd2"].seed.values.tolist(), sorted(set(found.ablations.seed))))
 
     run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False, draw=draw)
-    assert seen == [([0], [0], False), ([0, 100], [0, 100], True)]
+    assert seen == [([0], [0]), ([0, 100], [0, 100])]
     run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False, draw=draw)
     assert len(seen) == 3  # everything was there, so once
 

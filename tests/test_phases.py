@@ -313,8 +313,25 @@ def test_dead_neurons_of_a_checkpoint_are_dropped_and_counted(trajectory):
     assert np.isfinite(along[NUMBERS].to_array()).all()
 
 
+def test_several_presets_at_some_checkpoints_are_each_alone(trajectory, tmp_path):
+    steps, presets = trajectory.steps[[1, 3, -1]].tolist(), ("tie_safe", "published")
+    both = measured(trajectory, preset=presets, steps=steps)
+    assert both.preset.values.tolist() == list(presets) and both.step.values.tolist() == steps
+    again = replace(trajectory, folder=tmp_path / "again")
+    again.folder.mkdir()
+    for preset in presets:
+        alone = measured(again, preset=preset).sel(step=steps)
+        xr.testing.assert_equal(both.sel(preset=preset, drop=True), alone)
+        xr.testing.assert_equal(measured(trajectory, preset=preset).sel(step=steps), alone)  # not the stored three
+    broken = replace(trajectory, data=np.nan * trajectory.data)
+    xr.testing.assert_identical(measured(broken, preset=presets, steps=steps), both)
+
+
 def test_unknown_choices_along_a_trajectory_are_refused(trajectory):
-    for choices, message in [({"preset": "publish"}, "preset='publish'"), ({"tie": "average"}, "tie: no such choice")]:
+    for choices, message in [({"preset": "publish"}, "preset='publish'"), ({"tie": "average"}, "tie: no such choice"),
+                             ({"preset": ("published", "publish")}, "preset='publish'"), ({"preset": ()}, "names none"),
+                             ({"steps": [0, 7]}, r"steps=\[7\] are no checkpoints from 0 to 60"),
+                             ({"steps": []}, r"steps=\[\]")]:
         with pytest.raises(ValueError, match=message):
             measured(trajectory, **choices)
 
