@@ -54,7 +54,7 @@ class HeldNeurons(Trainer):
     def optimise(self) -> None:
         "Moves the parameters by the gradient, as AdamW does."
         super().optimise()
-        one = self.experiment
+        one = self.experiment  # what `torch.optim.AdamW` calls when fused
         for updates in self.updates:
             updates.fill_(self.step)
         torch._fused_adamw_(self.held, self.held_gradient, *self.held_moments, [], self.updates, lr=one.lr, eps=one.eps,

@@ -334,7 +334,8 @@ def differences_page(
 ) -> str:                # Markdown
     "The differences with their reasons, each with the numbers that say what it changes."
     parts = ["# Where we differ from the paper and from the released code",
-             "Measured on the networks of the figures, five seeds, at weight decay 2 unless another condition is named. "
+             "Measured on the networks of the figures, five seeds, at weight decay 2 unless another condition is named; "
+             "ways to measure at every second checkpoint. "
              "*There*: under the alternative; *here*: in this study; ∞: not within the steps trained; –: no such number. "
              "`make paper` measures all of it; [the notebook](../nbs/06d_differences.ipynb) says how.",
              "| | Paper's text | Released code | Here |\n|---|---|---|---|\n" + "\n".join(

@@ -10,6 +10,7 @@ __all__ = ['REACH', 'MIN_DEVIATION', 'MOST_ZEROS', 'DEGREE', 'PATTERN_SAMPLES', 
 # %% ../nbs/02a_estimators.ipynb #e0a10003
 import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.polynomial.legendre import leggauss
 from scipy.special import digamma, ndtr, ndtri, owens_t, xlogy
 from scipy.stats import kendalltau, rankdata
 
-from .entropy import Array, as_tensor, check_correlation, check_samples, like, name_columns
+from .entropy import Array, as_tensor, check_correlation, check_samples, check_whole, like, name_columns
 
 # %% ../nbs/02a_estimators.ipynb #e0a10007
 @dataclass(frozen=True)
@@ -158,13 +159,13 @@ def _agreement_by_merging(rank: np.ndarray) -> np.ndarray:
     return agreement
 
 
-def _agreement_by_products(rank: np.ndarray, device: torch.device) -> np.ndarray:
-    "The same from products of sign matrices."
+def _agreement_by_products(rank: np.ndarray, device: torch.device, lags: Iterable[int] | None = None) -> np.ndarray:
+    "The same from products of sign matrices, one for each lag between the samples compared; None: all lags."
     n, variables = rank.shape
     once = torch.as_tensor(rank, dtype=torch.float32, device=device)
     twice, sign = torch.cat([once, once[:n // 2]]), torch.empty_like(once)
     agreement = torch.zeros(variables, variables, dtype=torch.float64, device=device)
-    for lag in range(1, n // 2 + 1):
+    for lag in range(1, n // 2 + 1) if lags is None else lags:
         torch.sub(twice[lag:lag + n], once, out=sign).clamp_(-1, 1)  # ranks are whole numbers
         product = sign.mT @ sign if sign.is_cuda else torch.as_tensor(np.matmul(sign.numpy().T, sign.numpy()))
         agreement += product / 2 if 2 * lag == n else product  # half a turn meets each pair twice
@@ -172,21 +173,28 @@ def _agreement_by_products(rank: np.ndarray, device: torch.device) -> np.ndarray
 
 
 def kendall_tau(
-    x: Array,  # (..., samples, variables) real numbers, finite, no constant column
-) -> Array:    # (..., variables, variables); the diagonal holds the share of pairs of samples that are not tied
+    x: Array,                 # (..., samples, variables) real numbers, finite, no constant column
+    lags: int | None = None,  # compare each sample with so many later ones only, at random distances; None: with all
+) -> Array:  # (..., variables, variables); the diagonal holds the share of pairs of samples that are not tied
     """Kendall's tau-a of every pair of variables, equal values counting as neither order.
 
-    Raises `ValueError` naming the columns that are constant or not finite. Source: Kendall (1938).
+    With `lags` it is an incomplete U-statistic (Blom 1976), which takes samples to be in no particular order. Raises
+    `ValueError` naming the columns that are constant or not finite. Source: Kendall (1938).
     """
     check_samples(x)
     t = as_tensor(x).detach()
     n, variables = t.shape[-2:]
+    drawn, most = None, (n - 1) // 2
+    if lags is not None:
+        check_whole("lags", lags)
+        drawn = np.random.default_rng(0).permutation(most)[:lags] + 1 if lags < most else None
     ranks = rankdata(t.double().cpu().numpy(), method="dense", axis=-2).astype(np.int64).reshape(-1, n, variables)
-    if t.is_cuda or variables > max(8, n / 300):
-        agreement = [_agreement_by_products(rank, t.device) for rank in ranks]
+    if t.is_cuda or drawn is not None or variables > max(8, n / 300):
+        agreement = [_agreement_by_products(rank, t.device, drawn) for rank in ranks]
     else:
         agreement = [_agreement_by_merging(rank) for rank in ranks]
-    tau = torch.as_tensor(np.stack(agreement) / (n * (n - 1) / 2), device=t.device)
+    pairs = n * (n - 1) / 2 if drawn is None else n * len(drawn)
+    tau = torch.as_tensor(np.stack(agreement) / pairs, device=t.device)
     return like(tau.view(*t.shape[:-2], variables, variables), x)
 
 # %% ../nbs/02a_estimators.ipynb #e0a1001d
@@ -241,6 +249,7 @@ def _latent_correlation(tau: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.nda
 
 def truncated_correlation(
     x: Array,  # (..., samples, variables) real numbers; the lowest value of a column may repeat, as zeros do after ReLU
+    lags: int | None = None,  # for `kendall_tau`: compare each sample with so many others; None: with all
 ) -> Array:    # (..., variables, variables) correlations of the latent normals, float64; perhaps not positive definite
     """The correlation matrix of the truncated latent Gaussian copula, from Kendall's tau.
 
@@ -265,7 +274,7 @@ def truncated_correlation(
         raise ValueError(f"more than {MOST_ZEROS:.0%} zeros in column {name_columns(empty)}: what is left cannot tell one "
                          "correlation from another, so drop such columns")
     j, k = np.triu_indices(variables, 1)
-    bound, tau = np.maximum(ndtri(zeros), -REACH), as_tensor(kendall_tau(t)).cpu().numpy()
+    bound, tau = np.maximum(ndtri(zeros), -REACH), as_tensor(kendall_tau(t, lags)).cpu().numpy()
     pairs = np.stack([tau[..., j, k], bound[..., j], bound[..., k]]).reshape(3, -1)
     found = [_latent_correlation(*part) for part in np.array_split(pairs, 1 + pairs.shape[1] // 2**15, axis=1)]
     corr = np.zeros((*t.shape[:-2], variables, variables))

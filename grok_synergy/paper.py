@@ -102,9 +102,9 @@ class Paper:
                                 width=self.width, per_decade=self.per_decade)
 
 # %% ../nbs/06b_paper.ipynb #4238a3c3
-RETRAINING_SECONDS = {"drawn": {"wd0.1": 110, "wd2": 30, "alpha8": 42},
-                      "controls": {"wd0.1": 330, "wd2": 70, "alpha8": 95},
-                      "removed": {"wd0.1": 30, "wd2": 20, "alpha8": 22}}
+RETRAINING_SECONDS = {"drawn": {"wd0.1": 90, "wd2": 26, "alpha8": 31},
+                      "controls": {"wd0.1": 300, "wd2": 64, "alpha8": 90},
+                      "removed": {"wd0.1": 25, "wd2": 15, "alpha8": 15}}
 
 
 def measured_steps(

@@ -169,26 +169,24 @@ class Trainer:
         pairs, targets = (part[task.train_index].to(device) for part in (task.pairs, task.targets))
         self.shifted = self.table.new_empty(n, task.p, width)  # the columns of W1 for a, with the bias added
         self.summand = self.table.new_empty(n, task.p, width)  # what one chunk adds to the gradient of W2
-        self.samples = len(pairs)
-        on_cpu = device == "cpu"
-        self.multiply, fast = (np.matmul, Tensor.numpy) if on_cpu else (torch.matmul, Tensor.detach)  # NumPy is faster here
+        self.samples, p, on_cpu = len(pairs), task.p, device == "cpu"
+        self.multiply, taken = (np.matmul, Tensor.numpy) if on_cpu else (torch.matmul, Tensor.detach)  # NumPy is faster here
+        self.last_gradient = self.gradient[:, 2 * p + 1:]
+        self.factors = taken(self.table[:, 2 * p + 1:]), taken(self.summand)
         chunk = min(self.samples, 1024) if on_cpu else self.samples  # on a CPU, what stays in its cache
         # On a CPU outputs get columns of -inf up to a multiple of 16, which softmax likes better and turns into zeros.
-        columns = -(-task.p // 16) * 16 if on_cpu else task.p
-        buffers = [self.table.new_full((n * chunk * wide,), -torch.inf) for wide in (width, width, columns, columns)]
+        wide = -(-p // 16) * 16 if on_cpu else p
+        buffers = [self.table.new_full((n * chunk, columns), -torch.inf) for columns in (width, width, wide, wide)]
         network = torch.arange(n, device=device).view(n, 1)
-        self.last, self.last_gradient = self.table[:, 2 * task.p + 1:], self.gradient[:, 2 * task.p + 1:]
         self.chunks = []
         for a, b, target in zip(*(part.split(chunk) for part in (*pairs.T, targets)), strict=True):
             rows = [(network * height + row).flatten() for height, row in
-                    ((task.p, a), (self.table.shape[1], a), (self.table.shape[1], task.p + b))]
-            at_target = (torch.arange(n * len(a), device=device) * columns).add_(target.repeat(n))
-            hidden, back, outputs, error = (buffer[:n * len(a) * wide].view(n, len(a), wide) for buffer, wide in
-                                            zip(buffers, (width, width, columns, columns), strict=True))
-            flat = hidden.view(-1, width), back.view(-1, width), outputs.view(-1, columns), error.view(-1, columns)
-            factors = fast(hidden), fast(back), fast(outputs[..., :task.p]), fast(error[..., :task.p])
-            self.chunks.append((rows, fast(at_target), flat, fast(error.view(-1)), factors, fast(error[..., :task.p].mT)))
-        self.factors = fast(self.last), fast(self.last.mT), fast(self.summand)
+                    ((p, a), (self.table.shape[1], a), (self.table.shape[1], p + b))]
+            at_target = (torch.arange(n * len(a), device=device) * wide).add_(target.repeat(n))
+            tensors = [buffer[:n * len(a)] for buffer in buffers]
+            factors = [taken(tensor.view(n, len(a), -1)[..., :columns])
+                       for tensor, columns in zip(tensors, (width, width, p, p), strict=True)]
+            self.chunks.append((rows, tensors, factors, taken(tensors[-1].view(-1)), taken(at_target)))
 
     @property
     def weights(self) -> Weights:
@@ -200,19 +198,20 @@ class Trainer:
         "Fills `gradient` with the gradient of the mean cross-entropy at the current weights."
         p, neurons, multiply = self.experiment.task.p, self.table.shape[2], self.multiply
         table, gradient, shifted = (part.view(-1, neurons) for part in (self.table, self.gradient, self.shifted))
-        last, transposed, summand = self.factors
+        last, summand = self.factors
         torch.add(self.table[:, :p], self.table[:, 2 * p:2 * p + 1], out=self.shifted)
         self.gradient.zero_()
-        for (row_shifted, row_a, row_b), at_target, (hidden, back, outputs, error), every, factors, flipped in self.chunks:
+        # Each chunk's buffers as tensors (hidden, back, outputs, error) and as what `multiply` takes (h, d, o, e).
+        for (row_shifted, row_a, row_b), (hidden, back, outputs, error), (h, d, o, e), every, at_target in self.chunks:
             torch.index_select(shifted, 0, row_shifted, out=hidden)
             torch.index_select(table, 0, row_b, out=back)
             hidden.add_(back).relu_()
-            multiply(factors[0], transposed, out=factors[2])
+            multiply(h, last.mT, out=o)
             torch.softmax(outputs, -1, out=error)
             every[at_target] -= 1
-            multiply(flipped, factors[0], out=summand)
+            multiply(e.mT, h, out=summand)
             self.last_gradient.add_(self.summand)
-            multiply(factors[3], last, out=factors[1])
+            multiply(e, last, out=d)
             torch.ops.aten.threshold_backward(back, hidden, 0, grad_input=back)
             gradient.index_add_(0, row_a, back).index_add_(0, row_b, back)
         torch.sum(self.gradient[:, :p], 1, out=self.gradient[:, 2 * p])
