@@ -176,12 +176,13 @@ def draw_pareto(
     mean = smooth.mean("seed").transpose("step", "curve")
     points = mean.values
     path = LineCollection(np.stack([points[:-1], points[1:]], 1), array=mean.step.values[1:], cmap="viridis",
-                          norm=LogNorm(1, float(mean.step.max())), lw=2.2, zorder=2, capstyle="round")
+                          norm=LogNorm(float(mean.step[0]), float(mean.step[-1])), lw=2.2, zorder=2, capstyle="round")
     ax.add_collection(path)
     front = points[pareto_front(*points.T)]
     ax.scatter(*front.T, s=16, facecolors="none", edgecolors="black", lw=0.6, zorder=3, label="Pareto front")
     ax.scatter(*points[0], marker="o", s=22, color="black", zorder=4)
-    ax.annotate("step 5", points[0], textcoords="offset points", xytext=(0, -11), ha="center", fontsize=7)
+    ax.annotate(f"step {int(mean.step[0])}", points[0], textcoords="offset points", xytext=(0, -13), ha="center", fontsize=7,
+                bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.6}, zorder=5)
     ax.margins(0.08)
     ax.set(xlabel="synergy (bits)", ylabel="redundancy (bits)")
     return path
@@ -227,7 +228,9 @@ def condition_figure(
         patches = [Patch(color=PHASE_STYLE[phase][1], alpha=0.6, label=f"{phase} ({PHASE_STYLE[phase][0]})")
                    for phase in PHASES if phase in shown]
         released = Line2D([], [], color="0.3", ls=":", lw=0.9, label="released average")
-        fig.legend(handles=[*lines[0], released, *patches], loc="outside lower center", ncols=5)
+        ring = Line2D([], [], color="black", marker="o", mfc="none", ms=4, mew=0.6, ls="none", label="Pareto front")
+        seed = Line2D([], [], color="0.75", lw=0.8, label="each seed")
+        fig.legend(handles=[*lines[0], released, ring, seed, *patches], loc="outside lower center", ncols=4)
         fig.suptitle(title, fontsize=9.5)
         fig.get_layout_engine().execute(fig)
         fig.set_layout_engine("none")  # laid out once, not again for every file

@@ -25,6 +25,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from .ablations import PLAN, ablate
+from .claims import ABLATION_COLUMNS
 from .data import ModularTask
 from .phases import PRESETS, UNITS, measure
 from grok_synergy.training import (
@@ -289,7 +290,8 @@ def write_tables(
         save_dataset(table, folder / f"{name}.nc", compress=True)
     retrained = [found[name, seed, kind] for name in paper.ablated for seed in paper.seeds[:paper.ablation_seeds]
                  for kind in ("drawn", "controls")]
-    rows = pd.concat([pd.read_csv(io.StringIO(one.attrs["table"])) for one in retrained if one is not None])
+    rows = [pd.read_csv(io.StringIO(one.attrs["table"])) for one in retrained if one is not None]
+    rows = pd.concat(rows) if rows else pd.DataFrame(columns=ABLATION_COLUMNS)
     with written_whole(folder / "ablations.csv") as temporary:
         rows.to_csv(temporary, index=False, lineterminator="\n")
     for name in paper.ablated:
@@ -370,5 +372,6 @@ def main() -> None:
                        cwd=root, check=True)
 
     run_paper(Paper(), draw=lambda: papermill("06c_paper_figures.ipynb"))
+    print("measuring what differs from the paper and the released code", flush=True)
     papermill("06d_differences.ipynb")
     print(f"figures, verdicts and differences: {root / 'figures' / 'README.md'}")

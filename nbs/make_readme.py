@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import nbformat
+from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTE = "<!-- Made from nbs/index.ipynb by `make readme`. -->"
@@ -61,6 +62,8 @@ def blocks(notebook):
 if __name__ == "__main__":
     for old in ROOT.glob("figures/index-*.png"):
         old.unlink()
-    parts = [NOTE, *blocks(nbformat.read(ROOT / "nbs" / "index.ipynb", as_version=4))]
+    notebook = nbformat.read(ROOT / "nbs" / "index.ipynb", as_version=4)
+    notebook, _ = CoalesceStreamsPreprocessor(enabled=True)(notebook, {})  # what is printed may arrive in pieces
+    parts = [NOTE, *blocks(notebook)]
     readme = "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
     (ROOT / "README.md").write_text(readme, encoding="utf-8")

@@ -49,6 +49,13 @@ def undisturbed(tmp_path_factory):
     return folder
 
 
+def test_a_study_without_sub_networks_is_written_and_read(tmp_path):
+    plain = replace(TINY, ablated=())
+    run_paper(plain, store=tmp_path / "store", tables=tmp_path, n_jobs=1, progress=False)
+    found = load_paper(tmp_path)
+    assert set(found.metrics) == {one.name for one in plain.conditions} and found.ablations.empty and not found.curves
+
+
 def test_tables_hold_what_was_measured(undisturbed):
     found = load_paper(undisturbed / "tables")
     experiment = TINY.experiment("alpha8", TINY.seeds)
