@@ -22,6 +22,7 @@ paper: $(INSTALLED) ## the whole paper: 20 seeds of every condition, sub-network
 	@$(BIN)/python -c 'from grok_synergy.paper import main; main()'
 
 audit: $(INSTALLED) ## after `make paper`: every claim under 512 combinations of choices, null and uncertainty of every curve; goes on when killed
+	@$(BIN)/pip install -q -c constraints.txt -e ".[bench]"
 	@$(BIN)/python -c 'from grok_synergy.curves import main; main()'
 
 # One thread a process: the notebooks share the cores, and small tensors crawl when every process claims them all.

@@ -163,9 +163,9 @@ COLOURS = {"average": "#0072B2", "ordinal": "#D55E00", "numpy": "#CC79A7", "rand
            "pre-activations": "#000000"}
 MARKERS = {"average": "o", "ordinal": "s", "numpy": "^", "random": "x", "pre-activations": "D"}
 _RULES = {  # label, colour, marker
-    "ordinal": ("ordinal", "#D55E00", "s"), "hoi": ("hoi", "#D55E00", "s"), "frites": ("frites", "#E69F00", "v"),
-    "thoi": ("thoi", "#009E73", "D"), "numpy": ("NumPy, this processor", "#CC79A7", "^"),
-    _PLAIN: ("NumPy, older processor", "#000000", "x"),
+    "ordinal": ("ordinal", "#D55E00", "s"), "hoi": ("hoi", "#D55E00", "s"), "thoi": ("thoi", "#009E73", "D"),
+    "numpy": ("NumPy (new CPU)", "#CC79A7", "^"), "frites": ("frites", "#E69F00", "v"),
+    _PLAIN: ("NumPy (old CPU)", "#000000", "x"),
     "average": ("mid-ranks", "#0072B2", "o"), "random": ("random order", "#0072B2", "o"),
 }
 
@@ -196,7 +196,7 @@ def artefact_figure(
                     ax.annotate(label.replace(", ", ",\n") + ":\n0, the truth", (0, 0), (-3, 4), color=colour, fontsize=7,
                                 textcoords="offset points")
             ax.set(ylabel=words[column])
-        for rows, colour, marker in zip(ROWS, ("#D55E00", "#000000", "#0072B2"), "so^", strict=True):
+        for rows, colour, marker in zip(ROWS, ("#D55E00", "#000000", "#CC79A7"), "so^", strict=True):
             expected, measured = (table[(table.rows == rows) & (table.rule == rule)] for rule in ("expected", "ordinal"))
             axes[2].plot(100 * expected.zeros, expected.omega, lw=1, color=colour)
             axes[2].plot(100 * measured.zeros, measured.omega, marker, ms=3, color=colour,
@@ -272,12 +272,12 @@ def _extremes(x: Tensor, correlate: Callable, bins: dict) -> tuple[np.ndarray, n
 
 
 def _halves(x: Tensor, first: Tensor, correlate: Callable, bins: dict) -> np.ndarray:
-    "Synergy and redundancy of multiplets chosen on one half of the samples, there and on the other: (searches, 2, 2)."
+    "Extremes of multiplets chosen on one half of the samples, there and on the other, either way: (searches, 2, 2)."
     halves = [x[first], x[~first]]
     usable = torch.stack([_usable(half, correlate)[0] for half in halves]).all(0)
     omegas = [_all_omega(half, correlate, usable, as_tensor(correlate(half[:, usable])), bins) for half in halves]
-    return np.array([[[-own[0][own[0].argmin()], -other[0][own[0].argmin()]], [own[0].max(), other[0][own[0].argmax()]]]
-                     for own, other in zip(*omegas, strict=True)])
+    return np.mean([[[[-own[0][own[0].argmin()], -other[0][own[0].argmin()]], [own[0].max(), other[0][own[0].argmax()]]]
+                     for own, other in zip(*pair, strict=True)] for pair in (omegas, omegas[::-1])], 0)
 
 # %% ../nbs/08_audit.ipynb #8a0d0029
 NOTHING = 0.05  # bits: what a verdict does not speak of
@@ -299,11 +299,17 @@ class Audit:
         "A sentence or two on synergy and on redundancy."
         return {quantity: self._verdict(i, quantity) for i, quantity in enumerate(("synergy", "redundancy"))}
 
+    def _chance(self, row: int, i: int) -> float:
+        "What shuffled columns hardly ever exceed: three standard deviations above their mean, or the largest of them."
+        draws = self.null[row, i]
+        return max(float(draws.max()), float(draws.mean() + 3 * draws.std(ddof=1)) if len(draws) > 1 else -np.inf)
+
     def _verdict(self, i: int, name: str) -> str:
         released, safe, random = (self._row(ranks) for ranks in ("numpy", "average", "random"))
         tied, fair = released[name], safe[name]
-        beyond = [row[name] > max(self.null[row.name, i].max(), NOTHING) for row in (released, safe)]
-        if released[f"{name}_null"] > tied / 2 > NOTHING:
+        beyond = [row[name] > max(self._chance(row.name, i), NOTHING) for row in (released, safe)]
+        made = released[f"{name}_null"] - max(safe[f"{name}_null"], 0)  # by equal values, of columns that share nothing
+        if made > tied / 2 > NOTHING:
             word = "most of the released value is the rank of equal values, for shuffled columns have it too"
         elif not any(beyond):
             word = "no more than chance, by either rule"
@@ -439,10 +445,13 @@ def audit(
             moved = np.stack([bits, *(extremes_of(values[torch.as_tensor(order)], correlate)[0] for order in orders)])
             halves = _halves(values, first, correlate, bins)
             bar.update()
-            columns, drawn = values.T.numpy(), []
+            used = _usable(values, correlate)[0].numpy()  # a copy of a neuron is none once it is shuffled
+            columns, drawn = values.T.numpy()[used], []
+            bins_used = {key: labels[used] for key, labels in bins.items()}
             for draw in range(draws):
                 shuffled = np.random.default_rng([seed, draw]).permuted(columns, axis=1)
-                drawn.append(extremes_of(torch.as_tensor(shuffled).T, correlate)[0])
+                drawn.append(_extremes(torch.as_tensor(shuffled).T, correlate, bins_used)[0])
+                bar.update()
             null.append(np.stack(drawn, -1))
             for i, search in enumerate(SEARCHES):
                 row = {"ranks": ranks, "search": str(search), **vars(search)}

@@ -14,51 +14,57 @@ import sys
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
-import joblib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from .binning import ward_bins
 from .entropy import Array, as_tensor, copula_correlation, independent_columns, live_columns
 from .figures import PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY
-from .multiverse import Multiverse, write_outcomes
+from .multiverse import Multiverse, stored_results, write_outcomes
 from .oinfo import union_multiplets
 from .paper import Findings, Job, Paper, load_paper
 from .phases import Measurement, measure_features, measurement
-from .training import default_store, load_dataset, one_thread_per_task, save_dataset, train, written_whole
+from .training import default_store, one_thread_per_task, train, written_whole
 from .uncertainty import bootstrap_extremes, null_extremes
 
 # %% ../nbs/08b_curves.ipynb #cb000007
 def split_halves(
     x: Array,               # (samples, neurons) activations, none of them degenerate
-    bins: Array,            # (neurons,) bin number of each neuron
+    n_bins: int,            # Ward bins
     settings: Measurement,  # rule for ties, and whether the bias is corrected
-    seed: int = 0,          # of the split
+    seed: int = 0,          # of the splits
+    splits: int = 2,        # random splits into halves, of which either half chooses once
 ) -> np.ndarray:            # (2, 2) bits: synergy and redundancy, chosen on one half: there, and on the other
-    "Both extremes, as the half of the samples that chose them and as the other half has them; NaN where no bins are left."
-    x, bins = as_tensor(x), np.asarray(bins)
-    order = torch.as_tensor(np.random.default_rng(seed).permutation(len(x)))
-    halves = order.tensor_split(2)
-    usable = torch.stack([live_columns(x[half]) for half in halves]).all(0)
-    for half in halves if usable.any() else ():
-        usable[usable.clone()] = independent_columns(copula_correlation(x[half][:, usable], settings.ties))
-    kept = usable.numpy()
-    if len(np.unique(bins[kept])) < 2:
-        return np.full((2, 2), np.nan)
-    own, other = (union_multiplets(copula_correlation(x[half][:, usable], settings.ties), bins[kept],
-                                   n_samples=len(half) if settings.bias_correction else None).omega for half in halves)
-    lowest, highest = int(own.argmin()), int(own.argmax())
-    return np.array([[-own[lowest], -other[lowest]], [own[highest], other[highest]]])
+    "Both extremes, as the half of the samples that made bins and choice has them, and as the other; NaN with too few bins."
+    x, rng, found = as_tensor(x), np.random.default_rng(seed), []
+    for _ in range(splits):
+        halves = [x[half] for half in torch.as_tensor(rng.permutation(len(x))).tensor_split(2)]
+        usable = torch.stack([live_columns(half) for half in halves]).all(0)
+        for half in halves if usable.any() else ():
+            usable[usable.clone()] = independent_columns(copula_correlation(half[:, usable], settings.ties))
+        if usable.sum() < 2:
+            return np.full((2, 2), np.nan)
+        corrs = [copula_correlation(half[:, usable], settings.ties) for half in halves]
+        for own, other in ((0, 1), (1, 0)):
+            bins = ward_bins(halves[own], min(n_bins, x.shape[1]))[usable.numpy()]
+            if len(np.unique(bins)) < 2:
+                return np.full((2, 2), np.nan)
+            n_samples = [len(halves[one]) if settings.bias_correction else None for one in (own, other)]
+            omegas = [union_multiplets(corrs[one], bins, n_samples=n).omega
+                      for one, n in zip((own, other), n_samples, strict=True)]
+            lowest, highest = int(omegas[0].argmin()), int(omegas[0].argmax())
+            found.append([[-omega[lowest] for omega in omegas], [omega[highest] for omega in omegas]])
+    return np.array(found, dtype=float).mean(0)
 
 
-COMPANIONS = ("value", "null", "low", "high", "displaced", "half", "other_half")
+COMPANIONS = ("value", "null", "null_most", "low", "high", "displaced", "half", "other_half")
 
 
 def check_layer(
@@ -71,11 +77,11 @@ def check_layer(
 ) -> pd.DataFrame:              # index synergy, redundancy; columns `COMPANIONS`, in bits
     """Both extremes of a layer with their companions.
 
-    `null` is the mean over shuffled data sets, in the bins of the data; `low` and `high` are the ends of the interval for
-    the multiplet at hand. Both are NaN where some draw cannot be searched, as with neurons that fire on a few samples only,
-    which a resample may miss and a shuffle may make alike. `displaced` tells that resamples lie where they should not, so
-    that the interval is not to be trusted; `half` and `other_half` are the extreme chosen on one half of the samples, there
-    and on the other. Raises `ValueError` as `measure_features` does.
+    `null` is the mean over shuffled data sets, in the bins of the data, and `null_most` the largest of them; `low` and
+    `high` are the ends of the interval for the multiplet at hand. These are NaN where some draw cannot be searched, as with
+    neurons that fire on a few samples only, which a resample may miss and a shuffle may make alike. `displaced` tells that
+    resamples lie where they should not, so that the interval is not to be trusted; `half` and `other_half` are those of
+    `split_halves`. Raises `ValueError` as `measure_features` does.
     """
     settings, x = measurement(preset), as_tensor(features).detach().cpu()
     bins = ward_bins(x.nan_to_num(0.0, 0.0, 0.0), min(settings.n_bins, x.shape[-1]))
@@ -90,33 +96,29 @@ def check_layer(
     choices = dict(bins=bins, ties=settings.ties, bias_correction=settings.bias_correction, draws=draws, seed=seed)
     sign = np.array([-1, 1])
     with suppress(ValueError):
-        table["null"] = sign * null_extremes(x, **choices).draws.mean(1)
+        null = sign[:, None] * null_extremes(x, **choices).draws
+        table["null"], table["null_most"] = null.mean(1), null.max(1)
     with warnings.catch_warnings(record=True) as caught, suppress(ValueError):
         warnings.simplefilter("always")
         found = bootstrap_extremes(x, level=level, **choices)
         table[["low", "high"]] = np.sort(sign[:, None] * found.same_interval, axis=1)
         table["displaced"] = [any(name in str(one.message) for one in caught) for name in ("min Ω", "max Ω")]
-    table[["half", "other_half"]] = split_halves(x, bins, settings, seed)
+    table[["half", "other_half"]] = split_halves(x, settings.n_bins, settings, seed)
     return table
 
 # %% ../nbs/08b_curves.ipynb #cb000013
-def _path(paper: Paper, store: Path, condition: str, step: int, draws: int) -> Path:
-    settings = json.dumps([1, draws, [repr(measurement(preset)) for preset in paper.presets]])
+def _path(paper: Paper, store: Path, draws: int, condition: str, seed: int, step: int) -> Path:
+    settings = json.dumps([2, draws, [repr(measurement(preset)) for preset in paper.presets]])
     digest = hashlib.sha256(settings.encode()).hexdigest()[:10]
-    seed = paper.seeds[0]
     return Path(store) / paper.experiment(condition, [seed]).name / f"checks-{digest}" / f"seed-{seed}-{step}.nc"
 
 
-def _check(paper: Paper, store: Path, condition: str, step: int, draws: int) -> None:
-    "Checks one checkpoint and writes its file."
-    seed = paper.seeds[0]
+def _check(paper: Paper, store: Path, draws: int, condition: str, seed: int, step: int) -> xr.Dataset:
     trajectory = train(paper.experiment(condition, [seed]), device="cpu", progress=False, store=store, threads=1)
     with one_thread_per_task():
         features = trajectory.features(seed, step)
         found = np.stack([check_layer(features, preset, draws=draws).astype(float) for preset in paper.presets])
-    path = _path(paper, store, condition, step, draws)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_dataset(xr.Dataset({"found": (("preset", "quantity", "companion"), found)}), path)
+    return xr.Dataset({"found": (("preset", "quantity", "companion"), found)})
 
 
 def check_curves(
@@ -128,20 +130,15 @@ def check_curves(
     draws: int = 20,        # as for `check_layer`
     n_jobs: int = -1,       # checkpoints at once
     progress: bool = True,  # show a bar
-) -> pd.DataFrame:          # condition, preset, step, quantity, and `COMPANIONS`: one row a point
-    "Every curve with its companions; what was checked before is not checked again."
-    points = [(name, step) for name, _, step in Multiverse(paper, seeds=1, per_decade=per_decade, first=first).jobs]
-    left = [point for point in points if load_dataset(_path(paper, store, *point, draws)) is None]
-    pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    done = pool(joblib.delayed(_check)(paper, store, *point, draws) for point in left)
-    for _ in tqdm(done, "null and uncertainty", len(left), unit="checkpoint", disable=not (progress and left),
-                  file=sys.stdout, mininterval=1):
-        pass
+) -> pd.DataFrame:          # condition, seed, preset, step, quantity, and `COMPANIONS`: one row a point
+    "The curves of the figures' networks with their companions; what was checked before is not checked again."
+    points = Multiverse(paper, seeds=paper.figure_seeds, per_decade=per_decade, first=first).jobs
+    results = stored_results(partial(_check, paper, store, draws), points, partial(_path, paper, store, draws),
+                             "null and uncertainty", n_jobs, progress)
     rows = []
-    for condition, step in points:
-        found = load_dataset(_path(paper, store, condition, step, draws)).found.values
-        rows += [{"condition": condition, "preset": preset, "step": step, "quantity": quantity,
-                  **dict(zip(COMPANIONS, found[i, j], strict=True))}
+    for (condition, seed, step), result in results.items():
+        rows += [{"condition": condition, "seed": seed, "preset": preset, "step": step, "quantity": quantity,
+                  **dict(zip(COMPANIONS, result.found.values[i, j], strict=True))}
                  for i, preset in enumerate(paper.presets) for j, quantity in enumerate(("synergy", "redundancy"))]
     return pd.DataFrame(rows).astype({"displaced": bool})
 
@@ -162,20 +159,27 @@ def curves_figure(
             for ax, quantity, colour in zip(row, ("synergy", "redundancy"), (SYNERGY, REDUNDANCY), strict=True):
                 curves = measures[quantity]
                 ax.fill_between(curves.step, curves.min("seed"), curves.max("seed"), color=colour, alpha=0.18, lw=0,
-                                label="all seeds")
+                                label=f"all {curves.sizes['seed']} seeds")
                 ax.plot(curves.step, curves.median("seed"), color=colour, lw=1, label="their median")
                 points = chosen[(chosen.condition == name) & (chosen.quantity == quantity)]
+                networks = points.seed.nunique()
+                interval = points[~points.displaced & points.low.notna()].groupby("step")[["low", "high"]]
+                interval = interval.median()[interval.size() > networks / 2].reset_index()
+                points = points.groupby("step")[["value", "null", "half", "other_half"]].median().reset_index()
                 ax.plot(points.step, points["null"], color="0.45", ls="--", lw=0.9, label="null: shuffled columns")
-                trusted = points[~points.displaced & points.low.notna()]
-                ax.plot(points.step, points.value, "o", ms=2.2, color="black", label="first seed")
-                ax.vlines(trusted.step, trusted.low, trusted.high, color="black", lw=1.1, label="its bootstrap interval")
+                ax.plot(points.step, points.value, "o", ms=2.2, color="black", label=f"median of {networks} seeds")
+                ax.vlines(interval.step, interval.low, interval.high, color="black", lw=1.1, label="bootstrap interval")
                 for column, face, word in (("half", "white", "chosen on one half"),
                                            ("other_half", "black", "on the other half")):
                     ax.plot(points.step * 1.06, points[column], "^", ms=2.6, mew=0.6, color="black", mfc=face, ls="none",
                             label=word)
                 low, high = ax.dataLim.intervaly
-                ax.set(xscale="log", yscale="symlog" if high > 30 else "linear", ylabel=f"{title}\n(bits)",
-                       xlabel="step" if name == names[-1] else None, title=quantity if name == names[0] else None)
+                ax.set(xscale="log", ylabel=f"{title}\n(bits)", xlabel="step" if name == names[-1] else None,
+                       title=quantity if name == names[0] else None)
+                if high > 30:
+                    ax.set_yscale("symlog", linthresh=1)
+                    ax.set(ylim=(min(1.5 * low, -0.5), 1.8 * high))
+                    ax.set_yticks([0, 1, 10, 100], [0, 1, 10, 100])
                 ax.axhline(0, color="0.8", lw=0.6, zorder=0)
         fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
         fig.suptitle(PRESET_TITLES[preset], fontsize=9.5)
@@ -224,7 +228,7 @@ def main() -> None:
     store = default_store()
     root, tables, multiverse = store.parent, store.parent / "figures" / "tables", Multiverse()
     paper = multiverse.paper
-    if missing := missing_networks(paper, paper.seeds[:multiverse.seeds], store):
+    if missing := missing_networks(paper, paper.seeds[:max(multiverse.seeds, paper.figure_seeds)], store):
         sys.exit(f"{len(missing)} networks of the study are not in {store.name}/: run `make paper` first")
     (root / "build").mkdir(exist_ok=True)
     try:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['REACH', 'MIN_DEVIATION', 'MOST_ZEROS', 'DEGREE', 'PATTERN_SAMPLES', 'Information', 'relu_information', 'kendall_tau',
-           'truncated_bridge', 'truncated_correlation', 'NearestCorrelation', 'nearest_correlation',
-           'on_off_information']
+           'truncated_bridge', 'truncated_columns', 'truncated_correlation', 'NearestCorrelation',
+           'nearest_correlation', 'on_off_information']
 
 # %% ../nbs/02a_estimators.ipynb #e0a10003
 import itertools
@@ -174,12 +174,13 @@ def _agreement_by_products(rank: np.ndarray, device: torch.device, lags: Iterabl
 
 def kendall_tau(
     x: Array,                 # (..., samples, variables) real numbers, finite, no constant column
-    lags: int | None = None,  # compare each sample with so many later ones only, at random distances; None: with all
+    lags: int | None = None,  # compare each sample with so many others only, the same for every pair; None: with all
 ) -> Array:  # (..., variables, variables); the diagonal holds the share of pairs of samples that are not tied
     """Kendall's tau-a of every pair of variables, equal values counting as neither order.
 
-    With `lags` it is an incomplete U-statistic (Blom 1976), which takes samples to be in no particular order. Raises
-    `ValueError` naming the columns that are constant or not finite. Source: Kendall (1938).
+    With `lags` it is an incomplete U-statistic (Blom 1976): samples are shuffled, always alike, and each is compared with
+    those at a few distances, so that their order in the table does not matter. Raises `ValueError` naming the columns that
+    are constant or not finite. Source: Kendall (1938).
     """
     check_samples(x)
     t = as_tensor(x).detach()
@@ -187,7 +188,9 @@ def kendall_tau(
     drawn, most = None, (n - 1) // 2
     if lags is not None:
         check_whole("lags", lags)
-        drawn = np.random.default_rng(0).permutation(most)[:lags] + 1 if lags < most else None
+    if lags is not None and lags < most:
+        rng = np.random.default_rng(0)
+        drawn, t = rng.permutation(most)[:lags] + 1, t[..., rng.permutation(n), :]
     ranks = rankdata(t.double().cpu().numpy(), method="dense", axis=-2).astype(np.int64).reshape(-1, n, variables)
     if t.is_cuda or drawn is not None or variables > max(8, n / 300):
         agreement = [_agreement_by_products(rank, t.device, drawn) for rank in ranks]
@@ -247,6 +250,26 @@ def _latent_correlation(tau: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.nda
     return np.sin(side * (high + 1))
 
 
+def _truncation(t: torch.Tensor) -> tuple[torch.Tensor, np.ndarray]:
+    "Which columns repeat a value other than their lowest, (variables,), and the share of zeros, (..., variables)."
+    n, variables = t.shape[-2:]
+    ordered = t.sort(-2).values
+    lowest, run = ordered[..., :1, :], max(2, n // 100)
+    repeated = (ordered[..., run:, :] == ordered[..., :-run, :]) & (ordered[..., run:, :] > lowest)
+    zeros = (t == lowest).sum(-2).cpu().numpy()
+    return repeated.any(-2).reshape(-1, variables).any(0), np.where(zeros > 1, zeros, 0) / n
+
+
+def truncated_columns(
+    x: Array,  # (..., samples, variables) real numbers
+) -> Array:    # (variables,) booleans
+    "Which columns `truncated_correlation` takes, in every batch."
+    t = as_tensor(x).detach()
+    repeats, zeros = _truncation(t)
+    few_zeros = torch.as_tensor((zeros <= MOST_ZEROS).reshape(-1, t.shape[-1]).all(0), device=t.device)
+    return like(few_zeros & ~repeats & t.isfinite().reshape(-1, t.shape[-1]).all(0), x)
+
+
 def truncated_correlation(
     x: Array,  # (..., samples, variables) real numbers; the lowest value of a column may repeat, as zeros do after ReLU
     lags: int | None = None,  # for `kendall_tau`: compare each sample with so many others; None: with all
@@ -254,21 +277,16 @@ def truncated_correlation(
     """The correlation matrix of the truncated latent Gaussian copula, from Kendall's tau.
 
     Raises `ValueError` naming the columns that are constant or not finite, that hold more than 95 % zeros, or that repeat
-    a value other than their lowest in more than 1 % of the samples (and in more than two). Source: Yoon, Carroll and
-    Gaynanova (2020).
+    a value other than their lowest in more than 1 % of the samples (and in more than two); `truncated_columns` tells
+    which are not. Source: Yoon, Carroll and Gaynanova (2020).
     """
     check_samples(x)
     t = as_tensor(x).detach()
-    n, variables = t.shape[-2:]
-    ordered = t.sort(-2).values
-    lowest, run = ordered[..., :1, :], max(2, n // 100)
-    repeated = (ordered[..., run:, :] == ordered[..., :-run, :]) & (ordered[..., run:, :] > lowest)
-    atoms = repeated.any(-2).reshape(-1, variables).any(0).nonzero().flatten()
-    if len(atoms):
+    variables = t.shape[-1]
+    repeats, zeros = _truncation(t)
+    if atoms := repeats.nonzero().flatten().tolist():
         raise ValueError(f"column {name_columns(atoms)} repeats a value other than its lowest in more than 1 % of the "
                          "samples: give variables that are continuous above their lowest value")
-    zeros = (t == lowest).sum(-2).cpu().numpy()
-    zeros = np.where(zeros > 1, zeros, 0) / n
     empty = np.flatnonzero((zeros > MOST_ZEROS).reshape(-1, variables).any(0))
     if len(empty):
         raise ValueError(f"more than {MOST_ZEROS:.0%} zeros in column {name_columns(empty)}: what is left cannot tell one "

@@ -110,7 +110,7 @@ def measure_features(
     degenerate: str = "raise",      # constant or dependent columns: "raise" an error, or "drop" them
     **choices,                      # fields of `Measurement` that differ from the preset
 ) -> Reading:
-    """Synergy and redundancy of one layer's activations, in bits.
+    """Synergy and redundancy of one layer's activations, in bits; why "tie_safe" is the preset to use says `measure`.
 
     Raises `ValueError` naming the columns that are not finite, constant, or determined by others. Source: Clauw,
     Stramaglia and Marinazzo (2024), section 3.
@@ -208,12 +208,13 @@ def measure(
 ) -> xr.Dataset:  # (seed, step), or (preset, seed, step): synergy, redundancy, their sizes, tc, dtc, dropped; the neurons
     """Synergy and redundancy (bits) of the hidden layer at the checkpoints of every seed.
 
-    "tie_safe" is the preset to use; "published" is there to compare with the paper. Equal values share mid-ranks, the only
-    rule here under which independent neurons share nothing and neither the order of samples nor the processor matters.
-    Parts are neurons, so that what neurons of one bin share is counted. The bias is corrected, which a few thousand
-    samples of 250 neurons hardly need and fewer samples do. Ten Ward bins and training pairs are as published; the audit
-    finds that they decide little. Mid-ranks have a limit: with half of all values zero about half of the synergistic Ω of
-    the latent variables is left (see `estimators`).
+    "tie_safe" is the preset to use; "published" is there to compare with the paper. Equal values share mid-ranks:
+    independent neurons then share nothing, whatever the order of samples and the processor. (Random order does that
+    too, but hides much of what dependent neurons share.) Parts are neurons, so that what neurons of one bin share is
+    counted. The bias is corrected, which a few thousand samples of 250 neurons hardly need and fewer samples do. Ten
+    Ward bins and training pairs are as published; other bins move the values, and with them what is near a margin.
+    Mid-ranks have a limit: with half of all values zero about half of the synergistic Ω of the latent variables is
+    left (see `estimators`).
 
     Several presets share their work. Raises `ValueError` for an unknown preset or choice, and for steps without a
     checkpoint. Source: Clauw, Stramaglia and Marinazzo (2024), section 3.

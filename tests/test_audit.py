@@ -222,3 +222,18 @@ def test_table_of_the_project_is_whole():
     assert {*TIES, _PLAIN, "expected"} <= set(table.rule) and set(table.rows) == set(ROWS)
     assert table[table.rule == "average"][["tc", "omega"]].abs().max().max() < 0.02
     assert np.isclose(table.zeros.max(), 0.95) and table.zeros.nunique() == 20
+
+
+def test_chance_is_not_blamed_on_equal_values_where_there_are_none():
+    "Few samples of continuous, independent columns: extremes of noise, alike under every rule."
+    for seed in range(6):
+        noise = np.random.default_rng(seed).normal(size=(160, 40))
+        for verdict in audit(noise).verdicts.values():
+            assert "rank of equal values" not in verdict
+
+
+def test_copies_of_neurons_add_nothing_to_the_null():
+    x = np.maximum(np.random.default_rng(0).normal(size=(800, 12)), 0)
+    found = [audit(columns).table for columns in (np.tile(x, 2), x)]
+    row = [table[(table.ranks == "ordinal") & (table.search == "tie-safe")].iloc[0] for table in found]
+    assert row[0].dropped == 12 and row[0].redundancy_null < 1.5 * row[1].redundancy_null + 0.05

@@ -12,9 +12,10 @@ from grok_synergy.entropy import copula_correlation
 from grok_synergy.oinfo import o_information, union_multiplets
 from grok_synergy.paper import Condition, Paper
 from grok_synergy.phases import measure_features, measurement
+from grok_synergy.training import train
 
-TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 20, ""),), ablated=(), seeds=(0,), figure_seeds=1, ablation_seeds=1,
-             task=ModularTask(p=23), width=20, per_decade=4)
+TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 20, ""),), ablated=(), seeds=(0, 100, 200), figure_seeds=2,
+             ablation_seeds=2, task=ModularTask(p=23), width=20, per_decade=4)
 
 
 def layer(samples=600, neurons=16, seed=0):
@@ -26,16 +27,24 @@ def layer(samples=600, neurons=16, seed=0):
 @pytest.mark.parametrize("preset", ["published", "tie_safe"])
 def test_halves_are_those_of_plain_code(preset):
     x, settings = layer(), measurement(preset)
-    bins = ward_bins(x, 5)
     order = np.random.default_rng(3).permutation(600)
-    first, second = (copula_correlation(x[half], settings.ties) for half in (order[:300], order[300:]))
-    n = 300 if settings.bias_correction else None
-    every = union_multiplets(first, bins, n_samples=n)
-    found = split_halves(x, bins, settings, seed=3)
-    for row, place, sign in zip(found, (every.most_synergistic(), every.most_redundant()), (-1, 1), strict=True):
-        neurons = np.isin(bins, every.members(int(place)))
-        expected = [o_information(corr[neurons][:, neurons], n_samples=n) for corr in (first, second)]
-        assert row == pytest.approx(sign * np.array(expected), abs=1e-9)
+    halves = [x[order[:300]], x[order[300:]]]
+    n, expected = 300 if settings.bias_correction else None, []
+    for chooser, judge in (halves, halves[::-1]):
+        bins = ward_bins(chooser, 5)
+        first, second = (copula_correlation(half, settings.ties) for half in (chooser, judge))
+        every = union_multiplets(first, bins, n_samples=n)
+        for place, sign in zip((every.most_synergistic(), every.most_redundant()), (-1, 1), strict=True):
+            neurons = np.isin(bins, every.members(int(place)))
+            expected.append([sign * o_information(corr[neurons][:, neurons], n_samples=n) for corr in (first, second)])
+    expected = np.array(expected).reshape(2, 2, 2).mean(0)
+    np.testing.assert_allclose(split_halves(x, 5, settings, seed=3, splits=1), expected, atol=1e-9)
+
+
+def test_what_was_chosen_is_less_on_the_other_half_on_average():
+    noise = np.random.default_rng(0).normal(size=(400, 20)).astype("float32")
+    found = split_halves(noise, 5, measurement("tie_safe"), splits=6)
+    assert (found[:, 0] > found[:, 1]).all()
 
 
 @pytest.mark.parametrize("preset", ["published", "tie_safe"])
@@ -78,6 +87,11 @@ def test_what_is_checked_is_not_checked_again(tmp_path, monkeypatch):
     write_checks(TINY, tmp_path / "store", tmp_path, n_jobs=1, progress=False)
     found = load_checks(tmp_path)
     assert set(found.preset) == {"published", "tie_safe"} and found.step.min() >= 5 and found.step.max() == 20
+    assert set(found.seed) == {0, 100}
+    one = found[(found.seed == 100) & (found.step == 20) & (found.preset == "tie_safe")].set_index("quantity")
+    network = train(TINY.experiment("wd2", [100]), store=tmp_path / "store", progress=False)
+    plain = check_layer(network.features(100, 20), draws=20)
+    assert one.loc[["synergy", "redundancy"], "null"].tolist() == pytest.approx(plain["null"].tolist(), rel=1e-4)
     monkeypatch.setattr(curves, "_check", lambda *job: pytest.fail(f"{job} was checked before"))
     again = check_curves(TINY, tmp_path / "store", n_jobs=1, progress=False)
     pd.testing.assert_frame_equal(again, found, rtol=1e-4)
@@ -88,6 +102,6 @@ def test_what_is_not_there_is_asked_for(tmp_path, monkeypatch):
         load_checks(tmp_path)
     (tmp_path / "settings.ini").touch()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match="21 networks of the study are not in trajectories/: run `make paper` first"):
+    with pytest.raises(SystemExit, match="35 networks of the study are not in trajectories/: run `make paper` first"):
         main()
     assert not (tmp_path / "trajectories").exists() and not (tmp_path / "build").exists()

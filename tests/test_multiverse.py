@@ -12,10 +12,13 @@ from grok_synergy import multiverse
 from grok_synergy.binning import group_neurons
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
+from grok_synergy.estimators import nearest_correlation, truncated_correlation
 from grok_synergy.multiverse import (
     CLAIMS,
     CURVES,
     FACTORS,
+    FLOOR,
+    LAGS,
     PUBLISHED,
     TIE_SAFE,
     Checkpoint,
@@ -81,8 +84,8 @@ def test_unions_of_neurons_by_plain_code(bias, selection):
     given = features()
     way = Way("average", "neurons", "kmeans", "standardised", 5, "test", bias, selection)
     x = given["test", "post"]
-    bins = group_neurons(x, 5, "kmeans", standardise=True)
     chooser, judge = (x, x) if selection == "same samples" else halves(x)
+    bins = group_neurons(chooser, 5, "kmeans", standardise=True)
     n = len(chooser) if bias == "corrected" else None
     found = union_multiplets(copula_correlation(chooser), bins, n_samples=n)
     chosen = [np.isin(bins, found.members(int(i))) for i in (found.omega.argmin(), found.omega.argmax())]
@@ -95,7 +98,7 @@ def test_means_of_pre_activations_by_plain_code(selection):
     given = features(1)
     way = Way("pre", "means", "ward", "raw", 15, "all", "kept", selection)
     x = given["all", "pre"]
-    bins = group_neurons(x, 15)
+    bins = group_neurons(x if selection == "same samples" else halves(x)[0], 15)
     means = torch.stack([x[:, bins == b].mean(1) for b in range(15)], 1)
     chooser, judge = (means, means) if selection == "same samples" else halves(means)
     found = all_multiplets(copula_correlation(chooser))
@@ -116,6 +119,27 @@ def test_blocks_of_patterns_by_plain_code(selection):
     size = np.isin(bins, found.members(places[0])).sum()
     assert Checkpoint(given).read(way) == pytest.approx(
         (-float(judged.omega[places[0]]), float(judged.omega[places[1]]), size), abs=1e-9)
+
+
+@pytest.mark.parametrize("selection", FACTORS["selection"])
+def test_the_latent_copula_by_plain_code(selection):
+    given = features(4)
+    x = given["test", "post"]
+    x[:, 2] = (x[:, 2] - 4).relu()          # hardly ever on
+    x[:, 5] = x[:, 5].clamp_max(x[:, 5].median() + 1)  # an atom above the lowest value
+    way = Way("latent", "neurons", "kmeans", "raw", 5, "test", "kept", selection)
+    kept = np.isin(np.arange(24), [2, 5], invert=True)
+    chooser, judge = (x, x) if selection == "same samples" else halves(x)
+    bins = group_neurons(chooser, 5, "kmeans")[kept]
+    raw = [truncated_correlation(part[:, torch.as_tensor(kept)], LAGS) for part in (chooser, judge)]
+    corrs = [nearest_correlation(one, FLOOR).corr for one in raw]
+    found = union_multiplets(corrs[0], bins)
+    chosen = [np.isin(bins, found.members(int(i))) for i in (found.omega.argmin(), found.omega.argmax())]
+    omegas = [float(o_information(corrs[1][mask][:, mask])) for mask in chosen]
+    checkpoint = Checkpoint(given)
+    assert checkpoint.read(way) == pytest.approx((-omegas[0], omegas[1], chosen[0].sum()), abs=1e-9)
+    lifted = max(float((torch.linalg.eigvalsh(one) < FLOOR * (1 + 1e-6)).double().mean()) for one in corrs)
+    assert checkpoint.lifted == pytest.approx(lifted)
 
 
 @pytest.mark.parametrize("selection", FACTORS["selection"])
