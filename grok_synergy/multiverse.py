@@ -634,10 +634,11 @@ def specification_figure(
 def overview_figure(
     outcomes: xr.Dataset,  # with choices
 ) -> Figure:
-    "For every claim the share of ways that support it, and what each choice alone decides."
+    "For every claim the share of ways that support it, and what each choice decides where the ways do not nearly agree."
     shares, known = claim_shares(outcomes), {claim.number: claim for claim in REGISTER}
     columns = [*CHOICES, "combinations"]
-    parts, rows = 100 * shares[columns].to_numpy(), np.arange(len(shares))
+    contested, rows = shares.share.between(0.05, 0.95).to_numpy(), np.arange(len(shares))
+    parts = 100 * shares[columns].to_numpy() * contested[:, None]
     with plt.rc_context(STYLE):
         fig, (left, right) = plt.subplots(1, 2, figsize=(7.1, 0.9 + 0.27 * len(shares)), layout="constrained", sharey=True,
                                           width_ratios=[1, 1.5])

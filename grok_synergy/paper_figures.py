@@ -314,7 +314,7 @@ AUDIT = {  # by name of the file
         "Every claim that depends on the measure, under 256 ways to measure and two treatments of the curves. Bars: the"
         " share of ways that support it, that is, with its number beyond the margin for two of three seeds or more, a "
         "weaker rule than that of the claims; squares and circles: the two presets, by the same rule. Right: how much of "
-        "the outcome each choice decides by itself.",
+        "the outcome each choice decides by itself, blank where 95 % of ways agree.",
     "specification-curve-early":
         "Three claims about early peaks of synergy. Above, the number that decides the claim, in every way, in order of"
         " size (dashed: the margin); below, where in that order the ways of each level lie. Blue: supports the claim.",
