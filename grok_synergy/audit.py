@@ -311,6 +311,8 @@ class Audit:
         made = released[f"{name}_null"] - max(safe[f"{name}_null"], 0)  # by equal values, of columns that share nothing
         if made > tied / 2 > NOTHING:
             word = "most of the released value is the rank of equal values, for shuffled columns have it too"
+        elif name == "synergy" and max(tied, fair) < -NOTHING:
+            word = "below 0, so that even the most synergistic multiplet is redundant"
         elif not any(beyond):
             word = "no more than chance, by either rule"
         elif not beyond[1]:
@@ -328,6 +330,11 @@ class Audit:
                  f"with mid-ranks, other searches find {others.min():z.1f} to {others.max():z.1f}"]
         if (self.table.ranks == "pre-activations").any():
             parts.append(f"pre-activations have {self._row('pre-activations')[name]:z.1f}")
+        for own in dict.fromkeys(self.table.ranks):
+            if own not in ESTIMATORS and own != "pre-activations":
+                row = self._row(own)
+                dropped = f", {row.dropped} neurons left out" if row.dropped else ""
+                parts.append(f"{own} has {row[name]:z.1f} ({row[name + '_null']:z.1f}{dropped})")
         parts.append(f"the multiplet chosen on one half of the samples has {safe[name + '_half']:z.1f} bits there and "
                      f"{safe[name + '_other_half']:z.1f} on the other")
         if released[name + "_order"] > NOTHING:
@@ -369,7 +376,8 @@ class Audit:
                 low, high = ax.dataLim.intervalx
                 low, high = min(1.3 * low, -0.3), max(1.3 * high, 0.3)
                 ax.set_xscale("symlog", linthresh=1)
-                ticks = [tick for tick in (-30, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300) if low < tick < high]
+                ticks = (-300, -100, -30, -10, -3, -1, *([-0.3, 0, 0.3] if high - low < 3 else [0]), 1, 3, 10, 30, 100, 300)
+                ticks = [tick for tick in ticks if low < tick < high]
                 ax.set(xlabel=f"{quantity} (bits)", xlim=(low, high), xticks=ticks, xticklabels=ticks)
             axes[0].set(yticks=range(len(searches)), yticklabels=searches, ylim=(len(searches) - 0.45, -0.55))
             axes[0].tick_params(axis="y", length=0)
@@ -394,9 +402,23 @@ def _checked(features: Array, word: str) -> Tensor:
     x = x if x.is_floating_point() else x.float()
     live = int(live_columns(x).sum())
     if live < 2:
+        broken = int((~x.isfinite()).any(1).sum())
+        rows = f"; {broken} of {samples} samples hold NaN or infinite values, remove those" if 0 < broken < samples else ""
         raise ValueError(f"{live} of {neurons} neurons are finite and take more than one value: give activations with two "
-                         "such neurons or more")
+                         f"such neurons or more{rows}")
     return x
+
+
+def _sound(name: str, correlate: Callable) -> Callable:
+    "An estimator whose result is looked at: a matrix of correlations, finite, or `ValueError`."
+    def checked(x):
+        corr = as_tensor(correlate(x))
+        if corr.shape != (x.shape[1],) * 2 or not corr.isfinite().all():
+            raise ValueError(f"estimator {name!r} made an array of shape {tuple(corr.shape)} of {x.shape[1]} neurons, or "
+                             "NaN: it has to give (neurons, neurons) correlations, all finite")
+        return corr
+    return checked
+
 
 
 def audit(
@@ -422,9 +444,11 @@ def audit(
             raise ValueError(f"pre-activations of shape {tuple(before.shape)} were given for features of shape "
                              f"{tuple(x.shape)}: give the same samples and neurons")
         sources["pre-activations"] = (before, copula_correlation)
+    if estimators is not None and not isinstance(estimators, Mapping):
+        raise ValueError(f"estimators={estimators!r} is not possible: give a dictionary of names and functions")
     if taken := sources.keys() & (estimators or {}):
         raise ValueError(f"estimators named {', '.join(sorted(taken))} are there already: give other names")
-    sources |= {name: (x, correlate) for name, correlate in (estimators or {}).items()}
+    sources |= {name: (x, _sound(name, correlate)) for name, correlate in (estimators or {}).items()}
     check_whole("draws", draws)
     rng, samples = np.random.default_rng(seed), len(x)
     clean = x.nan_to_num(0.0, 0.0, 0.0)

@@ -976,7 +976,9 @@ def claims_table(
              f"{FAMILY_ERROR:.0%}. Statistics, margins and rules were fixed before the twenty seeds were run, with five "
              "seeds of weight decay 2 in view; their reasons are in [the notebook](../nbs/06a_claims.ipynb). Step budgets "
              "were set after a pilot, and the number of checkpoints after two whole runs had been seen "
-             "([how](../nbs/06b_paper.ipynb)). *Ours*: needed for the comparison, but not the paper's.",
+             "([how](../nbs/06b_paper.ipynb)). *Range*: from the lowest to the highest point of a curve from step 5 on. "
+             "*Known in part*: a network that is not there at its last step gives a bound. *Ours*: needed for the "
+             "comparison, but not the paper's.",
              "Some verdicts hang on a reading. That curves move *together* is asked of both halves of a window (11, 13, "
              "14, 18, 20, 21); [asked of its ends](differences.md#curves-that-move-together) more seeds have them. *Does "
              "not grok* means: within [the steps](../nbs/06b_paper.ipynb) that were run. The peak of synergy at weight "

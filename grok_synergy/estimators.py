@@ -320,7 +320,8 @@ def nearest_correlation(
 ) -> NearestCorrelation:     # matrices that are good enough come back unchanged
     """The nearest correlation matrix whose eigenvalues are at least `smallest`.
 
-    Raises `ValueError` for matrices that are not square, finite and symmetric. Source: Higham (2002), algorithm 3.3.
+    Raises `ValueError` for matrices that are not square, finite and symmetric with a diagonal of ones. Source: Higham
+    (2002), algorithm 3.3.
     """
     t = as_tensor(corr).double()
     if t.ndim < 2 or t.shape[-1] != t.shape[-2] or not t.isfinite().all() or not torch.allclose(t, t.mT, rtol=0, atol=1e-8):
@@ -328,6 +329,8 @@ def nearest_correlation(
                          "(..., n, n) correlations, without columns that hold NaN")
     if not 0 < smallest < 1:
         raise ValueError(f"smallest={smallest} is not possible: the eigenvalues have mean 1, give a number between 0 and 1")
+    if (t.diagonal(dim1=-2, dim2=-1) - 1).abs().amax() > 1e-6:
+        raise ValueError("the diagonal of the matrix is not 1: give correlations, a covariance divided by the deviations")
     unit = (t.diagonal(dim1=-2, dim2=-1) == 1).all(-1)
     good = unit & (torch.linalg.eigvalsh(t)[..., 0] >= smallest * (1 - 1e-6))
     step, correction = torch.where(good[..., None, None], torch.eye(t.shape[-1], dtype=t.dtype, device=t.device), t), 0

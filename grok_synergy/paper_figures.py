@@ -74,11 +74,11 @@ SEEN = {      # by number: what is seen, beside the paper's description
        "network, where the paper has it need fewer steps; at 0.1, where the paper has it generalise like the full one, "
        "that is undecided (claim 35). Random sub-networks of its size take as long as it does under the tie-safe preset;"
        " under the published one that is undecided, since some of either kind do not get there within the steps. Most "
-       "inverses do worse; they are also smaller, mostly by half and more, and no control has their size. But size is "
-       "not all: in (c) two inverses of some 40 neurons come to 98 % as early as synergistic sub-networks five times as "
-       "large, others of 60 learn next to nothing, which makes the wide band. At weight decay 0.1 half of the seeds or "
-       "fewer have the phase of delayed emergence that the sub-network is to come from; the others give that of their "
-       "highest synergy before 98 %.",
+       "inverses do worse; most are also smaller, under the tie-safe preset to a third, and no control has their size. "
+       "But size is not all: in (c) two inverses of some 40 neurons come to 98 % as early as synergistic sub-networks "
+       "five times as large, others of 60 learn next to nothing, which makes the wide band. At weight decay 0.1 half of "
+       "the seeds or fewer have the phase of delayed emergence that the sub-network is to come from; the others give "
+       "that of their highest synergy before 98 %.",
     7: "The synergistic sub-network generalises, later than the full network in these seeds; the paper has it within a "
        "similar period, which is undecided (claim 45). Tie-safe, random ones of its size are as fast; published, that is"
        " undecided. Its inverse comes to about 90 %.",
@@ -298,7 +298,8 @@ def subnetworks_page(
             lines.append(f"| {name} | {size['median']:.0f} ({size.least:.0f} to {size.most:.0f}) | {row.generalised} of "
                          f"{row.networks} | {_steps(row.median)} ({_steps(row.median_low)} to {_steps(row.median_high)}) | "
                          f"{_steps(row.restricted_mean)} | {rise} | {100 * size.best:.1f} % |")
-        place = (f"Multiplets of the {found.phase.iloc[0]} phase, which {found.phase_found.sum()} of {len(found)} seeds have"
+        place = (f"Multiplets of the {found.phase.iloc[0]} phase, which by the rule for phases "
+                 f"{found.phase_found.sum()} of {len(found)} seeds have"
                  + ("." if found.phase_found.all() else "; of the others, that of their highest synergy before 98 %."))
         title = f"{LABELS[condition].capitalize()}, {PRESET_TITLES[preset].partition(' (')[0]}"
         parts += [f"## {title}", place, "\n".join(lines)]

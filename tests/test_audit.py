@@ -237,3 +237,16 @@ def test_copies_of_neurons_add_nothing_to_the_null():
     found = [audit(columns).table for columns in (np.tile(x, 2), x)]
     row = [table[(table.ranks == "ordinal") & (table.search == "tie-safe")].iloc[0] for table in found]
     assert row[0].dropped == 12 and row[0].redundancy_null < 1.5 * row[1].redundancy_null + 0.05
+
+
+def test_estimators_that_make_no_correlations_are_named():
+    x = np.maximum(np.random.default_rng(0).normal(size=(400, 12)), 0)
+    for made in (np.ones(3), np.eye(3), np.full((12, 12), np.nan)):
+        with pytest.raises(ValueError, match="estimator 'mine' made an array of shape"):
+            audit(x, estimators={"mine": lambda _, made=made: made})
+    with pytest.raises(ValueError, match="give a dictionary of names and functions"):
+        audit(x, estimators=["mine"])
+    assert "mine has 0.0" in audit(x, estimators={"mine": lambda x: np.eye(x.shape[1])}).verdicts["redundancy"]
+    x[0] = np.nan
+    with pytest.raises(ValueError, match="0 of 12 neurons are finite .* 1 of 400 samples hold NaN"):
+        audit(x)
