@@ -262,13 +262,13 @@ def _all_omega(x: Tensor, correlate: Callable, usable: Tensor, corr: Tensor, bin
     return found
 
 
-def _extremes(x: Tensor, correlate: Callable, bins: dict) -> tuple[np.ndarray, np.ndarray, int]:
-    "Synergy and redundancy (bits) and their sizes (neurons), (searches, 2) each; and how many columns were left out."
+def _extremes(x: Tensor, correlate: Callable, bins: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "Synergy and redundancy (bits) and their sizes (neurons), (searches, 2) each; and which columns are usable."
     usable, corr = _usable(x, correlate)
     found = _all_omega(x, correlate, usable, corr, bins)
     places = [(omega, sizes, [omega.argmin(), omega.argmax()]) for omega, sizes in found]
     bits = np.array([omega[best] * [-1, 1] for omega, _, best in places])
-    return bits, np.array([sizes[best] for _, sizes, best in places]), int((~usable).sum())
+    return bits, np.array([sizes[best] for _, sizes, best in places]), usable.numpy()
 
 
 def _halves(x: Tensor, first: Tensor, correlate: Callable, bins: dict) -> np.ndarray:
@@ -460,22 +460,20 @@ def audit(
     rows, null = [], []
     with tqdm(total=len(sources) * (4 + draws), unit="measurement", mininterval=1, file=sys.stdout,
               disable=not progress) as bar:
-        def extremes_of(values, correlate):
+        def extremes_of(values, correlate, bins=bins):
             bar.update()
             return _extremes(values, correlate, bins)
 
         for ranks, (values, correlate) in sources.items():
-            bits, sizes, dropped = extremes_of(values, correlate)
+            bits, sizes, used = extremes_of(values, correlate)
             moved = np.stack([bits, *(extremes_of(values[torch.as_tensor(order)], correlate)[0] for order in orders)])
             halves = _halves(values, first, correlate, bins)
             bar.update()
-            used = _usable(values, correlate)[0].numpy()  # a copy of a neuron is none once it is shuffled
-            columns, drawn = values.T.numpy()[used], []
+            columns, drawn = values.T.numpy()[used], []  # a copy of a neuron is none once it is shuffled
             bins_used = {key: labels[used] for key, labels in bins.items()}
             for draw in range(draws):
                 shuffled = np.random.default_rng([seed, draw]).permuted(columns, axis=1)
-                drawn.append(_extremes(torch.as_tensor(shuffled).T, correlate, bins_used)[0])
-                bar.update()
+                drawn.append(extremes_of(torch.as_tensor(shuffled).T, correlate, bins_used)[0])
             null.append(np.stack(drawn, -1))
             for i, search in enumerate(SEARCHES):
                 row = {"ranks": ranks, "search": str(search), **vars(search)}
@@ -483,5 +481,5 @@ def audit(
                     row |= {quantity: bits[i, j], f"{quantity}_size": sizes[i, j], f"{quantity}_null": null[-1][i, j].mean(),
                             f"{quantity}_order": np.ptp(moved[:, i, j]), f"{quantity}_half": halves[i, j, 0],
                             f"{quantity}_other_half": halves[i, j, 1]}
-                rows.append(row | {"dropped": dropped})
+                rows.append(row | {"dropped": int((~used).sum())})
     return Audit(pd.DataFrame(rows), np.concatenate(null), tuple(x.shape))

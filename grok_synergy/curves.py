@@ -47,11 +47,13 @@ def split_halves(
     for _ in range(splits):
         halves = [x[half] for half in torch.as_tensor(rng.permutation(len(x))).tensor_split(2)]
         usable = torch.stack([live_columns(half) for half in halves]).all(0)
-        for half in halves if usable.any() else ():
-            usable[usable.clone()] = independent_columns(copula_correlation(half[:, usable], settings.ties))
         if usable.sum() < 2:
             return np.full((2, 2), np.nan)
         corrs = [copula_correlation(half[:, usable], settings.ties) for half in halves]
+        kept = torch.ones(len(corrs[0]), dtype=torch.bool)
+        for corr in corrs:
+            kept[kept.clone()] = independent_columns(corr[kept][:, kept])
+        corrs, usable[usable.clone()] = [corr[kept][:, kept] for corr in corrs], kept
         for own, other in ((0, 1), (1, 0)):
             bins = ward_bins(halves[own], min(n_bins, x.shape[1]))[usable.numpy()]
             if len(np.unique(bins)) < 2:

@@ -301,7 +301,7 @@ def subnetworks_page(
         place = (f"Multiplets of the {found.phase.iloc[0]} phase, which by the rule for phases "
                  f"{found.phase_found.sum()} of {len(found)} seeds have"
                  + ("." if found.phase_found.all() else "; of the others, that of their highest synergy before 98 %."))
-        title = f"{LABELS[condition].capitalize()}, {PRESET_TITLES[preset].partition(' (')[0]}"
+        title = f"{LABELS[condition].replace('weight', 'Weight')}, {PRESET_TITLES[preset].partition(' (')[0]}"
         parts += [f"## {title}", place, "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 
