@@ -59,8 +59,7 @@ SEEN = {      # by number: what is seen, beside the paper's description
        "lower peak while test accuracy climbs; low synergy at first is not there, and whether the fall after the peak is"
        " a decoupling is undecided (claim 18). The test loss (b) still falls at the last step, so that nothing can be "
        "said of a final phase after its convergence (22); within the 4000 steps of [the single figure](wd2-alpha1.png) "
-       "it flattens, and the curves then move by a fifth of their range at most in all but one of the five networks, as "
-       "the paper says.",
+       "it flattens, and the curves of five networks then move by a fifth of their range at most, as the paper says.",
     4: "Published, redundancy falls from about step 6 on and synergy rises after that, as the paper says. Tie-safe, both"
        " happen at once (claim 25). Synergy falls again with decoupling once test accuracy is up.",
     5: "Published, in bits (a, b): a peak of about 1 bit at weight decay 0.1 and 2 and at α = 8, as the paper says, and "

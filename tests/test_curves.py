@@ -13,6 +13,7 @@ from grok_synergy.oinfo import o_information, union_multiplets
 from grok_synergy.paper import Condition, Paper
 from grok_synergy.phases import measure_features, measurement
 from grok_synergy.training import train
+from grok_synergy.uncertainty import null_extremes
 
 TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 20, ""),), ablated=(), seeds=(0, 100, 200), figure_seeds=2,
              ablation_seeds=2, task=ModularTask(p=23), width=20, per_decade=4)
@@ -56,6 +57,14 @@ def test_companions_of_a_layer_with_dead_neurons(preset):
     assert found.value.tolist() == [reading.synergy, reading.redundancy]
     assert (found.low <= found.high).all() and found.loc["redundancy", "value"] > 5 * found.loc["redundancy", "null"] > 0
     assert check_layer(x, preset, draws=6).equals(found) and not check_layer(x, preset, draws=6, seed=1).equals(found)
+
+
+def test_the_null_is_the_mean_of_the_shuffles_and_their_largest():
+    x = layer()
+    drawn = null_extremes(x, bins=ward_bins(x, 10), ties="average", bias_correction=True, draws=4, seed=0).draws
+    found = check_layer(x, draws=4)
+    assert found["null"].tolist() == pytest.approx([-drawn[0].mean(), drawn[1].mean()])
+    assert found["null_most"].tolist() == pytest.approx([-drawn[0].min(), drawn[1].max()])
 
 
 def test_a_dead_layer_has_no_companions():
