@@ -20,7 +20,16 @@ from numpy.polynomial.legendre import leggauss
 from scipy.special import digamma, ndtr, ndtri, owens_t, xlogy
 from scipy.stats import kendalltau, rankdata
 
-from .entropy import Array, as_tensor, check_correlation, check_samples, check_whole, like, name_columns
+from grok_synergy.entropy import (
+    Array,
+    as_numpy,
+    as_tensor,
+    check_correlation,
+    check_samples,
+    check_whole,
+    like,
+    name_columns,
+)
 
 # %% ../nbs/02a_estimators.ipynb #e0a10007
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class Information:
 
     def _repr_markdown_(self) -> str:
         rows = zip(("TC", "DTC", "Ω", "S"), (self.tc, self.dtc, self.omega, self.s), strict=True)
-        return "| | bits |\n|---|---|\n" + "\n".join(f"| {name} | {np.round(value, 4)} |" for name, value in rows)
+        return "| | bits |\n|---|---|\n" + "\n".join(f"| {name} | {as_numpy(value).round(4)} |" for name, value in rows)
 
 # %% ../nbs/02a_estimators.ipynb #e0a10009
 def _both_below(h, k, r, root):
@@ -310,8 +319,9 @@ class NearestCorrelation:
     at_floor: Array   # (...) number of eigenvalues that lie at the smallest allowed
 
     def _repr_markdown_(self) -> str:
-        return (f"| moved | |\n|---|---|\n| Frobenius norm | {np.round(self.frobenius, 6)} |\n"
-                f"| largest entry | {np.round(self.largest, 6)} |\n| eigenvalues at the floor | {self.at_floor} |")
+        return (f"| moved | |\n|---|---|\n| Frobenius norm | {as_numpy(self.frobenius).round(6)} |\n"
+                f"| largest entry | {as_numpy(self.largest).round(6)} |\n"
+                f"| eigenvalues at the floor | {as_numpy(self.at_floor)} |")
 
 
 def nearest_correlation(

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .entropy import Array, as_tensor, check_correlation, check_whole, entropy_bias, like
+from .entropy import Array, as_numpy, as_tensor, check_correlation, check_whole, entropy_bias, like
 
 # %% ../nbs/03_oinfo.ipynb #5c75c0a8
 def _tc_dtc(corr: Array, n_samples: int | None) -> tuple[Tensor, Tensor]:
@@ -141,7 +141,8 @@ class Multiplets:
         rows: int = 3,  # how many of each extreme
     ) -> pd.DataFrame:
         "The most synergistic and most redundant multiplets (of a search without batch axes)."
-        omega = np.asarray(self.omega)
+        tc, dtc = as_numpy(self.tc), as_numpy(self.dtc)
+        omega = tc - dtc
         if omega.ndim != 1:
             raise ValueError(f"{omega.shape[:-1]} searches are held here: pick one, for example omega[0], to list it")
         check_whole("rows", rows)
@@ -149,8 +150,8 @@ class Multiplets:
         chosen = np.unique(np.concatenate([order[:rows], order[max(len(order) - rows, 0):]]))
         chosen = chosen[omega[chosen].argsort()]
         return pd.DataFrame({"members": [self.members(i) for i in chosen], "size": self.sizes[chosen],
-                             "tc": np.asarray(self.tc)[chosen], "dtc": np.asarray(self.dtc)[chosen],
-                             "omega": omega[chosen], "s": np.asarray(self.s)[chosen]}, index=chosen)
+                             "tc": tc[chosen], "dtc": dtc[chosen], "omega": omega[chosen],
+                             "s": (tc + dtc)[chosen]}, index=chosen)
 
     def __len__(self):
         return len(self.masks)
@@ -448,19 +449,19 @@ class Extremes:
     @property
     def synergy(self) -> Array:
         "-min Ω over all orders, bits: (...)."
-        return -_as_numpy(self.omega)[..., 0, :, 0].min(-1)
+        return -as_numpy(self.omega)[..., 0, :, 0].min(-1)
 
     @property
     def redundancy(self) -> Array:
         "max Ω over all orders, bits: (...)."
-        return _as_numpy(self.omega)[..., 1, :, 0].max(-1)
+        return as_numpy(self.omega)[..., 1, :, 0].max(-1)
 
     def table(self) -> pd.DataFrame:
         "One row for each extreme multiplet (of a search without batch axes)."
         if self.masks.ndim != 3:
             raise ValueError(f"{self.masks.shape[:-3]} searches are held here: search one matrix to list its extremes")
         kind, order, rank = np.nonzero(self.masks >= 0)
-        tc, dtc = (_as_numpy(part)[kind, order, rank] for part in (self.tc, self.dtc))
+        tc, dtc = (as_numpy(part)[kind, order, rank] for part in (self.tc, self.dtc))
         return pd.DataFrame({"kind": np.array(["synergy", "redundancy"])[kind], "order": self.orders[order],
                              "members": [tuple(_bits(int(mask))) for mask in self.masks[kind, order, rank]],
                              "tc": tc, "dtc": dtc, "omega": tc - dtc, "s": tc + dtc})
@@ -475,10 +476,6 @@ class Extremes:
         if self.masks.ndim > 3:
             return f"<p>{self!r}</p>"
         return f"<p>{self!r}</p>" + self.table().to_html(float_format="{:.3f}".format, index=False)
-
-
-def _as_numpy(values: Array) -> np.ndarray:
-    return values.cpu().numpy() if isinstance(values, Tensor) else values
 
 
 def extremes(

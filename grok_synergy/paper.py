@@ -240,13 +240,11 @@ def run_paper(
     jobs = stages(paper)
     left = [[job for job in stage if load_dataset(job.path(store)) is None] for stage in jobs]
     total, to_come = (sum(job.seconds for stage in both for job in stage) for both in (jobs, left))
-    if torch.cuda.is_available() and (networks := [job.experiment for job in left[0] + left[2]]):
-        train_many(networks, device="cuda", progress=progress, store=store)
     pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     bar = tqdm(total=total, initial=total - to_come, disable=not (progress and to_come), file=sys.stdout,
                bar_format="{percentage:.0f} %|{bar}| {elapsed} so far{postfix}")
 
-    begun, done = datetime.now(), 0.0
+    done = 0.0
 
     def expect_end():
         pace = (datetime.now() - begun) / done if done else timedelta(seconds=1 / joblib.effective_n_jobs(n_jobs))
@@ -254,6 +252,10 @@ def run_paper(
 
     early = None
     with bar, ThreadPoolExecutor(1) as beside:
+        if torch.cuda.is_available() and (networks := [job.experiment for job in left[0] + left[2]]):
+            bar.set_postfix_str("all networks, on the CUDA device")
+            train_many(networks, device="cuda", progress=False, store=store)
+        begun = datetime.now()
         for stage, tasks in zip(STAGES, left, strict=True):
             expect_end()
             for job in pool(joblib.delayed(_done)(job, store) for job in tasks):

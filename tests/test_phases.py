@@ -73,7 +73,7 @@ def test_each_unit_is_left_out_one_at_a_time(unit, min_size):
     x, bins = rectified(neurons=9, mix=1), np.array([7, 2, 2, 0, 7, 0, 0, 3, 3])
     chosen = [np.flatnonzero(bins == b).tolist() for b in (0, 2, 3, 7)]
     data = np.stack([x[:, group].mean(1) for group in chosen], 1) if unit == "means" else x
-    corr = np.corrcoef(norm.ppf(rankdata(data, axis=0) / (len(x) + 1)), rowvar=False)
+    corr = np.corrcoef(norm.ppf(rankdata(data.astype(float), axis=0) / (len(x) + 1)), rowvar=False)
 
     def entropy(groups):
         columns = [column for group in groups for column in group]

@@ -296,14 +296,3 @@ def test_singular_draws_are_an_error_not_a_number():
     twins = np.column_stack([np.arange(20.0), np.roll(np.arange(20.0), 7)])  # alike after one rotation in twenty
     with pytest.raises(ValueError, match="among draws .* the correlation matrix is singular: column 1"):
         null_extremes(twins, kind="shift", draws=200)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("options", [{}, {"bins": BINS}, {"ties": "ordinal"}])
-@pytest.mark.parametrize("search", [null_extremes, bootstrap_extremes])
-def test_cuda_draws_the_same(search, options):
-    x = torch.as_tensor(planted())
-    ours, theirs = search(x.cuda(), draws=20, **options), search(x, draws=20, **options)
-    assert ours.members == theirs.members
-    for name in ("draws",) if search is null_extremes else ("same", "anew", "displacement"):
-        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=1e-9)

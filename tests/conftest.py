@@ -1,0 +1,14 @@
+"""Every test trains and measures on the CPU, also where there is a CUDA device; those of test_cuda.py use it."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True, scope="module")
+def on_the_cpu(request):
+    "What is the same to the last bit on a CPU is so to rounding only where networks are trained as one batch."
+    with pytest.MonkeyPatch.context() as patch:
+        if request.module.__name__ != "test_cuda":
+            patch.setattr(torch.cuda, "is_available", lambda: False)
+            patch.setenv("CUDA_VISIBLE_DEVICES", "")  # for processes that a test starts
+        yield
