@@ -29,6 +29,7 @@ from grok_synergy.entropy import (
     check_whole,
     like,
     name_columns,
+    real_samples,
 )
 
 # %% ../nbs/02a_estimators.ipynb #e0a10007
@@ -272,8 +273,11 @@ def _truncation(t: torch.Tensor) -> tuple[torch.Tensor, np.ndarray]:
 def truncated_columns(
     x: Array,  # (..., samples, variables) real numbers
 ) -> Array:    # (variables,) booleans
-    "Which columns `truncated_correlation` takes, in every batch."
-    t = as_tensor(x).detach()
+    """Which columns `truncated_correlation` takes, in every batch.
+
+    Raises `ValueError` unless real numbers are given, samples by variables.
+    """
+    t = real_samples(x).detach()
     repeats, zeros = _truncation(t)
     few_zeros = torch.as_tensor((zeros <= MOST_ZEROS).reshape(-1, t.shape[-1]).all(0), device=t.device)
     return like(few_zeros & ~repeats & t.isfinite().reshape(-1, t.shape[-1]).all(0), x)

@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import ndtr, ndtri
 from scipy.stats import kendalltau, multivariate_normal, norm
 
+from grok_synergy.entropy import live_columns
 from grok_synergy.estimators import (
     _agreement_by_merging,
     _agreement_by_products,
@@ -23,6 +24,7 @@ from grok_synergy.estimators import (
     on_off_information,
     relu_information,
     truncated_bridge,
+    truncated_columns,
     truncated_correlation,
 )
 from grok_synergy.oinfo import dual_total_correlation, total_correlation
@@ -461,6 +463,14 @@ def test_atoms_and_emptiness_of_any_batch_are_named():
     capped[2, 1] = 8
     sparse[190, 2] = 8
     truncated_correlation(np.stack([capped, sparse]))
+
+
+@pytest.mark.parametrize("choose", [truncated_columns, live_columns])
+def test_what_columns_are_usable_is_asked_of_samples(choose):
+    with pytest.raises(ValueError, match="give .*samples, variables"):
+        choose(np.arange(5.0))
+    with pytest.raises(ValueError, match="torch.bool have no ranks"):
+        choose(np.ones((5, 2), bool))
 
 
 @pytest.mark.parametrize("corr, thresholds, message", [
