@@ -230,7 +230,7 @@ class Search:
     def __str__(self):
         changed = {"unit": self.unit, "bias_correction": "no bias correction", "bins": f"{self.bins} bins",
                    "n_bins": f"{self.n_bins} bins"}
-        return ", ".join(changed[name] for name in changed if getattr(self, name) != getattr(Search, name)) or "tie-safe"
+        return ", ".join(changed[name] for name in changed if getattr(self, name) != getattr(Search, name)) or "recommended"
 
 
 SEARCHES = (Search(), Search(bias_correction=False), Search(n_bins=5), Search(bins="random"), Search(unit="blocks"),
@@ -323,7 +323,7 @@ class Audit:
             word = "the rule for equal values matters"
         else:
             word = "the rule for equal values changes little"
-        others = self.table[(self.table.ranks == "average") & (self.table.search != "tie-safe")][name]
+        others = self.table[(self.table.ranks == "average") & (self.table.search != "recommended")][name]
         rules = ", ".join(f"{row[name]:z.1f} {rule} ({row[name + '_null']:z.1f})" for row, rule in (
             (released, "bits with released ties"), (safe, "with mid-ranks"), (random, "with random ranks")))
         parts = [f"{name} {rules}, in brackets that of shuffled columns: {word}",

@@ -133,7 +133,7 @@ def test_order_of_samples_moves_only_ranks_that_depend_on_it(audited):
 def test_shuffled_columns_have_what_the_rule_for_ranks_invents():
     rng = np.random.default_rng(7)
     found = audit(np.maximum(rng.normal(size=(1500, 20)) - 1, 0), draws=4)
-    tie_safe = found.table[found.table.search == "tie-safe"].set_index("ranks")
+    tie_safe = found.table[found.table.search == "recommended"].set_index("ranks")
     assert tie_safe.redundancy["ordinal"] > 2
     assert tie_safe.redundancy_null["ordinal"] == pytest.approx(tie_safe.redundancy["ordinal"], rel=0.15)
     assert abs(tie_safe.redundancy_null["average"]) < 0.1
@@ -146,7 +146,7 @@ def test_choosing_a_multiplet_flatters_it():
     gains = []
     for seed in range(4):
         x = np.random.default_rng(seed).normal(size=(120, 12))
-        table = audit(x, draws=1, seed=seed).table.query("ranks == 'average' and search == 'tie-safe'").iloc[0]
+        table = audit(x, draws=1, seed=seed).table.query("ranks == 'average' and search == 'recommended'").iloc[0]
         gains.append([table.synergy_half - table.synergy_other_half, table.redundancy_half - table.redundancy_other_half])
     assert (np.mean(gains, 0) > 0.02).all(), gains
 
@@ -235,7 +235,7 @@ def test_chance_is_not_blamed_on_equal_values_where_there_are_none():
 def test_copies_of_neurons_add_nothing_to_the_null():
     x = np.maximum(np.random.default_rng(0).normal(size=(800, 12)), 0)
     found = [audit(columns).table for columns in (np.tile(x, 2), x)]
-    row = [table[(table.ranks == "ordinal") & (table.search == "tie-safe")].iloc[0] for table in found]
+    row = [table[(table.ranks == "ordinal") & (table.search == "recommended")].iloc[0] for table in found]
     assert row[0].dropped == 12 and row[0].redundancy_null < 1.5 * row[1].redundancy_null + 0.05
 
 
