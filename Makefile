@@ -18,7 +18,7 @@ figures: $(INSTALLED) ## train, measure and draw the paper's Figure 3 into figur
 	$(BIN)/papermill --log-output nbs/05_figures.ipynb build/05_figures.ipynb -p wd 2.0
 	@echo "figures/wd2-alpha1.png, .svg and .nc; the notebook behind them: build/05_figures.ipynb"
 
-paper: $(INSTALLED) ## the whole paper: 20 seeds of every condition, sub-networks, figures 1 to 9, verdicts; an hour and a half on two cores, goes on when killed
+paper: $(INSTALLED) ## the whole paper: 20 seeds of every condition, sub-networks, figures 1 to 9, verdicts; an hour to an hour and a half on two cores, goes on when killed
 	@$(BIN)/python -c 'from grok_synergy.paper import main; main()'
 
 audit: $(INSTALLED) ## after `make paper`: every claim under 512 combinations of choices, null and uncertainty of every curve; goes on when killed

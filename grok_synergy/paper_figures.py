@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FIGURES', 'SEEN', 'LABELS', 'ROUTES', 'LINES', 'VARIANTS', 'KINDS', 'AUDIT', 'PaperFigure', 'accuracy_figure',
            'last_step', 'measures_figure', 'draw_synergy', 'synergy_figure', 'draw_subnetworks', 'subnetwork_figure',
-           'subnetworks_page', 'figures_page']
+           'subnetworks_page', 'figures_page', 'repetitions_page']
 
 # %% ../nbs/06c_paper_figures.ipynb #97bca95c
 from collections.abc import Callable
@@ -50,10 +50,10 @@ SEEN = {      # by number: what is seen, beside the paper's description
     2: "Published (c): low synergy and high redundancy at first, redundancy traded for synergy while the network "
        "memorises, then a stretch in which both fall, and a second rise of synergy while test accuracy climbs, as the "
        "paper has it. But the test loss peaks only after that trade (claim 10), the fall is not one of all curves "
-       "together (11), and redundancy hardly rises with synergy, so that by the rule for phases 8 of 20 seeds have a "
-       "delayed emergence, and by the rule for claims none (13); nor does redundancy rise while synergy falls again "
-       "(14). Tie-safe (d, f): synergy is as high at the start as at its late peak, and the early trade runs the other "
-       "way. There is one broad peak of test loss, not a second small one.",
+       "together (11), and redundancy hardly rises with synergy, so that by the rule for phases about half of the seeds "
+       "have a delayed emergence, and by the rule for claims none (13); nor does redundancy rise while synergy falls "
+       "again (14). Tie-safe (d, f): synergy is as high at the start as at its late peak, and the early trade runs the "
+       "other way. There is one broad peak of test loss, not a second small one.",
     3: "Published (c, g): feature learning, emergence with a growing multiplet and the peak of test loss, then "
        "decoupling, as the paper describes. Tie-safe (d, f): synergy is highest about step 8, falls, and has a second, "
        "lower peak while test accuracy climbs; low synergy at first is not there, and whether the fall after the peak is"
@@ -74,10 +74,10 @@ SEEN = {      # by number: what is seen, beside the paper's description
        "that is undecided (claim 35). Random sub-networks of its size take as long as it does under the tie-safe preset;"
        " under the published one that is undecided, since some of either kind do not get there within the steps. Most "
        "inverses do worse; most are also smaller, under the tie-safe preset to a third, and no control has their size. "
-       "But size is not all: in (c) two inverses of some 40 neurons come to 98 % as early as synergistic sub-networks "
-       "five times as large, others of 60 learn next to nothing, which makes the wide band. At weight decay 0.1 half of "
-       "the seeds or fewer have the phase of delayed emergence that the sub-network is to come from; the others give "
-       "that of their highest synergy before 98 %.",
+       "But size is not all: of ten inverses of some 50 neurons in the condition of (c), two come to 98 % within the "
+       "steps, and others learn next to nothing, which makes the wide band. At weight decay 0.1 six of ten seeds "
+       "(published) and three (tie-safe) have the phase of delayed emergence that the sub-network is to come from; the "
+       "others give that of their highest synergy before 98 %.",
     7: "The synergistic sub-network generalises, later than the full network in these seeds; the paper has it within a "
        "similar period, which is undecided (claim 45). Tie-safe, random ones of its size are as fast; published, that is"
        " undecided. Its inverse comes to about 90 %.",
@@ -350,3 +350,28 @@ def figures_page(
     for name, caption in AUDIT.items():
         parts += [f"![{name.replace('-', ' ')}]({name}.png)", f"*{caption}*"]
     return "\n\n".join(parts) + "\n"
+
+# %% ../nbs/06c_paper_figures.ipynb #5b1c9e05
+_RUN = {"CPU": "in an earlier run, on another CPU", "CUDA": "with networks trained on an NVIDIA H200"}
+
+
+def repetitions_page(
+    verdicts: pd.DataFrame,  # from `judge`
+    others: pd.DataFrame,    # of other runs of the same seeds: run, preset, id, outcome, estimate, low, high
+) -> str:                    # Markdown
+    "Which verdicts come out otherwise in other runs of the same seeds, where only rounding differs."
+    both = verdicts.merge(others, on=["preset", "id"], suffixes=("", "_there"))
+    differ = both[both.outcome != both.outcome_there]
+    counts = [f"{int((differ.run == run).sum())} of {count} {_RUN[run]}" for run, count in others.run.value_counts().items()]
+    opposite = (differ[["outcome", "outcome_there"]] != "inconclusive").all(axis=1).sum()
+    lines = ["", "## The same seeds on other machines", "",
+             "The same seeds are other networks on another processor, since training amplifies rounding. By the same rules "
+             f"these verdicts come out otherwise: {', and '.join(counts)} (where claims on sub-networks were not judged); "
+             f"{opposite or 'none'} of them the opposite. An interval that ends near its margin decides by little.", "",
+             "| # | preset | margin | here | there | where |", "|---|---|---|---|---|---|"]
+    for row in differ.sort_values(["run", "id"]).itertuples():
+        here, there = (f"{outcome}, {low:.2f} to {high:.2f}".replace("-", "−").replace("inf", "∞") for outcome, low, high in
+                       ((row.outcome, row.low, row.high), (row.outcome_there, row.low_there, row.high_there)))
+        lines.append(f"| {row.id} | {row.preset.replace('_', '-')} | {'>' if row.side == 'above' else '<'} {row.margin:g} "
+                     f"{row.unit} | {here} | {there} | {_RUN[row.run]} |")
+    return "\n".join(lines) + "\n"

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 
+from grok_synergy.claims import OUTCOMES, REGISTER
 from grok_synergy.data import ModularTask
 from grok_synergy.paper import Paper, run_paper
-from grok_synergy.paper_figures import FIGURES, SEEN, figures_page
+from grok_synergy.paper_figures import FIGURES, SEEN, figures_page, repetitions_page
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "nbs" / "06c_paper_figures.ipynb"
@@ -69,3 +71,23 @@ def test_the_page_shows_every_figure_with_its_caption_and_command(monkeypatch):
         assert f"-p figure {number}\n" in page
     assert f"{FIGURES[3].caption}* The paper says otherwise.\n" in page and page.count("otherwise") == 1
     assert "over 5 seeds" in page
+
+
+def test_verdicts_that_come_out_otherwise_elsewhere_are_listed():
+    verdicts = pd.DataFrame({"preset": ["published", "tie_safe"] * 2, "id": [1, 1, 2, 2], "side": "above", "margin": 0.1,
+                             "unit": "ranges", "outcome": ["supported", "inconclusive", "contradicted", "supported"],
+                             "low": [0.2, -0.1, -0.3, 0.2], "high": [0.4, 0.3, 0.0, float("inf")]})
+    others = verdicts[["preset", "id", "outcome", "low", "high"]].assign(run="CPU")
+    page = repetitions_page(verdicts, others)
+    assert "0 of 4 in an earlier run" in page and "none of them the opposite" in page and page.count("\n|") == 2
+    others.loc[[1, 3], "outcome"] = ["supported", "contradicted"]
+    page = repetitions_page(verdicts, pd.concat([others, others[:1].assign(run="CUDA")]))
+    assert "2 of 4 in an earlier run" in page and "0 of 1 with networks" in page and "1 of them the opposite" in page
+    assert "| 1 | tie-safe | > 0.1 ranges | inconclusive, −0.10 to 0.30 | supported, −0.10 to 0.30 |" in page
+
+
+def test_repetitions_of_the_study_judge_its_claims():
+    rows = pd.read_csv(ROOT / "figures" / "tables" / "repetitions.csv")
+    assert rows.groupby("run").size().to_dict() == {"CPU": 2 * len(REGISTER), "CUDA": 2 * 34}
+    assert set(rows.id) == {claim.number for claim in REGISTER} and set(rows.outcome) <= set(OUTCOMES)
+    assert not rows.duplicated(["run", "preset", "id"]).any()
