@@ -983,7 +983,7 @@ def claims_table(
              "14, 18, 20, 21); [asked of its ends](differences.md#curves-that-move-together) more seeds have them. *Does "
              "not grok* means: within [the steps](../nbs/06b_paper.ipynb) that were run. The peak of synergy at weight "
              "decay 0.1 is that until 98 % test accuracy, which is the late one (16). With ten seeds, and every one of "
-             "them needed, a single network that is not there in time makes a claim on sub-networks inconclusive.",
+             "them needed, a single network that is not there in time can make a claim on sub-networks inconclusive.",
              _differences(verdicts)]
     for section, title in _SECTIONS.items():
         lines = ["| | Claim | Statistic | Claimed | Published | Tie-safe | Figure |", "|---|---|---|---|---|---|---|"]

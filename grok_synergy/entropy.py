@@ -44,7 +44,7 @@ def as_numpy(
     values: Array,  # array or tensor, of any device
 ) -> np.ndarray:    # the same numbers, sharing memory where possible
     "`values` as a NumPy array."
-    return values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 # %% ../nbs/02_entropy.ipynb #2969af66
 def check_whole(

@@ -57,7 +57,7 @@ CONDITIONS = (
     Condition("wd10", 10.0, 1.0, 1200, "does not memorise; more than twice what weight decay 2 needs to generalise"),
     Condition("wd50", 50.0, 1.0, 600, "weights change sign at every step; longer than weight decay 2 needs"),
     Condition("alpha1", 0.0, 1.0, 600, "hardly learns; longer than α = 8 needs to generalise"),
-    Condition("alpha8", 0.0, 8.0, 1500, "generalises before step 500; three times that, for the phases that follow"),
+    Condition("alpha8", 0.0, 8.0, 1500, "generalises about step 500; three times that, for the phases that follow"),
     Condition("alpha50", 0.0, 50.0, 3000, "memorises by step 100 and does not generalise; six times what α = 8 needs"),
 )
 

@@ -6,7 +6,7 @@ import torch
 
 @pytest.fixture(autouse=True, scope="module")
 def on_the_cpu(request):
-    "What is the same to the last bit on a CPU is so to rounding only where networks are trained as one batch."
+    "Hides a CUDA device from all modules but test_cuda: results are the same to the last bit on a CPU only."
     with pytest.MonkeyPatch.context() as patch:
         if request.module.__name__ != "test_cuda":
             patch.setattr(torch.cuda, "is_available", lambda: False)

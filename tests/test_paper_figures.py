@@ -74,16 +74,19 @@ def test_the_page_shows_every_figure_with_its_caption_and_command(monkeypatch):
 
 
 def test_verdicts_that_come_out_otherwise_elsewhere_are_listed():
-    verdicts = pd.DataFrame({"preset": ["published", "tie_safe"] * 2, "id": [1, 1, 2, 2], "side": "above", "margin": 0.1,
-                             "unit": "ranges", "outcome": ["supported", "inconclusive", "contradicted", "supported"],
-                             "low": [0.2, -0.1, -0.3, 0.2], "high": [0.4, 0.3, 0.0, float("inf")]})
+    verdicts = pd.DataFrame({"preset": ["published", "tie_safe"] * 3, "id": [1, 1, 2, 2, 3, 3], "side": "above",
+                             "margin": 0.1,
+                             "unit": "ranges", "per_preset": [True] * 4 + [False] * 2,
+                             "outcome": ["supported", "inconclusive", "contradicted", "supported", "supported", "supported"],
+                             "low": [0.2, -0.1, -0.3, 0.2, 0.2, 0.2], "high": [0.4, 0.3, 0.0, float("inf"), 0.3, 0.3]})
     others = verdicts[["preset", "id", "outcome", "low", "high"]].assign(run="CPU")
-    page = repetitions_page(verdicts, others)
-    assert "0 of 4 in an earlier run" in page and "none of them the opposite" in page and page.count("\n|") == 2
-    others.loc[[1, 3], "outcome"] = ["supported", "contradicted"]
+    page = repetitions_page(verdicts, others)  # claim 3 counts once
+    assert "0 of 5 in an earlier run on another CPU. None of them" in page and "|" not in page and "H200" not in page
+    others.loc[[1, 3, 5], "outcome"] = ["supported", "contradicted", "inconclusive"]
     page = repetitions_page(verdicts, pd.concat([others, others[:1].assign(run="CUDA")]))
-    assert "2 of 4 in an earlier run" in page and "0 of 1 with networks" in page and "1 of them the opposite" in page
-    assert "| 1 | tie-safe | > 0.1 ranges | inconclusive, −0.10 to 0.30 | supported, −0.10 to 0.30 |" in page
+    assert "2 of 5 in an earlier run" in page and "0 of 1 with networks" in page and "1 of them comes" in page
+    assert "| 1 | tie-safe | > 0.1 ranges | inconclusive [−0.10, 0.30] | supported [−0.10, 0.30] |" in page
+    assert page.count("\n| ") == 3 and "∞" in page
 
 
 def test_repetitions_of_the_study_judge_its_claims():
