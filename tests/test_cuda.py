@@ -79,7 +79,7 @@ def test_networks_trained_together_are_those_trained_alone(tmp_path, double_prec
         np.testing.assert_allclose(found.data.W1, alone.data.W1, rtol=1e-5, atol=1e-7)
 
 
-def test_a_run_goes_on_where_it_was_left(tmp_path, monkeypatch):
+def test_a_run_goes_on_where_it_was_left(tmp_path, monkeypatch, double_precision):
     [whole, *_] = train_many(EXPERIMENTS[:1], store=tmp_path / "whole", device="cuda", progress=False)
     update, done = training.Trainer.update, []
 
@@ -92,7 +92,8 @@ def test_a_run_goes_on_where_it_was_left(tmp_path, monkeypatch):
         patch.setattr(training.Trainer, "update", interrupted)
         train_many(EXPERIMENTS[:1], store=tmp_path / "cut", device="cuda", progress=False)
     [again] = train_many(EXPERIMENTS[:1], store=tmp_path / "cut", device="cuda", progress=False)
-    assert whole.data.identical(again.data)
+    assert len(done) == 30
+    np.testing.assert_allclose(again.data.W1, whole.data.W1, rtol=1e-5, atol=1e-7)  # sums are not ordered on the device
     [on_cpu] = train_many(EXPERIMENTS[:1], store=tmp_path / "cut", device="cpu", progress=False)
     assert on_cpu.data.identical(again.data)  # nothing is left to train
 
