@@ -368,7 +368,8 @@ def repetitions_page(
     once = verdicts[verdicts.per_preset | (verdicts.preset == "published")]  # where no preset enters, both rows are the same
     both = once.merge(others, on=["preset", "id"], suffixes=("", "_there"))
     differs = both.outcome != both.outcome_there
-    counts = [f"{int(found.sum())} of {len(found)} {_RUN[run]}" for run, found in differs.groupby(both.run, sort=False)]
+    counts = [f"{int(found.sum())} of {len(found)} {_RUN[run]} (*{run}*)"
+              for run, found in differs.groupby(both.run, sort=False)]
     opposite = (both[differs][["outcome", "outcome_there"]] != "inconclusive").all(axis=1).sum()
     lines = ["", "## The same seeds on other machines", "",
              "On another processor the same seeds are other networks, since rounding differs and training amplifies it. By "
@@ -382,7 +383,7 @@ def repetitions_page(
         here, there = (f"{outcome} [{_bound(low)}, {_bound(high)}]" for outcome, low, high in
                        ((row.outcome, row.low, row.high), (row.outcome_there, row.low_there, row.high_there)))
         lines.append(f"| {row.id} | {row.preset.replace('_', '-')} | {'>' if row.side == 'above' else '<'} {row.margin:g} "
-                     f"{row.unit} | {here} | {there} | {_RUN[row.run]} |")
+                     f"{row.unit} | {here} | {there} | {row.run} |")
     return "\n".join(lines) + "\n"
 
 

@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from grok_synergy.claims import OUTCOMES, REGISTER
+from grok_synergy.claims import OUTCOMES, REGISTER, Evidence, claims_table, judge
 from grok_synergy.data import ModularTask
-from grok_synergy.paper import Paper, run_paper
-from grok_synergy.paper_figures import FIGURES, SEEN, figures_page, repetitions_page
+from grok_synergy.paper import Paper, load_paper, run_paper
+from grok_synergy.paper_figures import FIGURES, SEEN, figures_page, repetitions_page, subnetworks_page
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "nbs" / "06c_paper_figures.ipynb"
@@ -81,7 +81,7 @@ def test_verdicts_that_come_out_otherwise_elsewhere_are_listed():
                              "low": [0.2, -0.1, -0.3, 0.2, 0.2, 0.2], "high": [0.4, 0.3, 0.0, float("inf"), 0.3, 0.3]})
     others = verdicts[["preset", "id", "outcome", "low", "high"]].assign(run="CPU")
     page = repetitions_page(verdicts, others)  # claim 3 counts once
-    assert "0 of 5 in an earlier run on another CPU. None of them" in page and "|" not in page and "H200" not in page
+    assert "0 of 5 in an earlier run on another CPU (*CPU*). None of them" in page and "|" not in page and "H200" not in page
     others.loc[[1, 3, 5], "outcome"] = ["supported", "contradicted", "inconclusive"]
     page = repetitions_page(verdicts, pd.concat([others, others[:1].assign(run="CUDA")]))
     assert "2 of 5 in an earlier run" in page and "0 of 1 with networks" in page and "1 of them comes" in page
@@ -94,3 +94,12 @@ def test_repetitions_of_the_study_judge_its_claims():
     assert rows.groupby("run").size().to_dict() == {"CPU": 2 * len(REGISTER), "CUDA": 2 * 34}
     assert set(rows.id) == {claim.number for claim in REGISTER} and set(rows.outcome) <= set(OUTCOMES)
     assert not rows.duplicated(["run", "preset", "id"]).any()
+
+
+def test_the_committed_pages_are_those_of_the_committed_tables():
+    pages, study = ROOT / "figures", load_paper(ROOT / "figures" / "tables")
+    verdicts = judge(Evidence(study.metrics, study.measures, study.ablations))
+    claims = claims_table(verdicts) + repetitions_page(verdicts, pd.read_csv(pages / "tables" / "repetitions.csv"))
+    made = {"README": figures_page(5), "claims": claims, "subnetworks": subnetworks_page(study.ablations)}
+    for name, page in made.items():
+        assert (pages / f"{name}.md").read_text(encoding="utf-8") == page, f"{name}.md is older than its tables: run 06c"
