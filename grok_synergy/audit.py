@@ -377,7 +377,7 @@ class Audit:
                 low, high = min(1.3 * low, -0.3), max(1.3 * high, 0.3)
                 ax.set_xscale("symlog", linthresh=1)
                 ticks = (-300, -100, -30, -10, -3, -1, *([-0.3, 0, 0.3] if high - low < 3 else [0]), 1, 3, 10, 30, 100, 300)
-                ticks = [tick for tick in ticks if low < tick < high]
+                ticks = [tick for tick in ticks if low <= tick <= high]
                 ax.set(xlabel=f"{quantity} (bits)", xlim=(low, high), xticks=ticks, xticklabels=ticks)
             axes[0].set(yticks=range(len(searches)), yticklabels=searches, ylim=(len(searches) - 0.45, -0.55))
             axes[0].tick_params(axis="y", length=0)
