@@ -9,8 +9,8 @@ __all__ = ['OUTCOMES', 'FIRST', 'METRIC_CURVES', 'MEASURE_CURVES', 'ABLATION_COL
            'outcome', 'Bounds', 'median_interval', 'Evidence', 'drawn_evidence', 'Margin', 'duration', 'shorter',
            'largest_change', 'phase_window', 'phase_change', 'start_level', 'size_change', 'peak_height', 'loss_peak',
            'higher_peak', 'decoupling_lag', 'final_excursion', 'drop_and_rise', 'rise_after_drop', 'early_peak',
-           'best_accuracy', 'lower_synergy', 'lasting_drop', 'subnetwork_later', 'Claim', 'judge', 'claims_table',
-           'claims_summary']
+           'best_accuracy', 'lower_synergy', 'lasting_drop', 'subnetwork_later', 'Claim', 'judge', 'as_decimal',
+           'claims_table', 'claims_summary']
 
 # %% ../nbs/06a_claims.ipynb #61d9878e
 from dataclasses import dataclass, field, replace
@@ -930,7 +930,10 @@ _SECTIONS = {"4": "Section 4: evaluating grokking", "5.1": "Section 5.1: weight 
              "7": "Section 7: sub-networks"}
 
 
-def _number(value: float) -> str:
+def as_decimal(
+    value: float,
+) -> str:
+    "Two decimals, with the signs of print for minus and infinity."
     return f"{round(value, 2) + 0:.2f}".replace("inf", "∞").replace("-", "−")  # + 0: no minus zero
 
 
@@ -938,9 +941,9 @@ def _finding(row: pd.Series) -> str:
     "Outcome, effect, interval and seeds of one claim under one preset."
     if row.outcome == "not measured":
         return f"not measured: {row.note}"
-    estimate = "unknown" if np.isnan(row.estimate) else f"{row.known} {_number(row.estimate)}".removeprefix("= ")
+    estimate = "unknown" if np.isnan(row.estimate) else f"{row.known} {as_decimal(row.estimate)}".removeprefix("= ")
     bounded = f", {row.bounded} known in part" if row.bounded else ""
-    return (f"**{row.outcome}** {estimate} [{_number(row.low)}, {_number(row.high)}], "
+    return (f"**{row.outcome}** {estimate} [{as_decimal(row.low)}, {as_decimal(row.high)}], "
             f"{row.showing} of {row.seeds} seeds{bounded}")
 
 

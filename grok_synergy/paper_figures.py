@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .ablations import time_to_generalise
+from .claims import as_decimal
 from grok_synergy.figures import (
     LOSS,
     PRESET_TITLES,
@@ -51,8 +52,8 @@ SEEN = {      # by number: what is seen, beside the paper's description
        "memorises, then a stretch in which both fall, and a second rise of synergy while test accuracy climbs, as the "
        "paper has it. But the test loss peaks only after that trade (claim 10), the fall is not one of all curves "
        "together (11), and redundancy hardly rises with synergy, so that by the rule for phases 13 of 20 seeds have a "
-       "delayed emergence (8 in an earlier run), and by the rule for claims none (13); nor does redundancy rise while "
-       "synergy falls again (14). Tie-safe (d, f): synergy is as high at the start as at its late peak, and the early "
+       "delayed emergence, and by the rule for claims none (13); nor does redundancy rise while synergy falls again "
+       "(14). Tie-safe (d, f): synergy is as high at the start as at its late peak, and the early "
        "trade runs the other way. There is one broad peak of test loss, not a second small one.",
     3: "Published (c, g): feature learning, emergence with a growing multiplet and the peak of test loss, then "
        "decoupling, as the paper describes. Tie-safe (d, f): synergy is highest about step 8, falls, and has a second, "
@@ -380,12 +381,8 @@ def repetitions_page(
     if differs.any():
         lines += ["", "| # | preset | margin | here | there | where |", "|---|---|---|---|---|---|"]
     for row in both[differs].sort_values(["run", "id"]).itertuples():
-        here, there = (f"{outcome} [{_bound(low)}, {_bound(high)}]" for outcome, low, high in
+        here, there = (f"{outcome} [{as_decimal(low)}, {as_decimal(high)}]" for outcome, low, high in
                        ((row.outcome, row.low, row.high), (row.outcome_there, row.low_there, row.high_there)))
         lines.append(f"| {row.id} | {row.preset.replace('_', '-')} | {'>' if row.side == 'above' else '<'} {row.margin:g} "
                      f"{row.unit} | {here} | {there} | {row.run} |")
     return "\n".join(lines) + "\n"
-
-
-def _bound(value: float) -> str:
-    return f"{value:.2f}".replace("inf", "∞").replace("-", "−")

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from test_oinfo import MEASURES
 from test_paper import TINY
 from test_uncertainty import BINS, planted
 
@@ -21,15 +22,7 @@ from grok_synergy.entropy import (
     live_columns,
     usable_columns,
 )
-from grok_synergy.oinfo import (
-    all_multiplets,
-    dual_total_correlation,
-    extremes,
-    o_information,
-    s_information,
-    total_correlation,
-    union_multiplets,
-)
+from grok_synergy.oinfo import all_multiplets, extremes, o_information, union_multiplets
 from grok_synergy.paper import load_paper, run_paper
 from grok_synergy.phases import PRESETS, measure_features
 from grok_synergy.search import search_multiplet
@@ -144,8 +137,7 @@ def corr():
     return copula_correlation(rectified())
 
 
-@pytest.mark.parametrize("measure", [gaussian_entropy, total_correlation, dual_total_correlation, o_information,
-                                     s_information])
+@pytest.mark.parametrize("measure", [gaussian_entropy, *MEASURES])
 def test_information_is_that_of_the_cpu(measure, corr):
     assert_same(measure(corr.cuda()), measure(corr))
     assert_same(measure(corr.cuda(), n_samples=600), measure(corr, n_samples=600))
