@@ -216,13 +216,14 @@ def live_columns(
 
 
 def check_samples(
-    x: Array,  # (..., samples, variables)
-) -> Tensor:   # the same, float32 or float64
+    x: Array,                    # (..., samples, variables)
+    names: tuple | None = None,  # of the columns, where `x` has lost them
+) -> Tensor:                     # the same, float32 or float64
     """Samples as a tensor, once it is sure that their ranks exist.
 
     Raises `ValueError` naming the columns that are constant, or hold NaN, infinite, missing or masked values.
     """
-    t, names = real_samples(x), column_names(x)
+    t, names = real_samples(x), column_names(x) if names is None else names
     low, high = _lowest_highest(t)
     broken = (~(low.isfinite() & high.isfinite())).any(0).nonzero().flatten()
     if len(broken):

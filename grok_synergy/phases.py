@@ -24,9 +24,19 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 from tqdm import tqdm
 
-from .arrays import Array, as_tensor, check_samples, live_columns
+from grok_synergy.arrays import (
+    Array,
+    check_samples,
+    choice,
+    column_names,
+    group_labels,
+    live_columns,
+    real_samples,
+    truth,
+    whole_number,
+)
 from .binning import PARTS, bin_multiplets, ward_bins
-from .entropy import TIES, copula_matrices, independent_columns
+from .entropy import TIES, copula_matrices, independent_columns, warn_of_rank
 from .model import hidden_features
 from .training import Trajectory, load_dataset, one_thread_per_task, save_dataset
 
@@ -46,15 +56,14 @@ class Measurement:
     def __post_init__(self):
         for name, allowed in {"ties": TIES, "unit": PARTS, "which": ("train", "test", "all"),
                               "layer": ("post", "pre")}.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}={getattr(self, name)!r} is unknown: choose one of "
-                                 f"{', '.join(map(repr, allowed))}")
-        if not isinstance(self.bias_correction, bool):
-            raise ValueError(f"bias_correction={self.bias_correction!r} is unknown: choose True or False")
-        whole = all(isinstance(number, int | np.integer) for number in (self.n_bins, self.min_size))
-        if not whole or self.n_bins < 2 or not 1 <= self.min_size <= self.n_bins:
+            choice(name, getattr(self, name), allowed)
+        for name, value in {"bias_correction": truth("bias_correction", self.bias_correction),
+                            "n_bins": whole_number("n_bins", self.n_bins, 0),
+                            "min_size": whole_number("min_size", self.min_size, 0)}.items():
+            object.__setattr__(self, name, value)
+        if self.n_bins < 2 or not 1 <= self.min_size <= self.n_bins:
             raise ValueError(f"n_bins={self.n_bins!r}, min_size={self.min_size!r}: give two or more bins, and "
-                             "1 <= min_size <= n_bins, in whole numbers")
+                             "1 <= min_size <= n_bins")
 
 
 PRESETS = {"published": Measurement(ties="numpy", bias_correction=False), "tie_safe": Measurement()}
@@ -65,8 +74,7 @@ def measurement(
     **choices,                 # fields of `Measurement` that differ from the preset
 ) -> Measurement:
     "The settings of a preset, with some of them changed. Raises `ValueError` for a name that does not exist."
-    if preset not in PRESETS:
-        raise ValueError(f"preset={preset!r} is unknown: choose one of {', '.join(map(repr, PRESETS))}")
+    choice("preset", preset, tuple(PRESETS))
     known = [field.name for field in fields(Measurement)]
     if unknown := set(choices) - set(known):
         raise ValueError(f"{', '.join(sorted(unknown))}: no such choice; there are {', '.join(known)}")
@@ -87,55 +95,19 @@ class Reading:
     redundancy_neurons: Array  # (neurons,) booleans: which are in the multiplet of highest Ω
     dropped: Array            # (neurons,) booleans: which were left out as degenerate
     settings: Measurement
+    names: tuple | None = None  # of the columns of a data frame
+
+    def table(self) -> pd.DataFrame:
+        "One row for each neuron: in which of the two multiplets it is, and whether it was left out."
+        return pd.DataFrame({"synergy": self.synergy_neurons, "redundancy": self.redundancy_neurons,
+                             "dropped": self.dropped}, None if self.names is None else list(self.names))
 
     def __repr__(self):
         note = f"; {self.dropped.sum()} degenerate neurons left out" if self.dropped.any() else ""
         return (f"synergy {self.synergy:.3f} bits ({self.synergy_size} neurons), redundancy {self.redundancy:.3f} bits "
                 f"({self.redundancy_size} neurons), TC {self.tc:.3f}, DTC {self.dtc:.3f} bits{note}")
 
-
-def measure_features(
-    features: Array,                # (samples, neurons) activations of any layer
-    preset: str = "tie_safe",       # "published" or "tie_safe"
-    *,
-    bins: Array | None = None,      # (neurons,) bin number of each neuron; None: Ward's bins
-    degenerate: str = "raise",      # constant or dependent columns: "raise" an error, or "drop" them
-    **choices,                      # fields of `Measurement` that differ from the preset
-) -> Reading:
-    """Synergy and redundancy of one layer's activations, in bits; why "tie_safe" is the preset to use says `measure`.
-
-    Raises `ValueError` naming the columns that are not finite, constant, or determined by others. Source: Clauw,
-    Stramaglia and Marinazzo (2024), section 3.
-    """
-    settings = measurement(preset, **choices)
-    if degenerate not in ("raise", "drop"):
-        raise ValueError(f"degenerate={degenerate!r} is unknown: choose 'raise' or 'drop'")
-    x = as_tensor(features).detach().cpu()
-    if x.ndim != 2 or not len(x) or x.shape[1] < 2 or x.is_complex():
-        raise ValueError(f"features of shape {tuple(x.shape)} and type {x.dtype} were given: give (samples, neurons), real "
-                         "numbers, two neurons or more")
-    x = x if x.is_floating_point() else x.float()
-    finite = x.amin(0).isfinite() & x.amax(0).isfinite()
-    if degenerate == "drop" and not finite.any():
-        raise ValueError("every neuron has a NaN or infinite value, in "
-                         f"{int((~x.isfinite()).any(1).sum())} of {len(x)} samples: remove those samples")
-    if degenerate == "raise":
-        try:
-            check_samples(x)
-        except ValueError as error:
-            raise ValueError(f"{error}; or let them be left out with degenerate='drop'") from None
-    if len(x) < 2 * x.shape[1]:
-        warnings.warn(f"{len(x)} samples of {x.shape[1]} neurons: Ω of many neurons is mostly noise below two samples for "
-                      "each neuron; give more samples, or fewer neurons", stacklevel=2)
-    if bins is not None and np.shape(bins) != (x.shape[1],):
-        raise ValueError(f"bins of shape {np.shape(bins)} were given for {x.shape[1]} neurons: give one bin number a neuron")
-    if bins is not None and len(np.unique(bins)) < max(settings.min_size, 2):
-        raise ValueError(f"{len(np.unique(bins))} bins were given: give {max(settings.min_size, 2)} or more")
-    if bins is None:
-        bins = ward_bins(x if finite.all() else x.nan_to_num(0.0, 0.0, 0.0), min(settings.n_bins, x.shape[1]))
-    return _read(x, [settings], np.asarray(bins), degenerate)[0]
-
-
+# %% ../nbs/04_phases.ipynb #61b87eab
 def _read(x: Tensor, several: Sequence[Measurement], bins: np.ndarray, degenerate: str) -> list[Reading]:
     "The readings of (samples, neurons) in given bins, which share one sort of the samples where they can."
     live = live_columns(x) if degenerate == "drop" else torch.ones(x.shape[1], dtype=torch.bool)
@@ -171,6 +143,62 @@ def _empty_reading(dropped: np.ndarray, settings: Measurement) -> Reading:
     "A layer in which no group is left that could share anything."
     none = np.zeros_like(dropped)
     return Reading(0.0, 0.0, 0, 0, 0.0, 0.0, none, none, dropped, settings)
+
+# %% ../nbs/04_phases.ipynb #9b24dd4e
+def _check_features(
+    x: Tensor,               # (samples, neurons)
+    names: tuple | None,     # of the neurons
+    degenerate: str,         # "raise" or "drop"
+    settings: Measurement,
+) -> None:
+    "Raises `ValueError` for activations that cannot be read; warns of those that should not be."
+    if x.ndim != 2 or x.shape[1] < 2:
+        raise ValueError(f"features of shape {tuple(x.shape)} were given: give (samples, neurons), two neurons or more")
+    samples, neurons = x.shape
+    if degenerate == "raise":
+        try:
+            check_samples(x, names)
+        except ValueError as error:
+            raise ValueError(f"{error}; or let them be left out with degenerate='drop'") from None
+        if samples <= neurons and settings.unit != "means":
+            raise ValueError(f"{samples} samples of {neurons} neurons have a singular correlation matrix: give more "
+                             "samples than neurons, or fewer neurons")
+    elif not (x.amin(0).isfinite() & x.amax(0).isfinite()).any():
+        raise ValueError("every neuron has a NaN or infinite value, in "
+                         f"{int((~x.isfinite()).any(1).sum())} of {samples} samples: remove those samples")
+    if samples < 2 * neurons:
+        warnings.warn(f"{samples} samples of {neurons} neurons: Ω of many neurons is mostly noise below two samples for "
+                      "each neuron; give more samples, or fewer neurons", stacklevel=3)
+    live = live_columns(x)
+    if samples > neurons and live.any():
+        warn_of_rank(x[:, live], None if names is None else tuple(np.array(names, object)[live]), stacklevel=4)
+
+# %% ../nbs/04_phases.ipynb #52b08c72
+def measure_features(
+    features: Array,                # (samples, neurons) activations of any layer
+    preset: str = "tie_safe",       # "published" or "tie_safe"
+    *,
+    bins: Array | None = None,      # (neurons,) label of each neuron's bin; None: Ward's bins
+    degenerate: str = "raise",      # constant or dependent columns: "raise" an error, or "drop" them
+    **choices,                      # fields of `Measurement` that differ from the preset
+) -> Reading:
+    """Synergy and redundancy of one layer's activations, in bits; why "tie_safe" is the preset to use says `measure`.
+
+    Raises `ValueError` naming the columns that are not finite, constant, or determined by others. Warns of samples that
+    are few, or of lower rank than columns. Source: Clauw, Stramaglia and Marinazzo (2024), section 3.
+    """
+    settings = measurement(preset, **choices)
+    choice("degenerate", degenerate, ("raise", "drop"))
+    names, x = column_names(features), real_samples(features).cpu()
+    _check_features(x, names, degenerate, settings)
+    if bins is None:
+        finite = x.isfinite().all(0)
+        groups = ward_bins(x if finite.all() else x.nan_to_num(0.0, 0.0, 0.0), min(settings.n_bins, x.shape[1]))
+    else:
+        groups = group_labels("bins", bins, x.shape[1])
+        if len(np.unique(groups)) < max(settings.min_size, 2):
+            raise ValueError(f"{len(np.unique(groups))} bins were given: give {max(settings.min_size, 2)} or more")
+    return replace(_read(x, [settings], groups, degenerate)[0], names=names)
 
 # %% ../nbs/04_phases.ipynb #85af9088
 UNITS = {"synergy": "bits", "redundancy": "bits", "synergy_size": "neurons", "redundancy_size": "neurons", "tc": "bits",

@@ -214,14 +214,14 @@ def test_one_bin_alive_makes_no_multiplet():
 
 
 @pytest.mark.parametrize("x, options, message", [
-    (rectified(20, 30), {}, "20 samples of 30 variables"), (np.zeros(9), {}, r"features of shape \(9,\)"),
-    (rectified(), {"degenerate": "ignore"}, "degenerate='ignore' is unknown: choose 'raise' or 'drop'"),
-    (rectified()[:, :1], {}, "two neurons or more"), (rectified()[:0], {"degenerate": "drop"}, "two neurons or more"),
-    (rectified() + 0j, {}, "real numbers"), (None, {}, "NoneType of type object was given"),
+    (rectified(20, 30), {}, "20 samples of 30 neurons"), (np.zeros(9), {}, r"samples of shape \(9,\)"),
+    (rectified(), {"degenerate": "ignore"}, "degenerate='ignore' is unknown: choose one of 'raise', 'drop'"),
+    (rectified()[:, :1], {}, "two neurons or more"), (rectified()[:0], {"degenerate": "drop"}, r"shape \(0, 8\)"),
+    (rectified() + 0j, {}, "real numbers"), (None, {}, "values of type object were given"),
     (np.full((50, 12), np.nan), {"degenerate": "drop"}, "in 50 of 50 samples: remove those samples"),
-    (rectified(), {"bins": [0, 1]}, r"bins of shape \(2,\) were given for 8 neurons"),
+    (rectified(), {"bins": [0, 1]}, r"bins of shape \(2,\) were given for 8 variables"),
     (rectified(), {"bins": np.zeros(8, int)}, "1 bins were given: give 2 or more"),
-    (rectified(), {"n_bins": "10"}, "n_bins='10'"), (rectified(), {"bias_correction": "no"}, "bias_correction='no'")])
+    (rectified(), {"n_bins": "ten"}, "n_bins='ten'"), (rectified(), {"bias_correction": "no"}, "bias_correction='no'")])
 def test_features_that_cannot_be_measured_are_refused(x, options, message):
     with pytest.raises(ValueError, match=message):
         measure_features(x, **options)
