@@ -227,8 +227,8 @@ def check_samples(
     low, high = _lowest_highest(t)
     broken = (~(low.isfinite() & high.isfinite())).any(0).nonzero().flatten()
     if len(broken):
-        raise ValueError(f"NaN or infinite values in column {name_columns(broken, names)} (missing ones are NaN): "
-                         "remove those columns or samples")
+        raise ValueError(f"NaN or infinite values in column {name_columns(broken, names)} (masked and missing ones are "
+                         "NaN): remove those columns or samples")
     constant = (low == high).any(0).nonzero().flatten()
     if len(constant):
         raise ValueError(f"the same value in every sample of column {name_columns(constant, names)} (a dead neuron, "

@@ -1,6 +1,7 @@
 """Ranks, correlations and entropies: against SciPy, under symmetries, and on what they must refuse."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -313,3 +314,90 @@ def test_matrices_that_are_not_square_are_refused(shape):
                                             (range(11), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … (11 in all)")])
 def test_columns_are_named_in_words(columns, words):
     assert name_columns(columns) == words
+
+
+# What would go wrong silently
+
+@pytest.mark.parametrize("scale", [1e-310, 1e-165, 1e-160, 1e160, 1e300])
+def test_correlation_of_any_scale_is_that_of_the_same_numbers(scale):
+    x = np.random.default_rng(0).normal(size=(300, 3))
+    np.testing.assert_allclose(correlation(x * scale), correlation(x), atol=1e-12 if scale > 1e-309 else 1e-9)
+
+
+def test_correlation_of_large_numbers_that_differ_little_keeps_their_digits():
+    x = np.random.default_rng(0).integers(0, 8, size=(300, 3)) * 2.0**-20
+    np.testing.assert_allclose(correlation(x + 2.0**30), correlation(x), atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("made", ["square", "sum", "copy"])
+def test_every_singular_matrix_of_samples_is_refused(made, dtype):
+    rng = np.random.default_rng(0)
+    for n in rng.integers(3, 40, 500 // 6):
+        x = rng.normal(size=(n if made == "square" else 3 * n, n)) * 10.0 ** rng.uniform(-3, 3, n)
+        if made != "square":
+            x[:, -1] = x[:, :-1].sum(1) if made == "sum" else x[:, 0]
+        for matrix in (np.corrcoef(x, rowvar=False), np.cov(x, rowvar=False)):
+            with pytest.raises(ValueError, match="singular: column|negative eigenvalue"):
+                check_correlation(matrix.astype(dtype))
+
+
+def test_matrices_of_little_precision_are_judged_by_it():
+    x = torch.as_tensor(rectified(2000, 6)) @ (torch.eye(6) + 0.3 * torch.ones(6, 6).tril())
+    corr = torch.corrcoef(x.T)
+    corr[0, 1] += 1e-6  # as far as rounding to 32 bits goes
+    assert torch.equal(check_correlation(corr), (corr.double() + corr.double().T) / 2)
+    with pytest.raises(ValueError, match="not symmetric"):
+        check_correlation(corr.double())
+    covariance = np.cov((x.numpy() * [1e6, 1, 1, 1, 1, 1]).T)
+    covariance[1, 2] += 0.5  # little beside the variance of another column
+    with pytest.raises(ValueError, match="not symmetric"):
+        check_correlation(covariance)
+
+
+def test_a_smaller_group_may_be_asked_of_a_singular_matrix():
+    corr = np.corrcoef(np.random.default_rng(0).normal(size=(5, 9)), rowvar=False)
+    np.testing.assert_allclose(check_correlation(corr, whole=False), corr, atol=1e-15)
+    with pytest.raises(ValueError, match="not symmetric"):
+        check_correlation(np.triu(corr), whole=False)
+
+
+@pytest.mark.parametrize("samples, message", [(2000, "rank 11: some columns are sums.*drop 1 column, for example column 11"),
+                                              (10, "10 samples of 12 variables span 9 dimensions at most")])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_samples_of_lower_rank_are_reported_once(samples, message, dtype):
+    x = np.random.default_rng(0).normal(size=(samples, 12))
+    x = (x - x.mean(1, keepdims=True)).astype(dtype)
+    for asked in (x, np.stack([x, x])):
+        with pytest.warns(UserWarning, match=message) as caught:
+            copula_correlation(asked)
+        assert len(caught) == 1 and caught[0].filename == __file__
+    named = pd.DataFrame(x, columns=list("abcdefghijkl"))
+    with pytest.warns(UserWarning, match="column 'l'" if samples > 12 else "9 dimensions"):
+        copula_correlation(named)
+
+
+@pytest.mark.filterwarnings("error")
+def test_samples_of_full_rank_are_not_reported():
+    sparse = rectified(300, 60, threshold=1.5, seed=3)
+    for x in (rectified(61, 60), sparse[:, sparse.any(0)], 1e9 + rectified(200, 5, dtype="float64"),
+              np.random.default_rng(0).normal(size=(100, 99)), np.repeat(rectified(50, 3), 40, axis=0)):
+        copula_correlation(x)
+
+
+def test_biases_handed_out_are_copies():
+    before = entropy_bias(5, 100).clone()
+    entropy_bias(5, 100).mul_(0)
+    assert torch.equal(entropy_bias(5, 100), before) and torch.equal(entropy_bias(np.int64(5), "100"), before)
+
+
+@pytest.mark.parametrize("n_samples", [np.nan, np.inf, [600, 300], "few", True, -5, 1.5])
+def test_impossible_numbers_of_samples_are_refused(n_samples):
+    with pytest.raises(ValueError, match="n_samples=.*give a whole number"):
+        gaussian_entropy(np.eye(3), n_samples)
+
+
+@pytest.mark.parametrize("x", [np.stack([rectified(50, 3)] * 2), np.arange(9.0)])
+def test_usable_columns_are_asked_of_one_set_of_samples(x):
+    with pytest.raises(ValueError, match="samples of shape"):
+        usable_columns(x)
