@@ -13,9 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .arrays import Array, whole_number
+from .arrays import Array, choice, column_names, given_precision, same_content, whole_number
 from .entropy import check_correlation
-from .oinfo import biases, dual_total_correlation, total_correlation
+from grok_synergy.oinfo import (
+    _check_whole,
+    _in_bits,
+    _may_be_singular,
+    _ranks,
+    _refuse_singular,
+    biases,
+    dual_total_correlation,
+    total_correlation,
+)
 
 # %% ../nbs/03b_search.ipynb #994984d6
 class _Multiplets:
@@ -28,8 +37,10 @@ class _Multiplets:
         self,
         corr: Tensor,   # (n, n) correlations
         slots: Tensor,  # (batch, rows) the variable of each row; n for a free row
+        guard: tuple | None = None,  # where groups may be singular: names of the columns or None, and relative precision
     ):
         n = len(corr)
+        self.guard = guard
         self.corr = torch.block_diag(corr, corr.new_zeros(1, 1))
         self.batch = torch.arange(len(slots), device=corr.device)
         self.diagonal = corr.new_ones(len(slots), n + 1)
@@ -42,7 +53,12 @@ class _Multiplets:
     @property
     def members(self) -> Tensor:
         "(batch, n) booleans."
-        return self.diagonal[:, :-1] < 0
+        return self._inside[:, :-1]
+
+    @property
+    def _inside(self) -> Tensor:
+        "(batch, n + 1) booleans. Members hold -1 or less; a conditional variance may round to just below 0."
+        return self.diagonal < -0.5
 
     def omega(self) -> Tensor:
         "Ω of every multiplet, bits: (batch,)."
@@ -52,12 +68,26 @@ class _Multiplets:
         "Ω of every multiplet once a variable has entered it or, if it is a member, left it, bits: (batch, n)."
         own = self.diagonal.gather(1, self.slots).unsqueeze(-1)
         precision = torch.addcdiv(own, self.rows.square(), self.diagonal.unsqueeze(1), value=-1).abs_()
+        if self.guard is not None:
+            self._refuse_singular(precision.sum(1) + 1 / self.diagonal.abs())
         precision.scatter_(2, self.slots.unsqueeze(-1), 1.0)  # a variable that leaves has none
         # Precisions are between 1 and the condition number: 16 can be multiplied before a logarithm is due.
         total = sum(part.prod(1).log2() for part in precision.split(16, 1))
         change = self.diagonal.abs().log2()
-        total -= torch.where(self.diagonal < 0, 0.0, change)  # a variable that enters adds its own
+        total -= torch.where(self._inside, 0.0, change)  # a variable that enters adds its own
         return (-self.logdet.unsqueeze(-1) - change - total / 2)[:, :-1]
+
+    def _refuse_singular(
+        self,
+        trace: Tensor,  # (batch, n + 1) of the inverse of the multiplet that each variable would enter
+    ) -> None:
+        "Raises `ValueError` naming the columns of a neighbour that is singular, where there is room for it."
+        room = (self.slots == len(self.corr) - 1).any(1, keepdim=True)
+        names, eps = self.guard
+        batch, enters = (room & ~self._inside & _may_be_singular(trace.log2(), eps))[:, :-1].nonzero().T
+        groups = self.members[batch]
+        groups[torch.arange(len(batch)), enters] = True
+        _refuse_singular(self.corr, [group.nonzero().flatten().cpu().numpy() for group in groups], names, eps)
 
     def toggle(
         self,
@@ -65,7 +95,7 @@ class _Multiplets:
     ) -> None:
         "Sweeps every matrix on one variable."
         pivot = self.diagonal[self.batch, variable].unsqueeze(-1)
-        leaves = pivot < 0
+        leaves = pivot < -0.5
         place = variable.view(-1, 1, 1).expand(-1, self.rows.shape[1], 1)
         column = self.rows.gather(2, place).squeeze(-1)
         of_corr = self.corr[variable]
@@ -87,7 +117,7 @@ class _Multiplets:
         self.rows[..., -1], self.diagonal[:, -1] = 0, 1
 
 # %% ../nbs/03b_search.ipynb #e1e1343f
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Found:
     "The best multiplet of a search, and how far its restarts agree."
 
@@ -95,6 +125,9 @@ class Found:
     tc: float                 # total correlation, bits
     dtc: float                # dual total correlation, bits
     restarts: np.ndarray      # (restarts,) the Ω that each restart ended with, bits
+    names: tuple | None = None  # of the members, where the columns have some
+
+    __eq__ = same_content
 
     @property
     def omega(self) -> float:
@@ -107,8 +140,8 @@ class Found:
         return float(np.mean(np.isclose(self.restarts, self.omega, rtol=1e-6, atol=1e-6)))
 
     def __repr__(self):
-        return (f"Ω {self.omega:.3f} bits with {len(self.members)} variables {self.members}; {self.agreement:.0%} of "
-                f"{len(self.restarts)} restarts ended there")
+        return (f"Ω {_in_bits(self.omega)} bits with {len(self.members)} variables {self.names or self.members}; "
+                f"{self.agreement:.0%} of {len(self.restarts)} restarts ended there")
 
 
 @dataclass(frozen=True)
@@ -121,7 +154,8 @@ class _Score:
     def neighbours(self, walk: _Multiplets) -> Tensor:
         "Of every multiplet once one variable has entered or left: (batch, n)."
         size = walk.members.sum(1, keepdim=True) + torch.where(walk.members, -1, 1)
-        return self.sign * walk.neighbours() + self.offset[size.clamp(max=len(self.offset) - 1)]
+        offset = self.offset[size.clamp(max=len(self.offset) - 1)]
+        return torch.where(offset.isinf(), torch.inf, self.sign * walk.neighbours() + offset)
 
 
 def _draw(values: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
@@ -147,7 +181,8 @@ def _anneal(walk: _Multiplets, score: _Score, size: int | None, steps: int, gene
     for step in range(steps):
         def choose(values, step=step):
             nonlocal spread
-            spread = spread or float(values[values.isfinite()].std()) or 1.0
+            finite = values[values.isfinite()]
+            spread = spread or (float(finite.std()) if len(finite) > 1 else 0.0) or 1.0
             return _draw(values, spread / 2 * 10 ** (-step / steps), generator)
 
         if size is None:
@@ -197,15 +232,16 @@ def search_multiplet(
 ) -> Found:                         # the best multiplet of all restarts
     """The most synergistic or most redundant multiplet that a search finds: a bound, not a proof.
 
-    Raises `ValueError` naming the columns where the matrix is singular, and for sizes that are not possible. Source:
-    Goodnight (1979) for the sweep, Kirkpatrick, Gelatt and Vecchi (1983) for annealing.
+    Of equal ones it is that of the smaller mask. Raises `ValueError` naming the columns where a multiplet that the search
+    meets is singular, and for sizes that are not possible. Source: Goodnight (1979) for the sweep, Kirkpatrick, Gelatt and
+    Vecchi (1983) for annealing.
     """
-    t = check_correlation(corr)
+    t = check_correlation(corr, whole=False)
     if t.ndim != 2:
         raise ValueError(f"matrices of shape {tuple(t.shape)} were given: give one (n, n) matrix")
-    if extreme not in ("synergy", "redundancy"):
-        raise ValueError(f"extreme={extreme!r} is unknown: choose 'synergy' or 'redundancy'")
-    n = len(t)
+    choice("extreme", extreme, ("synergy", "redundancy"))
+    seed = whole_number("seed", seed, 0, 2**63 - 1)
+    n, columns, eps = len(t), column_names(corr), given_precision(corr)
     if size is not None and max_size is not None:
         raise ValueError(f"size={size!r} and max_size={max_size!r} were both given: give size for exactly so many "
                          "variables, or max_size for any number up to it")
@@ -216,28 +252,33 @@ def search_multiplet(
     restarts = whole_number("restarts", restarts)
     if steps is not None:
         steps = whole_number("steps", steps, 0)
+    guard = None if _check_whole(t, columns, eps, most == n) else (columns, eps)
     scale = t.diagonal().rsqrt()
     t = t * scale.unsqueeze(1) * scale
-    sizes, offset = torch.arange(n + 1), torch.zeros(n + 1, dtype=t.dtype)
+    offset = t.new_full((n + 1,), torch.inf)
     sign = 1.0 if extreme == "synergy" else -1.0
-    if n_samples is not None:
-        tc_bias, dtc_bias = biases(n, n_samples)
-        offset = sign * (dtc_bias - tc_bias)
-    score = _Score(sign, torch.where((sizes >= least) & (sizes <= most), offset, torch.inf).to(t.device))
+    tc_bias, dtc_bias = (torch.zeros(most + 1),) * 2 if n_samples is None else biases(most, n_samples)
+    offset[least:most + 1] = sign * (dtc_bias - tc_bias)[least:]
+    score = _Score(sign, offset)
     generator = torch.Generator(t.device).manual_seed(seed)
     pairs = torch.rand(restarts, n, generator=generator, dtype=t.dtype, device=t.device).argsort(1)[:, :2]
-    walk = _Multiplets(t, torch.nn.functional.pad(pairs, (0, most - 2), value=n))
-    for _ in range(2, least):
-        walk.toggle((sign * walk.neighbours()).masked_fill_(walk.members, torch.inf).argmin(1))
+    if guard:
+        _refuse_singular(t, list(pairs.cpu().numpy()), *guard)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the arrays are too small to be shared
     try:
+        walk = _Multiplets(t, torch.nn.functional.pad(pairs, (0, most - 2), value=n), guard)
+        for _ in range(2, least):
+            walk.toggle((sign * walk.neighbours()).masked_fill_(walk.members, torch.inf).argmin(1))
         best = _anneal(walk, score, size, (4 * n if size is None else 40 * size) if steps is None else steps, generator)
-        walk = _Multiplets(t, best)  # afresh, without the rounding of a long walk
+        walk = _Multiplets(t, best, guard)  # afresh, without the rounding of a long walk
         value = _descend(walk, score, size)
     finally:
         torch.set_num_threads(threads)
-    members = walk.members[value.argmin()].nonzero().flatten()
-    group = t[members][:, members]
+    ranks = _ranks(value)
+    equal = [tuple(inside.nonzero().flatten().tolist()) for inside in walk.members[ranks == ranks.min()]]
+    members = min(equal, key=lambda group: group[::-1])  # the smaller mask
+    group = t[members, :][:, members]
     tc, dtc = (float(measure(group, n_samples)) for measure in (total_correlation, dual_total_correlation))
-    return Found(tuple(members.tolist()), tc, dtc, (sign * value).cpu().numpy())
+    names = None if columns is None else tuple(columns[i] for i in members)
+    return Found(members, tc, dtc, (sign * value).cpu().numpy(), names)

@@ -4,6 +4,7 @@ from functools import partial
 
 import mpmath
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -325,10 +326,10 @@ def test_multiplets_of_a_noisy_sum_and_a_bystander():
     corr = np.eye(4)
     corr[[0, 1, 3, 3], [3, 3, 0, 1]] = 0.65  # variable 3 is the sum of 0 and 1
     found = all_multiplets(corr)
-    assert found.members(found.most_synergistic()) in [(0, 1, 3), (0, 1, 2, 3)]
+    assert found.members(found.most_synergistic()) == (0, 1, 3)  # variable 2 adds nothing: of equal ones the smaller mask
     assert [found.members(i) for i in range(3)] == [(0, 1), (0, 2), (1, 2)]
-    assert found.omega[found.most_synergistic()] == found.omega.min()
-    assert found.omega[found.most_redundant()] == found.omega.max()
+    assert found.omega[found.most_synergistic()] == pytest.approx(found.omega.min(), abs=1e-12)
+    assert found.members(found.most_redundant()) == (0, 1) and found.members(found.most_redundant(parts=3)) == (0, 1, 2)
     assert len(found) == 11 and found.masks.tolist() == [3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15]
     assert repr(found).startswith("11 multiplets of 4 units; Ω from -0.553 to ")  # I(0; 1 | 3) by hand
     assert repr(found) in found._repr_html_() and "<table" in found._repr_html_()
@@ -380,11 +381,25 @@ def test_matrices_that_are_not_square_are_refused(function):
         function(np.ones((4, 3)))
 
 
-@pytest.mark.parametrize("labels", [[0, 1], [[0, 1, 2]], [0.0, 1.0, 2.0]])
-def test_labels_are_one_whole_number_for_each_variable(labels):
-    for search in (lambda: union_multiplets(np.eye(3), labels), lambda: all_multiplets(np.eye(3), blocks=labels)):
-        with pytest.raises(ValueError, match="give one whole number for each variable"):
+@pytest.mark.parametrize("labels, message", [
+    ([0, 1], "give one label for each"), ([[0, 1, 2]], "give one label for each"), (5, "give one label for each"),
+    ([0.5, 1.0, 2.0], "whole number or a name"), ([0, np.nan, 1], "hold NaN"), ([0, None, 1], "hold NaN"),
+    ([0, np.inf, 1], "whole number or a name"), ([1j, 0, 1], "complex")])
+def test_labels_are_one_whole_number_or_name_for_each_variable(labels, message):
+    for search in (lambda: union_multiplets(np.eye(3), labels), lambda: all_multiplets(np.eye(3), blocks=labels),
+                   lambda: extremes(np.eye(3), blocks=labels)):
+        with pytest.raises(ValueError, match=message):
             search()
+
+
+@pytest.mark.parametrize("labels", [[3.0, 1.0, 1.0, 2.0], np.array([30, 10, 10, 20], np.uint16), list("zaab"),
+                                    pd.Series([3, 1, 1, 2], dtype="Int64"), torch.tensor([3, 1, 1, 2])], ids=repr)
+def test_labels_of_every_kind_are_the_same_groups(labels):
+    corr = random_corr(4)
+    for search in (union_multiplets, lambda corr, labels: all_multiplets(corr, blocks=labels)):
+        expected, found = search(corr, np.array([3, 1, 1, 2])), search(corr, labels)
+        np.testing.assert_array_equal(found.omega, expected.omega)
+        assert found.names == (("a", "b", "z") if isinstance(labels, list) and labels[0] == "z" else None)
 
 
 @pytest.mark.parametrize("sizes", [{"min_size": 0}, {"max_size": 4}, {"min_size": 3, "max_size": 2}, {"min_size": 4}])
