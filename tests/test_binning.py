@@ -73,7 +73,8 @@ def test_random_bins_are_even_and_drawn_by_their_seed():
 
 @pytest.mark.parametrize("arguments, message", [
     (dict(method="single"), "method='single' is unknown: choose one of 'ward', 'average'"),
-    (dict(n_bins=30), "n_bins=30 with 22 neurons"), (dict(n_bins=0), "n_bins=0 is not possible: give a whole number, 1 or more")])
+    (dict(n_bins=30), "n_bins=30 with 22 neurons"),
+    (dict(n_bins=0), "n_bins=0 is not possible: give a whole number, 1 or more")])
 def test_impossible_groups_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         group_neurons(groups()[0], **arguments)
@@ -127,8 +128,9 @@ def test_columns_that_nearly_agree_are_compared_sample_by_sample(offset):
 def test_any_kind_of_numbers_has_the_bins_of_its_floats(method):
     x = np.round(20 * groups()[0])
     bins = group_neurons(x, 4, method)
-    for given in (x.astype(np.int64), x.astype(np.float32), x.astype(">f8"), pd.DataFrame(x), pd.DataFrame(x).astype("Int64"),
-                  torch.tensor(x, requires_grad=True), torch.tensor(x, dtype=torch.bfloat16), np.asfortranarray(x)[::1]):
+    for given in (x.astype(np.int64), x.astype(np.float32), x.astype(">f8"), pd.DataFrame(x),
+                  pd.DataFrame(x).astype("Int64"), torch.tensor(x, requires_grad=True),
+                  torch.tensor(x, dtype=torch.bfloat16), np.asfortranarray(x)):
         assert (group_neurons(given, 4, method) == bins).all()
     stamps = 2**40 + x.astype(np.int64)
     assert adjusted_rand_score(group_neurons(stamps, 4, method), bins) == 1
