@@ -30,7 +30,7 @@ from grok_synergy.arrays import (
     truth,
     whole_number,
 )
-from .entropy import TIES, copula_matrices, copula_normal, warn_of_rank
+from .entropy import TIES, check_correlation, copula_matrices, copula_normal, warn_of_rank
 from .estimators import warn_of_on_off
 from .oinfo import SUBTREE, Multiplets, all_multiplets, union_multiplets
 
@@ -136,6 +136,14 @@ def _neighbours(
     n, samples = z.shape
     mean = float((z[:, 1:] * z[:, :-1]).sum() / n)
     return mean, (mean + 1 / samples) * n * samples**0.5 / float(_gram(z.contiguous()).norm())
+
+
+def _correlations(asked: _Question) -> Tensor:  # (variables, variables)
+    "Correlations of the data. Raises `ValueError` that names the columns where all of them are asked for and singular."
+    corr = copula_matrices(asked.t, (asked.ties,), asked.seed)[0]
+    if asked.names is not None and asked.largest == len(corr):
+        check_correlation(pd.DataFrame(corr.cpu().numpy(), asked.names, asked.names))
+    return corr
 
 
 def _warn(
@@ -283,9 +291,8 @@ def null_extremes(
                          "kind='shuffle', or no block_length")
     asked = _question(x, bins, blocks, max_size, min_size, block_length, draws=draws, ties=ties, seed=seed,
                       progress=progress, bias_correction=bias_correction)
-    t, ties = asked.t, asked.ties
-    search = partial(asked.search, n_samples=len(t) if bias_correction else None)
-    corr = copula_matrices(t, (ties,), asked.seed)[0]
+    search = partial(asked.search, n_samples=len(asked.t) if bias_correction else None)
+    corr = _correlations(asked)
     found = search(corr)
     _warn(asked, rows=kind == "shuffle" and block_length is None)
     if asked.block_length is not None:
@@ -455,7 +462,7 @@ def bootstrap_extremes(
     if distinct <= asked.largest:
         raise ValueError(f"{samples} samples of {asked.largest} variables: a resample holds about {distinct} different "
                          "rows, which must be more than the variables; give more samples, or fewer variables")
-    corr = copula_matrices(asked.t, (asked.ties,), asked.seed)[0]
+    corr = _correlations(asked)
     plain, corrected = (asked.search(corr, n_samples=n) for n in (None, samples))
     _warn(asked, rows=asked.block_length is None)
     found = corrected if bias_correction else plain
