@@ -12,6 +12,7 @@ import io
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,9 +28,21 @@ from scipy.special import ndtri
 from torch import Tensor
 from tqdm import tqdm
 
-from .arrays import Array, as_tensor, live_columns, whole_number
+from grok_synergy.arrays import (
+    Array,
+    as_tensor,
+    check_samples,
+    choice,
+    column_names,
+    like,
+    live_columns,
+    name_columns,
+    truth,
+    whole_number,
+)
 from .binning import bin_multiplets, group_neurons
-from .entropy import TIES, copula_correlation, independent_columns
+from .entropy import TIES, check_correlation, copula_matrices, independent_columns, warn_of_rank
+from .estimators import warn_of_on_off
 from .figures import STYLE
 from .oinfo import all_multiplets
 
@@ -61,8 +74,8 @@ def artefact_correlation(
     rows: str = "shuffled",  # samples in no order, or sorted by the first variable: "ascending", "descending"
 ) -> np.ndarray:             # (n, n)
     "The correlations that ordinal ranks find among independent variables with equal values, for infinitely many samples."
-    if rows not in ROWS:
-        raise ValueError(f"rows={rows!r} is unknown: choose one of {', '.join(map(repr, ROWS))}")
+    choice("rows", rows, tuple(ROWS))
+    n = whole_number("n", n)
     density = _quantile(zeros)[1]
     first = {"ascending": lambda t: ndtri(t),
              "descending": lambda t: ndtri(1 - t) if t < 1 - zeros else ndtri(t - 1 + zeros)}.get(rows)
@@ -129,6 +142,14 @@ def installed_peers() -> dict[str, Callable]:  # of `PEERS`
 _PLAIN = "numpy, no vectors"  # the default sort of a processor without vector instructions
 
 
+def _by_ranks(
+    x: Array,   # (samples, variables)
+    ties: str,  # rule for equal values
+) -> Array:     # (variables, variables)
+    "Correlations of the normal scores, without a word on the samples."
+    return like(copula_matrices(check_samples(x), (ties,))[0], x)
+
+
 def tie_artefact(
     zeros: np.ndarray,       # shares of zeros, each 0 <= share < 1
     *,
@@ -141,15 +162,17 @@ def tie_artefact(
 
     The rule "expected" is what theory says of "ordinal". Biases are corrected. Raises `ValueError` for impossible shares.
     """
-    zeros = np.atleast_1d(np.asarray(zeros, float))
+    zeros = np.atleast_1d(as_tensor(zeros).double().numpy())
     if zeros.ndim != 1 or not ((zeros >= 0) & (zeros < 1)).all():
         raise ValueError(f"zeros={zeros.tolist()!r} are not shares: give numbers from 0 up to, not including, 1")
+    n, samples = whole_number("n", n, 2), whole_number("samples", samples, 2)
+    seed = whole_number("seed", seed, 0, 2**63 - 1)
     normal = np.random.default_rng(seed).normal(size=(samples, n)).astype(np.float32)
     cut = [np.maximum(normal - np.quantile(normal, share, axis=0).astype(np.float32), 0) for share in zeros]
     cases = [(rows, share, np.ascontiguousarray(x[order(x)])) for rows, order in ROWS.items()
              for share, x in zip(zeros, cut, strict=True)]
     orders = plain_order(np.stack([x.T for _, _, x in cases]))
-    rules = {**{ties: partial(copula_correlation, ties=ties) for ties in TIES}, **(peers or {})}
+    rules = {**{ties: partial(_by_ranks, ties=ties) for ties in TIES}, **(peers or {})}
     found = []
     for (rows, share, x), order in zip(cases, orders, strict=True):
         matrices = {name: (correlate(x), samples) for name, correlate in rules.items()}
@@ -216,7 +239,7 @@ def artefact_figure(
     return fig
 
 # %% ../nbs/08_audit.ipynb #8a0d0024
-ESTIMATORS = {ties: partial(copula_correlation, ties=ties) for ties in TIES}  # (samples, neurons) -> correlations
+ESTIMATORS = {ties: partial(_by_ranks, ties=ties) for ties in TIES}  # (samples, neurons) -> correlations
 
 
 @dataclass(frozen=True)
@@ -242,7 +265,7 @@ def _usable(x: Tensor, correlate: Callable) -> tuple[Tensor, Tensor]:
     "Which columns have finite information, and their correlations."
     usable = live_columns(x)
     corr = as_tensor(correlate(x[:, usable]))
-    independent = independent_columns(corr)
+    independent = independent_columns(corr, max(1e-10, 32 * len(corr) * torch.finfo(corr.dtype).eps))
     usable[usable.clone()] = independent
     return usable, corr[independent][:, independent]
 
@@ -291,6 +314,7 @@ class Audit:
     table: pd.DataFrame  # one row for each way to measure; see `audit`
     null: np.ndarray     # (ways, 2, draws) bits: synergy and redundancy of shuffled columns
     shape: tuple[int, int]  # samples, neurons
+    names: tuple | None = None  # of the columns that some way left out as degenerate, where columns have names
 
     def _row(self, ranks: str, search: Search = SEARCHES[0]) -> pd.Series:
         return self.table[(self.table.ranks == ranks) & (self.table.search == str(search))].iloc[0]
@@ -345,6 +369,7 @@ class Audit:
     def __repr__(self):
         dropped = self.table.dropped.max()
         note = f", up to {dropped} left out as degenerate" if dropped else ""
+        note += f" (column {name_columns(range(len(self.names)), self.names)})" if self.names else ""
         lines = [f"{len(self.table)} ways to measure {self.shape[0]} samples of {self.shape[1]} neurons{note}"]
         return "\n".join(lines + list(self.verdicts.values()))
 
@@ -387,10 +412,13 @@ class Audit:
         return fig
 
 # %% ../nbs/08_audit.ipynb #8a0d002a
-def _checked(features: Array, word: str) -> Tensor:
+def _checked(
+    features: Array,  # (samples, neurons)
+    word: str,        # what they are
+) -> Tensor:          # float32 or float64
     "Activations as a tensor of real numbers, or `ValueError`."
-    x = as_tensor(features).detach().cpu()
-    if x.ndim != 2 or x.is_complex():
+    x = as_tensor(features).cpu()
+    if x.ndim != 2:
         raise ValueError(f"{word} of shape {tuple(x.shape)} and type {x.dtype} were given: give (samples, neurons), real "
                          "numbers")
     samples, neurons = x.shape
@@ -400,7 +428,6 @@ def _checked(features: Array, word: str) -> Tensor:
     if samples // 2 <= neurons:
         raise ValueError(f"{samples} samples of {neurons} neurons were given: half of the samples must be more than the "
                          f"neurons; give {2 * neurons + 2} samples or more, or fewer neurons")
-    x = x if x.is_floating_point() else x.float()
     live = int(live_columns(x).sum())
     if live < 2:
         broken = int((~x.isfinite()).any(1).sum())
@@ -413,15 +440,56 @@ def _checked(features: Array, word: str) -> Tensor:
 def _sound(name: str, correlate: Callable) -> Callable:
     "An estimator whose result is looked at: a matrix of correlations, finite, or `ValueError`."
     def checked(x):
-        corr = as_tensor(correlate(x))
+        made = correlate(x)
+        corr = as_tensor(made)
         if corr.shape != (x.shape[1],) * 2 or not corr.isfinite().all():
             raise ValueError(f"estimator {name!r} made an array of shape {tuple(corr.shape)} of {x.shape[1]} neurons, or "
                              "NaN: it has to give (neurons, neurons) correlations, all finite")
-        return corr
+        try:
+            return check_correlation(made, whole=False).to(corr.dtype)
+        except ValueError as error:
+            raise ValueError(f"estimator {name!r}: {error}") from None
     return checked
 
+# %% ../nbs/08_audit.ipynb #8a0d002e1
+def _sources(
+    features: Array,
+    pre: Array | None,
+    estimators: Mapping[str, Callable] | None,
+) -> dict[str, tuple[Tensor, Callable]]:  # samples and what correlates them, by name
+    "Everything that is measured, checked."
+    x = _checked(features, "features")
+    sources = {name: (x, correlate) for name, correlate in ESTIMATORS.items()}
+    if pre is not None:
+        before = _checked(pre, "pre-activations")
+        if before.shape != x.shape:
+            raise ValueError(f"pre-activations of shape {tuple(before.shape)} were given for features of shape "
+                             f"{tuple(x.shape)}: give the same samples and neurons")
+        sources["pre-activations"] = (before, ESTIMATORS["average"])
+    if estimators is not None and not isinstance(estimators, Mapping):
+        raise ValueError(f"estimators={estimators!r} is not possible: give a dictionary of names and functions")
+    if taken := sources.keys() & (estimators or {}):
+        raise ValueError(f"estimators named {', '.join(sorted(taken))} are there already: give other names")
+    for name, correlate in (estimators or {}).items():
+        if not isinstance(name, str) or not callable(correlate):
+            raise ValueError(f"estimators hold {name!r}: {correlate!r}: give names, and functions from (samples, neurons) "
+                             "to correlations")
+        sources[name] = (x, _sound(name, correlate))
+    return sources
 
 
+def _warn_of_columns(x: Tensor, used: np.ndarray, names: tuple | None, left_out: bool) -> None:
+    "Warns the caller's caller of columns that are broken, and of what the others cannot tell."
+    broken = (~x.isfinite()).any(0).nonzero().flatten()
+    if left_out and len(broken):
+        warnings.warn(f"column {name_columns(broken, names)} holds NaN, infinite or masked values and is left out: remove "
+                      "those samples if the neuron matters", stacklevel=3)
+    kept = None if names is None else tuple(np.array(names, dtype=object)[used])
+    warn_of_rank(x[:, torch.as_tensor(used)], kept, stacklevel=4)
+    if left_out:
+        warn_of_on_off(x[:, torch.as_tensor(used)], kept, stacklevel=4)
+
+# %% ../nbs/08_audit.ipynb #8a0d002e2
 def audit(
     features: Array,              # (samples, neurons) activations after the ReLU, of any layer
     *,
@@ -435,22 +503,13 @@ def audit(
 
     In the table `ranks` names the estimator and `search` the search; `unit`, `bias_correction`, `bins` and `n_bins` are its
     choices; `dropped` counts neurons left out. Raises `ValueError` for shapes that do not fit and for fewer samples than two
-    for each neuron.
+    for each neuron. Warns of columns with NaN or masked values, which are left out, of samples that span fewer dimensions
+    than they have columns, and of on/off columns that copy or exclude each other.
     """
-    x = _checked(features, "features")
-    sources = {name: (x, correlate) for name, correlate in ESTIMATORS.items()}
-    if pre is not None:
-        before = _checked(pre, "pre-activations")
-        if before.shape != x.shape:
-            raise ValueError(f"pre-activations of shape {tuple(before.shape)} were given for features of shape "
-                             f"{tuple(x.shape)}: give the same samples and neurons")
-        sources["pre-activations"] = (before, copula_correlation)
-    if estimators is not None and not isinstance(estimators, Mapping):
-        raise ValueError(f"estimators={estimators!r} is not possible: give a dictionary of names and functions")
-    if taken := sources.keys() & (estimators or {}):
-        raise ValueError(f"estimators named {', '.join(sorted(taken))} are there already: give other names")
-    sources |= {name: (x, _sound(name, correlate)) for name, correlate in (estimators or {}).items()}
-    draws = whole_number("draws", draws)
+    sources = _sources(features, pre, estimators)
+    x, names, left_out = sources["average"][0], column_names(features), set()
+    draws, seed = whole_number("draws", draws), whole_number("seed", seed, 0, 2**32 - 1)
+    truth("progress", progress)
     rng, samples = np.random.default_rng(seed), len(x)
     clean = x.nan_to_num(0.0, 0.0, 0.0)
     bins = {(search.bins, search.n_bins): group_neurons(clean, search.n_bins, search.bins.lower(), seed=seed)
@@ -467,6 +526,9 @@ def audit(
 
         for ranks, (values, correlate) in sources.items():
             bits, sizes, used = extremes_of(values, correlate)
+            left_out |= set(np.flatnonzero(~used))
+            if ranks in ("average", "pre-activations"):
+                _warn_of_columns(values, used, names, left_out=ranks == "average")
             moved = np.stack([bits, *(extremes_of(values[torch.as_tensor(order)], correlate)[0] for order in orders)])
             halves = _halves(values, first, correlate, bins)
             bar.update()
@@ -483,4 +545,5 @@ def audit(
                             f"{quantity}_order": np.ptp(moved[:, i, j]), f"{quantity}_half": halves[i, j, 0],
                             f"{quantity}_other_half": halves[i, j, 1]}
                 rows.append(row | {"dropped": int((~used).sum())})
-    return Audit(pd.DataFrame(rows), np.concatenate(null), tuple(x.shape))
+    return Audit(pd.DataFrame(rows), np.concatenate(null), tuple(x.shape),
+                 None if names is None else tuple(names[i] for i in sorted(left_out)))

@@ -15,31 +15,91 @@ from scipy.spatial.distance import squareform
 from sklearn.cluster import KMeans, SpectralClustering
 from torch import Tensor
 
-from .arrays import Array, as_tensor, name_columns
+from grok_synergy.arrays import (
+    Array,
+    as_tensor,
+    choice,
+    column_names,
+    group_labels,
+    like,
+    name_columns,
+    real_samples,
+    truth,
+    whole_number,
+)
 from .oinfo import Multiplets, all_multiplets, union_multiplets
 
 # %% ../nbs/03a_binning.ipynb #a74ac919
-def _gram(features: Array, n_bins: int) -> np.ndarray:
-    "The products of all pairs of columns, float64."
-    columns = as_tensor(features).detach().cpu()
+def _points(
+    features: Array,  # (samples, neurons)
+    n_bins: int,      # how many bins
+) -> tuple[np.ndarray, int]:  # (samples, neurons) float64, whose squares can be added; and the checked number of bins
+    "The columns to be grouped. Raises `ValueError` for what cannot be grouped."
+    columns = real_samples(features).cpu()
     if columns.ndim != 2:
         raise ValueError(f"features of shape {tuple(columns.shape)} were given: give (samples, neurons)")
-    if not 1 <= n_bins <= columns.shape[1]:
-        raise ValueError(f"n_bins={n_bins!r} with {columns.shape[1]} neurons: give a number from 1 to the number of neurons")
+    n_bins = whole_number("n_bins", n_bins)
+    if n_bins > columns.shape[1]:
+        raise ValueError(f"n_bins={n_bins} with {columns.shape[1]} neurons: give a number from 1 to the number of neurons")
+    lowest, highest = torch.aminmax(columns)
+    if not (lowest.isfinite() and highest.isfinite()):
+        broken = (~columns.isfinite()).any(0).nonzero().flatten()
+        raise ValueError("NaN or infinite features in column "
+                         f"{name_columns(broken, column_names(features))}: remove those columns or samples")
+    largest = max(abs(float(lowest)), abs(float(highest)))
     x = columns.double().numpy()
-    gram = x.T @ x
-    own = gram.diagonal()
-    if not np.isfinite(own).all():
-        raise ValueError(f"NaN or infinite features in column {name_columns(np.flatnonzero(~np.isfinite(own)))}: "
-                         "remove those columns or samples")
-    return gram
+    if largest == 0 or 1e-120 < largest < 1e140:
+        return x, n_bins
+    return np.ldexp(x, 460 - np.frexp(largest)[1]), n_bins
 
 
-def _cut(link, gram: np.ndarray, n_bins: int) -> np.ndarray:
+def _centred(
+    x: np.ndarray,  # (samples, neurons)
+) -> tuple[np.ndarray, np.ndarray]:  # (samples, neurons) columns of mean 0; (neurons, neurons) differences of the means
+    "Columns less their means, exactly 0 where a column is constant."
+    first = x[0].copy()
+    rest = x - first
+    mean = rest.mean(0)
+    rest -= mean
+    return rest, np.subtract.outer(first, first) + np.subtract.outer(mean, mean)
+
+# %% ../nbs/03a_binning.ipynb #b1d2000a
+def _by_products(
+    x: np.ndarray,  # (samples, neurons)
+) -> tuple[np.ndarray, np.ndarray]:  # (neurons, neurons) each: squared distances, and where rounding spoils them
+    "Squared distances of columns from one product."
+    squares = x.T @ x
+    own = squares.diagonal().copy()
+    squares *= -2
+    squares += own
+    squares += own[:, None]
+    np.fill_diagonal(squares, np.inf)
+    spoilt = squares < 1e-6 * own
+    np.fill_diagonal(squares, 0)
+    return squares.clip(0, out=squares), spoilt
+
+
+def _squared_distances(
+    x: np.ndarray,  # (samples, neurons)
+) -> np.ndarray:    # (neurons, neurons)
+    "Squared Euclidean distances of all pairs of columns."
+    squares, spoilt = _by_products(x)
+    if not spoilt.any():
+        return squares
+    centred, gaps = _centred(x)
+    squares, spoilt = _by_products(centred)
+    pairs = np.argwhere(np.triu(spoilt | spoilt.T))
+    for part in np.array_split(pairs, 1 + len(x) * len(pairs) // 2**22):
+        i, j = part.T
+        squares[i, j] = squares[j, i] = np.square(centred[:, i] - centred[:, j]).sum(0)
+    return squares + len(x) * gaps * gaps
+
+
+def _cut(link: Callable, squares: np.ndarray, n_bins: int) -> np.ndarray:
     "Labels of agglomerative clustering by Euclidean distance, `link` being one of SciPy's methods."
-    own = gram.diagonal()
-    distances = np.sqrt((own[:, None] + own - 2 * gram).clip(0))
-    merges = link(squareform(distances, checks=False))
+    if n_bins == 1:
+        return np.zeros(len(squares), dtype=np.int32)
+    merges = link(squareform(np.sqrt(squares), checks=False))
     labels = fcluster(merges, n_bins, "maxclust") - 1
     return labels if labels.max() == n_bins - 1 else cut_tree(merges, n_bins).ravel()  # merges at equal distances
 
@@ -52,7 +112,8 @@ def ward_bins(
 
     Raises `ValueError` for NaN or infinite columns, and where there are fewer neurons than bins. Source: Ward (1963).
     """
-    return _cut(ward, _gram(features, n_bins), n_bins)
+    x, n_bins = _points(features, n_bins)
+    return _cut(ward, _squared_distances(x), n_bins)
 
 # %% ../nbs/03a_binning.ipynb #b1d20002
 METHODS = ("ward", "average", "kmeans", "spectral", "random")
@@ -71,25 +132,28 @@ def group_neurons(
     Raises `ValueError` as `ward_bins` does, and for an unknown method. Source: Ward (1963), Lloyd (1982), von Luxburg
     (2007).
     """
-    if method not in METHODS:
-        raise ValueError(f"method={method!r} is unknown: choose one of {', '.join(map(repr, METHODS))}")
-    gram = _gram(features, n_bins)
+    method, standardise = choice("method", method, METHODS), truth("standardise", standardise)
+    seed = whole_number("seed", seed, 0, 2**32 - 1)
+    x, n_bins = _points(features, n_bins)
+    neurons = x.shape[1]
     if method == "random":
-        return np.random.default_rng(seed).permutation(len(gram)) % n_bins
-    mean = as_tensor(features).detach().cpu().double().mean(0).numpy()
-    covariance = gram - len(features) * np.outer(mean, mean)
-    deviation = np.sqrt(covariance.diagonal().clip(0))
-    live = deviation > 1e-9 * np.sqrt(gram.diagonal())
-    scale = np.where(live, 1 / np.where(live, deviation, 1.0), 0.0)
-    correlation = covariance * scale * scale[:, None]
-    gram = correlation if standardise else gram
-    if method in ("ward", "average"):
-        return _cut({"ward": ward, "average": average}[method], gram, n_bins)
+        return np.random.default_rng(seed).permutation(neurons) % n_bins
+    if n_bins == 1 or (n_bins == neurons and method == "spectral"):
+        return np.arange(neurons) % n_bins
+    if standardise or method == "spectral":
+        x = _centred(x)[0]
+        deviation = np.sqrt(np.square(x).sum(0))
+        x = x / np.where(deviation > 0, deviation, 1.0)
     if method == "spectral":
-        affinity = abs(correlation) + np.diag((~live).astype(float))
+        affinity = abs(x.T @ x)
+        np.fill_diagonal(affinity, 1)
         return SpectralClustering(n_bins, affinity="precomputed", assign_labels="cluster_qr", random_state=seed).fit_predict(
             affinity)
-    values, vectors = np.linalg.eigh(gram)
+    squares = _squared_distances(x)
+    if method in ("ward", "average"):
+        return _cut({"ward": ward, "average": average}[method], squares, n_bins)
+    around = np.eye(neurons) - 1 / neurons
+    values, vectors = np.linalg.eigh(-around @ squares @ around / 2)
     return KMeans(n_bins, n_init=3, random_state=seed).fit_predict(vectors * np.sqrt(values.clip(0)))
 
 # %% ../nbs/03a_binning.ipynb #b1d20007
@@ -97,13 +161,17 @@ PARTS = ("neurons", "blocks", "means")  # what of a multiplet is left out one at
 
 
 def bin_means(
-    x: Tensor,         # (samples, neurons) activations
-    bins: np.ndarray,  # (neurons,) bin number of each neuron
-) -> Tensor:           # (samples, bins)
-    "The mean activation of each bin, in the order of their numbers."
-    _, labels, counts = np.unique(bins, return_inverse=True, return_counts=True)
-    x = x if x.is_floating_point() else x.float()
-    return x @ torch.as_tensor(np.eye(len(counts))[labels] / counts).to(x)
+    x: Array,     # (samples, neurons) activations
+    bins: Array,  # (neurons,) bin number or name of each neuron
+) -> Array:       # (samples, bins)
+    """The mean activation of each bin, in the order of their numbers.
+
+    Raises `ValueError` unless every neuron has a bin.
+    """
+    t = real_samples(x)
+    labels = group_labels("bins", bins, t.shape[-1])
+    share = np.eye(labels.max() + 1)[labels] / np.bincount(labels)
+    return like(t @ torch.as_tensor(share).to(t), x)
 
 
 def bin_multiplets(
@@ -118,9 +186,7 @@ def bin_multiplets(
 
     Raises `ValueError` for another unit, and as `union_multiplets` and `all_multiplets` do.
     """
-    if unit not in PARTS:
-        raise ValueError(f"unit={unit!r} is unknown: choose one of {', '.join(map(repr, PARTS))}")
-    if unit == "neurons":
+    if choice("unit", unit, PARTS) == "neurons":
         return union_multiplets(corr, bins, **search)
     if unit == "blocks":
         return all_multiplets(corr, blocks=bins, **search)

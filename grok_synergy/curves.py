@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 
 from .arrays import Array, as_tensor, live_columns
 from .binning import ward_bins
-from .entropy import copula_correlation, independent_columns
+from .entropy import copula_matrices, independent_columns
 from .figures import PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY
 from .multiverse import Multiverse, stored_results, write_outcomes
 from .oinfo import union_multiplets
@@ -50,7 +50,7 @@ def split_halves(
         usable = torch.stack([live_columns(half) for half in halves]).all(0)
         if usable.sum() < 2:
             return np.full((2, 2), np.nan)
-        corrs = [copula_correlation(half[:, usable], settings.ties) for half in halves]
+        corrs = [copula_matrices(half[:, usable], (settings.ties,))[0] for half in halves]
         kept = torch.ones(len(corrs[0]), dtype=torch.bool)
         for corr in corrs:
             kept[kept.clone()] = independent_columns(corr[kept][:, kept])

@@ -32,11 +32,11 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 from tqdm import tqdm
 
-from .arrays import live_columns
+from .arrays import check_samples, live_columns
 from .binning import METHODS, PARTS, bin_means, bin_multiplets, group_neurons
 from .claims import REGISTER, Bounds, Claim, Evidence
-from .entropy import copula_correlation, independent_columns
-from .estimators import nearest_correlation, truncated_columns, truncated_correlation
+from .entropy import copula_matrices, independent_columns
+from .estimators import nearest_correlation, truncated_columns, truncated_matrices
 from .figures import STYLE
 from .oinfo import all_multiplets, o_information
 from .paper import Findings, Paper
@@ -194,10 +194,11 @@ class Checkpoint:
 
     def _correlate(self, x: Tensor, estimator: str) -> Tensor:
         if estimator == "latent":
-            nearest = nearest_correlation(truncated_correlation(x, LAGS), FLOOR)
+            nearest = nearest_correlation(truncated_matrices(check_samples(x), LAGS), FLOOR)
             self.lifted = max(self.lifted, float(nearest.at_floor) / x.shape[1])
             return nearest.corr
-        return copula_correlation(x, estimator if estimator in ("numpy", "ordinal", "random") else "average")
+        ties = estimator if estimator in ("numpy", "ordinal", "random") else "average"
+        return copula_matrices(check_samples(x), (ties,))[0]
 
     def _kept(self, samples, estimator, selection) -> tuple[np.ndarray, tuple[str, ...]]:
         "Which neurons the estimator can take and others do not determine, and the samples that choose and judge."

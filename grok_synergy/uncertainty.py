@@ -19,32 +19,76 @@ from scipy.special import ndtri
 from torch import Tensor
 from tqdm import tqdm
 
-from .arrays import Array, as_tensor, check_samples, whole_number
-from .entropy import copula_correlation, copula_normal
+from grok_synergy.arrays import (
+    Array,
+    check_samples,
+    choice,
+    column_names,
+    group_labels,
+    name_columns,
+    real_number,
+    truth,
+    whole_number,
+)
+from .entropy import TIES, check_correlation, copula_matrices, copula_normal, warn_of_rank
+from .estimators import warn_of_on_off
 from .oinfo import SUBTREE, Multiplets, all_multiplets, union_multiplets
 
 # %% ../nbs/03c_uncertainty.ipynb #f1c64ea1
-def _searcher(
-    x: Array,               # (samples, variables)
-    draws: int,             # matrices to come
-    bins: Array | None,     # as for `union_multiplets`
-    blocks: Array | None,   # as for `all_multiplets`
-    **sizes,                # min_size, max_size
-) -> tuple[Tensor, Callable]:  # the samples, and what searches (..., n, n) correlations given n_samples
+@dataclass(frozen=True)
+class _Question:
     "What the caller asked for, checked before any work is done."
-    t = as_tensor(x).detach()
-    if t.ndim != 2:
-        raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (samples, variables), one set at a time")
-    draws = whole_number("draws", draws)
+
+    t: Tensor                 # (samples, variables) of `check_samples`
+    names: tuple | None       # of the columns
+    groups: np.ndarray | None  # (variables,) number of each variable's bin or block, None where each is alone
+    largest: int              # most variables that one multiplet can hold
+    search: Callable          # of (..., n, n) correlations, given n_samples
+    draws: int
+    ties: str
+    seed: int
+    block_length: int | None  # rows that stay together
+
+    def names_of(self, members: tuple[tuple[int, ...], ...]) -> tuple | None:
+        "The names of the columns in each of some multiplets."
+        if self.names is None:
+            return None
+        groups = np.arange(len(self.names)) if self.groups is None else self.groups
+        return tuple(tuple(self.names[i] for i in np.flatnonzero(np.isin(groups, units))) for units in members)
+
+# %% ../nbs/03c_uncertainty.ipynb #f1c64ea2
+def _question(
+    x: Array,              # (samples, variables)
+    bins: Array | None,    # as for `union_multiplets`
+    blocks: Array | None,  # as for `all_multiplets`
+    max_size: int | None,  # most units in a multiplet
+    min_size: int,         # fewest
+    block_length,          # rows that stay together
+    **settings,            # draws, ties, seed, progress, bias_correction
+) -> _Question:
+    "Everything converted and checked once."
+    draws, seed = whole_number("draws", settings["draws"]), whole_number("seed", settings["seed"], 0, 2**63 - 1)
+    ties = choice("ties", settings["ties"], TIES)
+    for name in ("progress", "bias_correction"):
+        truth(name, settings[name])
     if bins is not None and blocks is not None:
         raise ValueError("bins and blocks were both given: give bins to leave out one variable at a time, or blocks to "
                          "leave out whole blocks")
-    check_samples(t)
-    if bins is not None:
-        return t, partial(union_multiplets, bins=bins, **sizes)
-    return t, partial(all_multiplets, blocks=blocks, **sizes)
+    t = check_samples(x)
+    if t.ndim != 2:
+        raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (samples, variables), one set at a time")
+    if block_length is not None:
+        block_length = whole_number("block_length", block_length, 1, max(1, len(t) // 2))
+    name, given = ("blocks", blocks) if bins is None else ("bins", bins)
+    groups = None if given is None else group_labels(name, given, t.shape[1])
+    counts = np.sort(np.ones(t.shape[1], int) if groups is None else np.bincount(groups))[::-1]
+    if max_size is not None:
+        max_size = whole_number("max_size", max_size)
+    search = partial(all_multiplets if bins is None else union_multiplets, **{name: groups}, min_size=min_size,
+                     max_size=max_size)
+    return _Question(t, column_names(x), groups, int(counts[:max_size].sum()), search, draws, ties, seed, block_length)
 
-
+# %% ../nbs/03c_uncertainty.ipynb #f1c64ea3
 def _search_draws(
     draw_matrix: Callable,  # from the number of a draw to its (n, n) correlations
     search: Callable,       # from (draws, n, n) correlations to `Multiplets`
@@ -81,8 +125,53 @@ def _gram(columns: Tensor) -> Tensor:
         return torch.as_tensor(np.matmul(columns.numpy(), columns.numpy().T))  # which sees that half is enough
     return columns @ columns.T
 
+# %% ../nbs/03c_uncertainty.ipynb #f1c64ea5
+def _neighbours(
+    t: Tensor,  # (samples, variables) of `check_samples`
+) -> tuple[float, float]:
+    "Mean correlation of neighbouring rows, and how many standard deviations it is from that of rows in no order."
+    z = copula_normal(t).T
+    z = z - z.mean(1, keepdim=True)
+    z = z / z.norm(dim=1, keepdim=True)
+    n, samples = z.shape
+    mean = float((z[:, 1:] * z[:, :-1]).sum() / n)
+    return mean, (mean + 1 / samples) * n * samples**0.5 / float(_gram(z.contiguous()).norm())
+
+
+def _correlations(asked: _Question) -> Tensor:  # (variables, variables)
+    "Correlations of the data. Raises `ValueError` that names the columns where all of them are asked for and singular."
+    corr = copula_matrices(asked.t, (asked.ties,), asked.seed)[0]
+    if asked.names is not None and asked.largest == len(corr):
+        check_correlation(pd.DataFrame(corr.cpu().numpy(), asked.names, asked.names))
+    return corr
+
+
+def _warn(
+    question: _Question,
+    rows: bool,  # whether rows are moved one by one
+) -> None:
+    "Warns the caller's caller of what makes the answer worth less, once each."
+    t, names = question.t, question.names
+    samples, n = t.shape
+    if samples > n or question.largest >= samples:
+        warn_of_rank(t, names, stacklevel=4)
+    if n < samples < 2 * question.largest:
+        warnings.warn(f"{samples} samples of up to {question.largest} variables in one group: fewer than two for each leave "
+                      "little but noise; give more samples, or ask for smaller groups (max_size)", stacklevel=3)
+    warn_of_on_off(t, names, stacklevel=4)
+    mean, deviations = _neighbours(t) if rows else (0.0, 0.0)
+    if abs(deviations) > 4:
+        warnings.warn(f"neighbouring rows correlate ({mean:.2f} on average), and here they are moved one by one, as if "
+                      "they were independent: p-values come out too small and intervals too narrow; give block_length "
+                      "(rows that stay together, several times as many as remember each other), for a null also "
+                      "kind='shift'; if the order of the rows means nothing, shuffle them first", stacklevel=3)
+
 # %% ../nbs/03c_uncertainty.ipynb #ca8f7284
 _NAMES = ("min Ω", "max Ω")
+
+
+def _named(names: tuple | None) -> dict:
+    return {} if names is None else {"names": names}
 
 
 @dataclass(frozen=True)
@@ -93,6 +182,8 @@ class NullExtremes:
     members: tuple[tuple[int, ...], ...]  # units of the observed minimum and maximum
     observed: np.ndarray              # (2,) bits
     draws: np.ndarray                 # (2, draws) bits
+    names: tuple[tuple, ...] | None = None  # of the columns in these units, where they have some
+    block_length: int | None = None   # rows that stayed together
 
     @property
     def p_values(self) -> np.ndarray:
@@ -114,14 +205,16 @@ class NullExtremes:
     def table(self) -> pd.DataFrame:
         "One row for each extreme."
         low, high = self.null_range.T
-        return pd.DataFrame({"members": self.members, "observed": self.observed, "null mean": self.draws.mean(1),
+        return pd.DataFrame({"members": self.members, **_named(self.names), "observed": self.observed,
+                             "null mean": self.draws.mean(1),
                              "null 2.5 %": low, "null 97.5 %": high, "excess": self.excess, "p": self.p_values},
                             index=_NAMES)
 
     def __repr__(self):
-        words = [f"{name} {value:.3f} bits, p = {p:.2g}" for name, value, p in
+        blocks = "" if self.block_length is None else f" of blocks of {self.block_length} rows"
+        words = [f"{name} {value:z.3f} bits, p = {p:.2g}" for name, value, p in
                  zip(_NAMES, self.observed, self.p_values, strict=True)]
-        return f"{'; '.join(words)}, against {self.draws.shape[1]} draws ({self.kind})"
+        return f"{'; '.join(words)}, against {self.draws.shape[1]} draws ({self.kind}{blocks})"
 
     def _repr_html_(self):
         return f"<p>{self!r}</p>" + self.table().to_html(float_format="{:.4g}".format)
@@ -138,9 +231,38 @@ def _shift(columns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.stack([np.roll(row, offset) for row, offset in zip(columns, offsets, strict=True)])
 
 
+def _shuffle_blocks(columns: np.ndarray, rng: np.random.Generator, length: int) -> np.ndarray:
+    "Every row of (variables, samples) cut from a place of its own into blocks, which are put in an order of its own."
+    samples, moved = columns.shape[1], np.empty_like(columns)
+    edges = np.append(np.arange(0, samples, length), samples)
+    for row, out in zip(columns, moved, strict=True):
+        rolled = np.roll(row, rng.integers(samples))
+        out[:] = np.concatenate([rolled[edges[i]:edges[i + 1]] for i in rng.permutation(len(edges) - 1)])
+    return moved
+
+
 _KINDS = {"shuffle": _shuffle, "shift": _shift}
 
+# %% ../nbs/03c_uncertainty.ipynb #299095fb
+def _torn(
+    asked: _Question,
+    move: Callable,  # of (variables, samples) and a generator
+) -> Callable:       # from the number of a draw to its correlations
+    "What makes the correlations of columns that were moved, each for itself."
+    t, ties, seed = asked.t, asked.ties, asked.seed
+    ranked_once = ties in ("average", "random")
+    columns = (copula_normal(t, ties, seed) if ranked_once else t).T.cpu().contiguous().numpy()
+    if ranked_once:
+        columns -= columns.mean(1, keepdims=True)
+        columns /= np.linalg.norm(columns, axis=1, keepdims=True)
 
+    def draw_matrix(draw):
+        moved = torch.as_tensor(move(columns, np.random.default_rng([seed, draw]))).to(t.device)
+        return _gram(moved).fill_diagonal_(1.0) if ranked_once else copula_matrices(moved.T, (ties,))[0]
+
+    return draw_matrix
+
+# %% ../nbs/03c_uncertainty.ipynb #299095fa
 def null_extremes(
     x: Array,                       # (samples, variables) real numbers, finite, no constant column
     *,
@@ -152,35 +274,36 @@ def null_extremes(
     max_size: int | None = None,    # most variables, blocks or bins in a multiplet; None: all of them
     ties: str = "average",          # rule for equal values: "average", "ordinal", "numpy" or "random"
     bias_correction: bool = True,   # subtract the expected error of the entropies
+    block_length: int | None = None,  # for "shuffle": consecutive rows that stay together; None: each row for itself
     seed: int = 0,                  # of the draws
     progress: bool = False,         # show a bar
 ) -> NullExtremes:                  # observed min and max Ω, those of every draw, and p-values
     """Min and max Ω of the data beside those of data whose columns were torn apart.
 
-    Raises `ValueError` for an unknown kind or rule, for columns without a correlation (named), for bins beside blocks,
-    and for more than 24 units or 16 bins. Source: Davison and Hinkley (1997), section 4.3; Lancaster et al. (2018).
+    Raises `ValueError` for an unknown kind or rule, for columns without a correlation (named), for bins beside blocks, and
+    for more than 24 units or 16 bins. Warns of samples of low rank, too few samples, on/off columns that copy or exclude
+    each other, and neighbouring rows that correlate. Source: Davison and Hinkley (1997), section 4.3; Lancaster et al.
+    (2018).
     """
-    if kind not in _KINDS:
-        raise ValueError(f"kind={kind!r} is unknown: choose one of {', '.join(map(repr, _KINDS))}")
-    t, search = _searcher(x, draws, bins, blocks, min_size=min_size, max_size=max_size)
-    search = partial(search, n_samples=len(t) if bias_correction else None)
-    corr = copula_correlation(t, ties, seed)
+    move = _KINDS[choice("kind", kind, tuple(_KINDS))]
+    if kind == "shift" and block_length is not None:
+        raise ValueError(f"block_length={block_length!r} with kind='shift': a shift keeps all rows together; give "
+                         "kind='shuffle', or no block_length")
+    asked = _question(x, bins, blocks, max_size, min_size, block_length, draws=draws, ties=ties, seed=seed,
+                      progress=progress, bias_correction=bias_correction)
+    search = partial(asked.search, n_samples=len(asked.t) if bias_correction else None)
+    corr = _correlations(asked)
     found = search(corr)
-    places = _extreme_places(found)
-    ranked_once = ties in ("average", "random")
-    columns = (copula_normal(t, ties, seed) if ranked_once else t).T.cpu().contiguous().numpy()
-    if ranked_once:
-        columns -= columns.mean(1, keepdims=True)
-        columns /= np.linalg.norm(columns, axis=1, keepdims=True)
-
-    def draw_matrix(draw):
-        moved = torch.as_tensor(_KINDS[kind](columns, np.random.default_rng([seed, draw]))).to(t.device)
-        return _gram(moved).fill_diagonal_(1.0) if ranked_once else copula_correlation(moved.T, ties)
-
+    _warn(asked, rows=kind == "shuffle" and block_length is None)
+    if asked.block_length is not None:
+        move = partial(_shuffle_blocks, length=asked.block_length)
+    draw_matrix = _torn(asked, move)
     values = [_extreme_values(omega) for omega in
-              _search_draws(draw_matrix, search, draws, corr, found.n_units, progress)]
-    return NullExtremes(kind, tuple(map(found.members, places)), found.omega[places].cpu().numpy(),
-                        torch.cat(values, 1).cpu().numpy())
+              _search_draws(draw_matrix, search, asked.draws, corr, found.n_units, progress)]
+    places = _extreme_places(found)
+    members = tuple(map(found.members, places))
+    return NullExtremes(kind, members, found.omega[places].cpu().numpy(), torch.cat(values, 1).cpu().numpy(),
+                        asked.names_of(members), asked.block_length)
 
 # %% ../nbs/03c_uncertainty.ipynb #7a27998a
 class _Resampled:
@@ -188,8 +311,10 @@ class _Resampled:
 
     def __init__(
         self,
-        x: Tensor,  # (samples, variables)
+        x: Tensor,                   # (samples, variables)
+        names: tuple | None = None,  # of the columns
     ):
+        self.names = names
         self.columns = x.T.contiguous()
         self.n, self.samples = self.columns.shape
         values, order = self.columns.sort(-1)
@@ -221,7 +346,8 @@ class _Resampled:
         variance = cov.diagonal()
         constant = (variance < 1e-9).nonzero().flatten()
         if len(constant):
-            raise ValueError(f"every row drawn has the same value in column {constant[0]}, which has few others: drop it")
+            raise ValueError("every row drawn has the same value in column "
+                             f"{name_columns(constant, self.names)}, which has few others: drop it")
         return (cov * variance.rsqrt() * variance.rsqrt().unsqueeze(1)).fill_diagonal_(1.0)
 
 # %% ../nbs/03c_uncertainty.ipynb #94268ee2
@@ -236,6 +362,8 @@ class BootstrapExtremes:
     anew: np.ndarray                  # (2, draws) bits: the extremes chosen anew
     again: np.ndarray                 # (2,) share of draws that chose the observed multiplet again
     displacement: np.ndarray          # (2,) bits: mean of `same` less what the closed form of the bias expects
+    names: tuple[tuple, ...] | None = None  # of the columns in these units, where they have some
+    block_length: int | None = None   # consecutive rows drawn together
 
     @property
     def same_interval(self) -> np.ndarray:
@@ -255,21 +383,58 @@ class BootstrapExtremes:
         "One row for each extreme."
         ends = np.concatenate([self.same_interval, self.anew_interval], 1).T
         names = [f"{which}, {end}" for which in ("same", "anew") for end in ("low", "high")]
-        return pd.DataFrame({"members": self.members, "observed": self.observed, **dict(zip(names, ends, strict=True)),
+        return pd.DataFrame({"members": self.members, **_named(self.names), "observed": self.observed,
+                             **dict(zip(names, ends, strict=True)),
                              "chosen again": self.again, "displacement": self.displacement}, index=_NAMES)
 
     def __repr__(self):
-        words = [f"{name} {value:.3f} bits ({low:.3f} to {high:.3f}; chosen again in {again:.0%} of draws)"
+        words = [f"{name} {value:z.3f} bits ({low:z.3f} to {high:z.3f}; chosen again in {again:.0%} of draws)"
                  for name, value, (low, high), again in
                  zip(_NAMES, self.observed, self.same_interval, self.again, strict=True)]
-        return f"{'; '.join(words)}, {self.level:.0%} intervals from {self.same.shape[1]} draws"
+        blocks = "" if self.block_length is None else f" of blocks of {self.block_length} rows"
+        return f"{'; '.join(words)}, {self.level:.0%} intervals from {self.same.shape[1]} draws{blocks}"
 
     def _repr_html_(self):
         return f"<p>{self!r}</p>" + self.table().to_html(float_format="{:.4g}".format)
 
+# %% ../nbs/03c_uncertainty.ipynb #94268ee3
+def _rows_drawn(
+    samples: int,
+    rng: np.random.Generator,
+    length: int | None,  # consecutive rows drawn together, the first following the last; None: each for itself
+) -> np.ndarray:         # (samples,) row numbers
+    "One resample."
+    if length is None:
+        return rng.integers(samples, size=samples)
+    starts = rng.integers(samples, size=-(-samples // length))
+    return ((starts[:, None] + np.arange(length)) % samples).ravel()[:samples]
 
+
+def _redrawn(asked: _Question) -> Callable:  # from the number of a draw to its correlations
+    "What makes the correlations of rows that were drawn with replacement."
+    t, ties, samples = asked.t, asked.ties, len(asked.t)
+    resampled = _Resampled(t, asked.names) if ties == "average" else None
+
+    def draw_matrix(draw):
+        rows = _rows_drawn(samples, np.random.default_rng([asked.seed, draw]), asked.block_length)
+        if resampled is None:
+            return copula_matrices(check_samples(t[torch.as_tensor(rows).to(t.device)]), (ties,), draw)[0]
+        return resampled.correlation(torch.as_tensor(np.bincount(rows, minlength=samples)).to(t.device))
+
+    return draw_matrix
+
+
+def _tell_displaced(displacement: Tensor, deviation: Tensor, draws: int) -> None:
+    "Warns the caller's caller where the draws lie elsewhere than they should."
+    for name, moved, spread in zip(_NAMES, displacement.tolist(), deviation.tolist(), strict=True):
+        if abs(moved) > (0.5 + 2 / draws**0.5) * spread > 1e-9:  # the second part is the noise of so many draws
+            warnings.warn(f"the resampled {name} lie {abs(moved):.2g} bits from where they should, {spread:.2g} being their "
+                          "standard deviation: do not trust the interval; samples are too few for the variables, some "
+                          "variables nearly determine others, or equal values are not ranked alike", stacklevel=3)
+
+# %% ../nbs/03c_uncertainty.ipynb #94268ee4
 def bootstrap_extremes(
-    x: Array,                       # (samples, variables) real numbers, finite, no constant column; rows independent
+    x: Array,                       # (samples, variables) real numbers, finite, no constant column
     *,
     level: float = 0.95,            # what share of intervals should hold the true value
     draws: int = 1000,              # resamples of the rows
@@ -279,48 +444,37 @@ def bootstrap_extremes(
     max_size: int | None = None,    # most variables, blocks or bins in a multiplet; None: all of them
     ties: str = "average",          # rule for equal values: "average", "ordinal", "numpy" or "random"
     bias_correction: bool = True,   # subtract the expected error of the entropies
+    block_length: int | None = None,  # consecutive rows drawn together, for rows in an order; None: independent rows
     seed: int = 0,                  # of the draws
     progress: bool = False,         # show a bar
 ) -> BootstrapExtremes:             # observed min and max Ω with intervals
     """Min and max Ω of the data with the intervals that resampled rows give.
 
     Raises `ValueError` for a level outside (0, 1), for columns without a correlation (named), for samples too few to be
-    resampled, for bins beside blocks, and for more than 24 units or 16 bins; warns where the bootstrap fails. Source:
-    Efron (1979).
+    resampled, for bins beside blocks, and for more than 24 units or 16 bins. Warns where the bootstrap fails, and as
+    `null_extremes` does. Source: Efron (1979); Politis and Romano (1992) for blocks of rows.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level={level!r} is not possible: give a number between 0 and 1, such as 0.95")
-    t, search = _searcher(x, draws, bins, blocks, min_size=min_size, max_size=max_size)
-    samples, variables = t.shape
+    level = real_number("level", level, "a number between 0 and 1, such as 0.95", lambda number: 0 < number < 1)
+    asked = _question(x, bins, blocks, max_size, min_size, block_length, draws=draws, ties=ties, seed=seed,
+                      progress=progress, bias_correction=bias_correction)
+    samples = len(asked.t)
     distinct = round(samples * (1 - np.exp(-1)))
-    if distinct <= variables:
-        raise ValueError(f"{samples} samples of {variables} variables: a resample holds about {distinct} different rows, "
-                         "which must be more than the variables; give more samples, or fewer variables")
-    corr = copula_correlation(t, ties, seed)
-    plain, corrected = (search(corr, n_samples=n) for n in (None, samples))
+    if distinct <= asked.largest:
+        raise ValueError(f"{samples} samples of {asked.largest} variables: a resample holds about {distinct} different "
+                         "rows, which must be more than the variables; give more samples, or fewer variables")
+    corr = _correlations(asked)
+    plain, corrected = (asked.search(corr, n_samples=n) for n in (None, samples))
+    _warn(asked, rows=asked.block_length is None)
     found = corrected if bias_correction else plain
     places = _extreme_places(found)
-    bias = (plain.omega - corrected.omega)[places]
-    resampled = _Resampled(t) if ties == "average" else None
-
-    def draw_matrix(draw):
-        rows = np.random.default_rng([seed, draw]).integers(samples, size=samples)
-        if resampled is None:
-            return copula_correlation(t[torch.as_tensor(rows).to(t.device)], ties, draw)
-        return resampled.correlation(torch.as_tensor(np.bincount(rows, minlength=samples)).to(t.device))
-
-    search = partial(search, n_samples=samples if bias_correction else None)
+    search = partial(asked.search, n_samples=samples if bias_correction else None)
     batches = [(omega[:, places].T, _extreme_values(omega)) for omega in
-               _search_draws(draw_matrix, search, draws, corr, found.n_units, progress)]
+               _search_draws(_redrawn(asked), search, asked.draws, corr, found.n_units, progress)]
     same, anew = (torch.cat(parts, 1) for parts in zip(*batches, strict=True))
     observed = found.omega[places]
-    displacement = same.mean(1) - observed - bias
-    deviation = same.std(1, correction=0)
-    for name, moved, spread in zip(_NAMES, displacement.tolist(), deviation.tolist(), strict=True):
-        if abs(moved) > (0.5 + 2 / draws**0.5) * spread > 1e-9:  # the second part is the noise of so many draws
-            warnings.warn(f"the resampled {name} lie {abs(moved):.2g} bits from where they should, {spread:.2g} being their "
-                          "standard deviation: do not trust the interval; samples are too few for the variables, some "
-                          "variables nearly determine others, or equal values are not ranked alike", stacklevel=2)
-    return BootstrapExtremes(level, tuple(map(found.members, places)),
-                             *(part.cpu().numpy() for part in (observed, same, anew)),
-                             (same == anew).double().mean(1).cpu().numpy(), displacement.cpu().numpy())
+    displacement = same.mean(1) - observed - (plain.omega - corrected.omega)[places]
+    _tell_displaced(displacement, same.std(1, correction=0), asked.draws)
+    members = tuple(map(found.members, places))
+    return BootstrapExtremes(level, members, *(part.cpu().numpy() for part in (observed, same, anew)),
+                             (same == anew).double().mean(1).cpu().numpy(), displacement.cpu().numpy(),
+                             asked.names_of(members), asked.block_length)

@@ -1,6 +1,7 @@
 """What equal values do where the truth is 0, and the audit of a layer."""
 
 import re
+import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import ndtri
+from torch import corrcoef, ones_like, tensor
 
 from grok_synergy.audit import (
     _PLAIN,
@@ -180,13 +182,16 @@ def test_same_seed_same_audit():
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"features": np.zeros(5)}, r"features of shape \(5,\) .* give \(samples, neurons\)"),
-    ({"features": np.ones((100, 12), complex)}, "give .samples, neurons., real numbers"),
+    ({"features": np.ones((100, 12), complex)}, "complex numbers .* give real numbers"),
     ({"features": np.full((100, 12), np.nan)}, "0 of 12 neurons are finite"),
     ({"features": np.random.default_rng(0).normal(size=(100, 9))}, "9 neurons were given: ten bins need 10"),
     ({"features": np.random.default_rng(0).normal(size=(25, 12))}, "give 26 samples or more"),
     ({"pre": np.random.default_rng(0).normal(size=(100, 13))}, r"pre-activations of shape \(100, 13\) .* \(100, 12\)"),
     ({"draws": 0}, "draws=0 is not possible"), ({"draws": 2.5}, "draws=2.5 is not possible"),
     ({"estimators": {"numpy": np.corrcoef}}, "estimators named numpy are there already"),
+    ({"estimators": {"mine": 5}}, "estimators hold 'mine': 5: give names, and functions"),
+    ({"estimators": {3: np.corrcoef}}, "estimators hold 3"), ({"seed": -1}, "seed=-1 is not possible"),
+    ({"seed": None}, "seed=None is not possible"), ({"progress": "yes"}, "progress='yes' is unknown"),
 ])
 def test_refuses_what_it_cannot_measure(change, message, monkeypatch):
     monkeypatch.setattr("grok_synergy.audit.bin_multiplets", None)  # nothing is measured before all is checked
@@ -250,3 +255,100 @@ def test_estimators_that_make_no_correlations_are_named():
     x[0] = np.nan
     with pytest.raises(ValueError, match="0 of 12 neurons are finite .* 1 of 400 samples hold NaN"):
         audit(x)
+
+
+def quick(x, **options):
+    return audit(x, draws=1, **options)
+
+
+KINDS = {"float32": lambda x: x.astype(np.float32), "int64": lambda x: x.astype(np.int64),
+         "uint16": lambda x: x.astype(np.uint16),
+         "big-endian": lambda x: x.astype(">f8"), "objects": lambda x: x.astype(object), "frame": pd.DataFrame,
+         "nullable": lambda x: pd.DataFrame(x).astype("Int64"), "Fortran": np.asfortranarray,
+         "bfloat16": lambda x: tensor(x).bfloat16(),
+         "gradients": lambda x: tensor(x, requires_grad=True), "1e160": lambda x: x * 1e160}
+
+
+def whole_layer():
+    "Activations that are whole numbers up to 256, held by every type exactly."
+    return np.round(20 * layer(120, 12)[0].clip(max=12.8)).clip(max=256).astype(float)
+
+
+@pytest.fixture(scope="module")
+def of_floats():
+    return quick(whole_layer(), pre=whole_layer())
+
+
+@pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+def test_any_kind_of_numbers_has_the_audit_of_its_floats(make, of_floats):
+    x = make(whole_layer())
+    found = quick(x, pre=x)
+    assert found.verdicts == of_floats.verdicts
+    pd.testing.assert_frame_equal(found.table, of_floats.table)
+
+
+def test_whole_numbers_far_from_zero_are_not_rounded(of_floats):
+    found = quick(1_700_000_000_000 + whole_layer().astype(np.int64))
+    numbers = found.table.select_dtypes("number").columns
+    pd.testing.assert_frame_equal(found.table[numbers], of_floats.table[numbers][:len(found.table)], atol=1e-9)
+
+
+def told(x, **options):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        quick(x, **options)
+    assert all(one.filename == __file__ for one in caught)
+    return [str(one.message) for one in caught]
+
+
+def test_columns_that_cannot_be_used_are_told_of_by_name():
+    features, _ = layer(200, 12)
+    frame = pd.DataFrame(features, columns=[f"n{i}" for i in range(12)])
+    assert told(frame) == []  # dead neurons and copies are a matter of course
+    found = quick(frame)
+    assert found.names == ("n5", "n7") and "left out as degenerate (column 'n5' and 'n7')" in repr(found)
+    assert "(column" not in repr(quick(features))
+    masked = np.ma.array(features, mask=np.arange(2400).reshape(200, 12) == 14)
+    for x, column in ((frame.mask(frame == frame.n2.max()), "'n2'"), (masked, "2")):
+        words = told(x)
+        assert len(words) == 1 and words[0].startswith(f"column {column} holds NaN, infinite or masked values")
+
+
+def test_samples_of_lower_rank_are_told_of_once():
+    x = np.random.default_rng(0).normal(size=(200, 12))
+    words = told(x - x.mean(1, keepdims=True))
+    assert len(words) == 1 and "rank 11" in words[0]
+    assert ["rank 11" in one for one in told(x, pre=x - x.mean(1, keepdims=True))] == [True]
+    assert told(np.maximum(x, 0), pre=x) == []
+
+
+def test_on_off_columns_that_copy_each_other_are_told_of():
+    x = np.random.default_rng(0).normal(size=(400, 12))
+    x[:, :2] = (x[:, :1] > 0) ^ (np.random.default_rng(1).random((400, 2)) < 0.003)
+    words = told(x)
+    assert len(words) == 1 and "on/off columns 0 and 1 nearly agree" in words[0]
+
+
+def test_estimators_of_32_bits_are_taken_with_their_rounding():
+    x = np.maximum(np.random.default_rng(0).normal(size=(400, 4)) @ np.ones((4, 12)) / 2
+                   + np.random.default_rng(1).normal(size=(400, 12)), 0)
+
+    def uneven(samples):
+        corr = corrcoef(samples.T.float())
+        return corr + 1e-7 * ones_like(corr).triu(1)
+
+    found = quick(x, estimators={"single": uneven, "double": lambda samples: corrcoef(samples.T.double())})
+    single, double = (found.table[found.table.ranks == name] for name in ("single", "double"))
+    np.testing.assert_allclose(single.redundancy, double.redundancy, atol=1e-3)
+    copied = quick(np.column_stack([x, x[:, 0]]), estimators={"single": uneven})
+    assert copied.table[copied.table.ranks == "single"].dropped.tolist() == [1] * len(SEARCHES)
+    with pytest.raises(ValueError, match="estimator 'skew': the matrix is not symmetric"):
+        quick(x, estimators={"skew": lambda samples: np.triu(np.eye(samples.shape[1]) + 0.1)})
+
+
+@pytest.mark.parametrize("call", [
+    lambda: tie_artefact([0.5], n=2.5), lambda: tie_artefact([0.5], samples="many"), lambda: tie_artefact([0.5], seed=-1),
+    lambda: artefact_correlation(0.5, n=0)])
+def test_numbers_that_are_none_are_refused(call):
+    with pytest.raises(ValueError, match="is not possible: give a whole number"):
+        call()

@@ -1,7 +1,9 @@
 """Estimators for rectified features: against numerical integration, closed forms, other algorithms, and on bad input."""
 
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import ndtr, ndtri
 from scipy.stats import kendalltau, multivariate_normal, norm
 
-from grok_synergy.arrays import live_columns
+from grok_synergy.arrays import as_tensor, live_columns
 from grok_synergy.estimators import (
     _agreement_by_merging,
     _agreement_by_products,
@@ -26,6 +28,7 @@ from grok_synergy.estimators import (
     truncated_bridge,
     truncated_columns,
     truncated_correlation,
+    warn_of_on_off,
 )
 from grok_synergy.oinfo import dual_total_correlation, total_correlation
 
@@ -469,8 +472,9 @@ def test_atoms_and_emptiness_of_any_batch_are_named():
 def test_what_columns_are_usable_is_asked_of_samples(choose):
     with pytest.raises(ValueError, match="give .*samples, variables"):
         choose(np.arange(5.0))
-    with pytest.raises(ValueError, match="torch.bool have no ranks"):
-        choose(np.ones((5, 2), bool))
+    with pytest.raises(ValueError, match="complex numbers"):
+        choose(np.ones((5, 2), complex))
+    assert choose(np.column_stack([np.eye(5), np.ones(5)]) > 0).tolist() == [True] * 5 + [False]
 
 
 @pytest.mark.parametrize("corr, thresholds, message", [
@@ -484,12 +488,13 @@ def test_unfit_gaussians_are_refused(corr, thresholds, message):
 
 @pytest.mark.parametrize("arguments", [(1.1, 0, 0), (0, -0.1, 0), (0, 0, 1.0), (np.nan, 0, 0)])
 def test_bridge_outside_its_range_is_refused(arguments):
-    with pytest.raises(ValueError, match="shares from 0 to below 1"):
+    with pytest.raises(ValueError, match="a share from 0 to below 1|a correlation between -1 and 1"):
         truncated_bridge(*arguments)
 
 
 @pytest.mark.parametrize("corr, smallest, message", [
-    (np.ones((2, 3)), 0.1, "square"), ([[1, np.nan], [np.nan, 1]], 0.1, "finite"), ([[1, 0.1], [0.2, 1]], 0.1, "symmetric"),
+    (np.ones((2, 3)), 0.1, "give .*, n, n. correlations"),
+    ([[1, np.nan], [np.nan, 1]], 0.1, "finite"), ([[1, 0.1], [0.2, 1]], 0.1, "symmetric"),
     (np.eye(2), 0, "between 0 and 1"), (np.eye(2), 1, "between 0 and 1")])
 def test_matrices_that_cannot_be_repaired_are_refused(corr, smallest, message):
     with pytest.raises(ValueError, match=message):
@@ -500,3 +505,143 @@ def test_too_many_patterns_are_refused():
     with pytest.raises(ValueError, match="31 samples of 3 variables with 8 patterns.*at most 2 variables"):
         on_off_information(gaussian(TRIPLE, 31))
     on_off_information(gaussian(TRIPLE, 32))
+
+
+# What is given
+
+GIVEN = {"float32": lambda x: x.astype(np.float32), "big-endian": lambda x: x.astype(">f8"),
+         "int16": lambda x: x.astype(np.int16),
+         "int64 far from 0": lambda x: 2**40 + x.astype(np.int64), "uint32": lambda x: (x + 1000).astype(np.uint32),
+         "objects": lambda x: x.astype(object), "longdouble": lambda x: x.astype(np.longdouble),
+         "frame": lambda x: pd.DataFrame(x), "nullable": lambda x: pd.DataFrame(x).astype("Int64"),
+         "gradients": lambda x: torch.tensor(x, requires_grad=True), "Fortran": lambda x: np.asfortranarray(x),
+         "reversed": lambda x: x[::-1].copy()[::-1], "nothing masked": np.ma.masked_invalid,
+         "1e160": lambda x: x * 1e160, "1e-160": lambda x: x * 1e-160}
+
+
+@pytest.mark.parametrize("make", GIVEN.values(), ids=GIVEN)
+@pytest.mark.parametrize("estimate", [kendall_tau, truncated_correlation, truncated_columns])
+def test_any_kind_of_numbers_has_the_answer_of_its_floats(estimate, make):
+    x = np.round(6000 * np.maximum(gaussian(TRIPLE, 400), 0))
+    np.testing.assert_array_equal(np.asarray(estimate(make(x))), estimate(x))
+
+
+def test_on_off_patterns_may_be_booleans_of_any_kind():
+    on = gaussian(TRIPLE, 200) > 0
+    expected = on_off_information(gaussian(TRIPLE, 200))
+    for same in (on, torch.tensor(on), pd.DataFrame(on), pd.DataFrame(on).astype("boolean"), on.astype(np.uint8)):
+        found = on_off_information(same)
+        assert float(found.tc) == float(expected.tc) and float(found.dtc) == float(expected.dtc)
+
+
+@pytest.mark.parametrize("estimate", [kendall_tau, truncated_correlation, on_off_information])
+def test_columns_are_named_in_what_is_refused(estimate):
+    x = pd.DataFrame(gaussian(TRIPLE, 100), columns=["acid", "sugar", "alcohol"])
+    with pytest.raises(ValueError, match="same value in every sample of column 'sugar'"):
+        estimate(x.assign(sugar=1))
+    with pytest.raises(ValueError, match="column 'alcohol'"):
+        estimate(x.assign(alcohol=x.alcohol.mask(x.alcohol > 1)))
+    with pytest.raises(ValueError, match="NaN or infinite values in column 0"):
+        estimate(np.ma.masked_greater(gaussian(TRIPLE, 100) * [1, 0.01, 0.01], 1))
+
+
+def test_frames_have_labelled_matrices():
+    x = pd.DataFrame(np.maximum(gaussian(TRIPLE, 300), 0), columns=["acid", "sugar", "alcohol"])
+    for matrix in (kendall_tau(x), truncated_correlation(x), nearest_correlation(truncated_correlation(x), 0.3).corr):
+        assert matrix.columns.tolist() == matrix.index.tolist() == ["acid", "sugar", "alcohol"]
+    with pytest.raises(ValueError, match="column 'sugar' repeats"):
+        truncated_correlation(x.assign(sugar=x.sugar.clip(upper=0.5)))
+    with pytest.raises(ValueError, match="zeros in column 'acid'"):
+        truncated_correlation(x.assign(acid=(x.acid - x.acid.nlargest(10).min()).clip(lower=0)))
+
+
+@pytest.mark.parametrize("samples", [2, 3, 5])
+def test_few_samples_have_finite_correlations(samples):
+    for seed in range(20):
+        x = np.random.default_rng(seed).normal(size=(samples, 3))
+        with warnings.catch_warnings(action="ignore"):
+            found = truncated_correlation(x)
+        assert np.isfinite(found).all() and (abs(found) <= 1).all() and (abs(kendall_tau(x)) <= 1).all()
+
+
+def test_samples_of_lower_rank_are_told_of():
+    x = gaussian(TRIPLE, 300)
+    with pytest.warns(UserWarning, match="rank 2") as told:
+        truncated_correlation(x - x.mean(1, keepdims=True))
+    assert len(told) == 1 and told[0].filename == __file__
+    with warnings.catch_warnings(action="error"):
+        truncated_correlation(x)
+
+
+# Where the projections end
+
+@pytest.mark.parametrize("smallest", [0.9999, 0.99, 0.9])
+@pytest.mark.parametrize("n", [2, 6, 12])
+def test_projections_end_with_the_eigenvalues_asked_for(n, smallest):
+    noise = np.triu(np.random.default_rng(0).uniform(-0.9, 0.9, (n, n)), 1)
+    with warnings.catch_warnings(action="ignore"):
+        found = nearest_correlation(np.eye(n) + noise + noise.T, smallest)
+    assert (np.diag(found.corr) == 1).all() and np.linalg.eigvalsh(found.corr)[0] > smallest * (1 - 2e-6)
+
+
+def test_projections_that_do_not_arrive_are_told_of():
+    noise = np.triu(np.random.default_rng(0).uniform(-0.9, 0.9, (6, 6)), 1)
+    with pytest.warns(UserWarning, match="2000 projections did not reach the nearest.*lower `smallest`") as told:
+        nearest_correlation(np.eye(6) + noise + noise.T, 0.9999)
+    assert len(told) == 1 and told[0].filename == __file__
+
+
+@pytest.mark.parametrize("large", [3.0, 1e4, 1e8])
+def test_entries_beyond_one_come_back_as_correlations(large):
+    with warnings.catch_warnings(action="ignore"):
+        found = nearest_correlation([[1, large, 0], [large, 1, 0], [0, 0, 1]], 0.01).corr
+    np.testing.assert_allclose(found, [[1, 0.99, 0], [0.99, 1, 0], [0, 0, 1]], atol=1e-5)
+    with pytest.raises(ValueError, match="the matrix holds 1e.30"):
+        nearest_correlation([[1, 1e30], [1e30, 1]])
+
+
+def test_correlations_of_32_bits_are_repaired():
+    x = np.random.default_rng(0).normal(size=(50, 30)).astype(np.float32)
+    given = torch.corrcoef(torch.tensor(x @ np.eye(30, 60, dtype=np.float32) + 1e-3 * np.ones((50, 60), np.float32)).T[:30])
+    found = nearest_correlation(given, 0.05).corr
+    assert torch.linalg.eigvalsh(found)[0] > 0.05 * (1 - 1e-5) and (found.diagonal() == 1).all()
+    with pytest.raises(ValueError, match="NaN or infinite correlations in column 'b'"):
+        nearest_correlation(pd.DataFrame([[1, np.nan], [np.nan, np.nan]], columns=["a", "b"]))
+
+
+@pytest.mark.parametrize("call", [
+    lambda: truncated_bridge("half", 0, 0), lambda: truncated_bridge(0.5, None, 0), lambda: truncated_bridge(0.5, 0, True),
+    lambda: nearest_correlation(np.eye(2), "small"), lambda: nearest_correlation(np.eye(2), np.nan),
+    lambda: kendall_tau(gaussian(TRIPLE, 50), 2.5), lambda: truncated_correlation(gaussian(TRIPLE, 50), -1)])
+def test_numbers_that_are_none_are_refused(call):
+    with pytest.raises(ValueError, match="is not possible: give a"):
+        call()
+
+
+# On/off columns
+
+def on_off_cases(samples=4000):
+    rng = np.random.default_rng(0)
+    bit, one_of = rng.random((samples, 1)) < 0.5, rng.integers(9, size=(samples, 1))
+    rare = rng.random((samples, 1)) < 0.03
+    return {"copies": (bit ^ (rng.random((samples, 6)) < 0.001), "nearly agree"),
+            "opposites": (np.hstack([bit, ~bit]) ^ (rng.random((samples, 2)) < 0.001), "nearly agree"),
+            "rare copies": (rare ^ (rng.random((samples, 2)) < 0.001), "nearly agree"),
+            "exclusive": (one_of == np.arange(8), "never on together"),
+            "exclusive, off": (one_of != np.arange(8), "never off together"),
+            "loose copies": (bit ^ (rng.random((samples, 6)) < 0.1), None), "alone": (rng.random((samples, 6)) < 0.3, None),
+            "rare, alone": (rng.random((samples, 40)) < 0.01, None),
+            "a layer": (np.maximum(rng.normal(size=(samples, 20)) @ rng.normal(size=(20, 60)), 0), None),
+            "a layer that hardly fires": (np.maximum(rng.normal(size=(samples, 1)) - np.linspace(2, 4, 40), 0), None)}
+
+
+@pytest.mark.parametrize("name", on_off_cases(100))
+def test_on_off_columns_that_mid_ranks_overstate_are_told_of(name):
+    x, words = on_off_cases()[name]
+    t = as_tensor(np.column_stack([np.random.default_rng(1).normal(size=len(x)), x]))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        warn_of_on_off(t, tuple(f"c{i}" for i in range(t.shape[1])), 1)
+    assert len(told) == (words is not None)
+    if words:
+        assert words in str(told[0].message) and "'c1'" in str(told[0].message) and "'c0'" not in str(told[0].message)

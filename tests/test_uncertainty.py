@@ -4,6 +4,7 @@ import itertools
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from scipy.signal import lfilter
 from scipy.stats import binom
 
 from grok_synergy import uncertainty
+from grok_synergy.arrays import as_tensor
 from grok_synergy.entropy import copula_correlation
 from grok_synergy.oinfo import all_multiplets, o_information, union_multiplets
 from grok_synergy.uncertainty import bootstrap_extremes, null_extremes
@@ -53,15 +55,150 @@ def test_planted_extremes_are_significant(kind, options):
     assert (found.excess > 0.05).all() and found.draws.shape == (2, 99)
 
 
-def test_slow_series_are_significant_to_a_shuffle_only():
-    p = {kind: [] for kind in ("shuffle", "shift")}
-    for seed in range(40):
-        x = lfilter([1], [1, -0.95], noise(600, 5, seed), axis=0)
-        for kind in p:
-            p[kind].append(null_extremes(x, kind=kind, draws=39, seed=seed).p_values)
-    significant = {kind: (np.array(values) <= 0.05).sum(0) for kind, values in p.items()}
+def slow(samples=600, variables=5, seed=0, memory=0.95):
+    return lfilter([1], [1, -memory], noise(samples + 200, variables, seed), axis=0)[200:]
+
+
+@pytest.mark.filterwarnings("ignore:neighbouring rows")
+def test_slow_series_are_significant_to_a_shuffle_of_single_rows_only():
+    hows = {"shuffle": {}, "shift": {"kind": "shift"}, "blocks": {"block_length": 60}}
+    p = {name: np.array([null_extremes(slow(seed=seed), draws=39, seed=seed, **how).p_values for seed in range(40)])
+         for name, how in hows.items()}
+    significant = {name: (values <= 0.05).sum(0) for name, values in p.items()}
     assert (significant["shuffle"] > 30).all()
     assert (significant["shift"] <= binom.ppf(0.9995, 40, 0.05)).all()
+    assert (significant["blocks"] <= binom.ppf(0.9995, 40, 0.1)).all()
+
+
+def test_blocks_of_rows_stay_together_and_every_value_is_kept():
+    columns = np.arange(63.0).reshape(3, 21)
+    for draw in range(20):
+        moved = uncertainty._shuffle_blocks(columns, np.random.default_rng(draw), 5)
+        assert (np.sort(moved, 1) == columns).all()
+        steps = np.diff(moved, axis=1)
+        assert (((steps == 1) | (steps == -20)).sum(1) >= 16).all()  # 5 blocks, one of them short, have 4 seams
+    single, own = uncertainty._shuffle_blocks(columns, np.random.default_rng(0), 1), np.random.default_rng([0, 1])
+    assert (np.sort(single, 1) == columns).all() and (single != columns).any(1).all()
+    for length in (1, 4, 7, 10):
+        rows = uncertainty._rows_drawn(20, own, length)
+        assert rows.shape == (20,) and ((np.diff(rows) % 20 == 1).sum() >= 20 - -(-20 // length))
+    np.testing.assert_array_equal(uncertainty._rows_drawn(20, np.random.default_rng(3), None),
+                                  np.random.default_rng(3).integers(20, size=20))
+
+
+@pytest.mark.parametrize("ties", ["average", "ordinal"])
+def test_draws_of_blocks_are_searches_of_the_rows_drawn(ties):
+    x = slow(300)
+    found = bootstrap_extremes(x, draws=3, seed=2, ties=ties, block_length=20)
+    for draw in range(3):
+        rows = uncertainty._rows_drawn(300, np.random.default_rng([2, draw]), 20)
+        omega = all_multiplets(copula_correlation(x[rows], ties, draw), n_samples=300).omega
+        np.testing.assert_allclose(found.anew[:, draw], [omega.min(), omega.max()], atol=1e-11)
+    assert "3 draws of blocks of 20 rows" in repr(found)
+    assert "(shuffle of blocks of 20 rows)" in repr(null_extremes(x, draws=3, block_length="20"))
+
+
+@pytest.mark.filterwarnings("ignore:neighbouring rows")
+def test_interval_of_slow_rows_needs_blocks():
+    root, truth = np.linalg.cholesky(equicorrelated(4, 0.5)).T, o_information(equicorrelated(4, 0.5))
+    held = {None: 0, 50: 0}
+    for seed in range(40):
+        x = lfilter([1], [1, -0.9], noise(700, 4, seed) @ root, axis=0)[200:]
+        for length in held:
+            low, high = bootstrap_extremes(x, draws=60, seed=seed, min_size=4, block_length=length).same_interval[1]
+            held[length] += low <= truth <= high
+    assert held[None] < 30 and held[50] >= 33
+
+
+# Warnings
+
+def told(search, x, **options):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search(x, draws=5, **options)
+    assert all(one.filename == __file__ for one in caught)
+    return [str(one.message) for one in caught if "the resampled" not in str(one.message)]
+
+
+@pytest.mark.parametrize("search", [null_extremes, bootstrap_extremes])
+def test_rows_that_remember_are_told_of(search):
+    assert [one[:28] for one in told(search, slow())] == ["neighbouring rows correlate "]
+    assert not told(search, slow(), block_length=50)
+    assert not told(search, np.random.default_rng(0).permutation(slow()))
+    assert search is bootstrap_extremes or not told(search, slow(), kind="shift")
+    for ties in ("ordinal", "random"):  # zeros in consecutive ranks are no memory
+        assert not told(search, np.maximum(noise(800, 5) - 1, 0), ties=ties)
+
+
+@pytest.mark.parametrize("make", [lambda rng: rng.normal(size=(200, 4)), lambda rng: rng.standard_cauchy(size=(60, 3)),
+                                  lambda rng: rng.normal(size=(300, 8)) + 2 * rng.normal(size=(300, 1)),
+                                  lambda rng: np.maximum(rng.normal(size=(300, 6)) - 1, 0),
+                                  lambda rng: rng.random((100, 5)) < 0.5])
+def test_independent_rows_are_hardly_ever_called_neighbours(make):
+    deviations = [uncertainty._neighbours(as_tensor(make(np.random.default_rng(seed))))[1] for seed in range(300)]
+    assert np.mean(np.abs(deviations) > 4) < 0.01 and 0.7 < np.std(deviations) < 1.2
+
+
+@pytest.mark.parametrize("search", [null_extremes, bootstrap_extremes])
+def test_samples_that_say_less_than_they_seem_are_told_of(search):
+    x = noise(300, 6)
+    low_rank = told(search, x - x.mean(1, keepdims=True), min_size=2, max_size=3)
+    assert len(low_rank) == 1 and "rank 5" in low_rank[0]
+    few = told(search, noise(60, 36), bins=np.arange(36) // 6)
+    assert len(few) == 1 and "60 samples of up to 36 variables" in few[0]
+    copies = (x[:, :1] > 0) ^ (np.random.default_rng(1).random((300, 2)) < 0.003)
+    both = told(search, pd.DataFrame(np.column_stack([x, copies])).rename(columns=str))
+    assert len(both) == 1 and "on/off columns '6' and '7' nearly agree" in both[0]
+    assert not told(search, x) and not told(search, np.maximum(x, 0))
+
+
+def test_values_below_rounding_have_no_sign():
+    null = null_extremes(np.random.default_rng(1).normal(size=(5000, 3)), draws=19, min_size=3)
+    assert "-0.000" not in repr(null)
+    boot = bootstrap_extremes(np.random.default_rng(1).normal(size=(5000, 2)), draws=19)
+    assert "-0.000" not in repr(boot)
+
+
+# Names and kinds of numbers
+
+@pytest.mark.parametrize("search", [null_extremes, bootstrap_extremes])
+def test_columns_of_a_frame_keep_their_names(search):
+    names = ["acid", "sugar", "salt", "alcohol", "ph", "ash", "hue", "iron"]
+    x = pd.DataFrame(planted(), columns=names)
+    for groups in ({}, {"bins": BINS}, {"blocks": [names[b] for b in BINS]}):
+        found, plain = (search(given, draws=5, **groups) for given in (x, x.to_numpy()))
+        assert found.members == plain.members and plain.names is None and "names" not in plain.table()
+        units = [np.arange(8)] * 8 if not groups else None
+        for members, columns in zip(found.members, found.names, strict=True):
+            own = members if units else np.flatnonzero(np.isin(np.unique(list(groups.values())[0], return_inverse=True)[1],
+                                                               members))
+            assert columns == tuple(names[i] for i in own)
+        assert found.table().names.tolist() == list(found.names)
+    with pytest.raises(ValueError, match="same value in every sample of column 'ph'"):
+        search(x.assign(ph=1.0))
+    with pytest.raises(ValueError, match="NaN or infinite values in column 'salt'"):
+        search(x.assign(salt=x.salt.mask(x.salt > 2)))
+    with pytest.raises(ValueError, match="in column 0, 1, 2"):
+        search(np.ma.masked_greater(x.to_numpy(), 1.5))
+    with pytest.raises(ValueError, match="singular: column 'copy' follows"):
+        search(x.assign(copy=x.acid), draws=5)
+
+
+@pytest.mark.parametrize("make", [
+    lambda x: x.astype(np.float32), lambda x: x.astype(">f8"), lambda x: x.astype(np.int16), lambda x: 2**40 + x.astype(int),
+    lambda x: (x + 1000).astype(np.uint32), lambda x: x.astype(object), lambda x: pd.DataFrame(x).astype("Int64"),
+    lambda x: torch.tensor(x, requires_grad=True), lambda x: np.asfortranarray(x), lambda x: x * 1e160,
+    lambda x: x * 1e-160])
+@pytest.mark.parametrize("search", [null_extremes, bootstrap_extremes])
+def test_any_kind_of_numbers_has_the_answer_of_its_floats(search, make):
+    x = np.round(20 * planted())
+    assert search(make(x), draws=5).table().equals(search(x, draws=5).table())
+
+
+@pytest.mark.parametrize("search", [null_extremes, bootstrap_extremes])
+def test_small_groups_of_many_variables_can_be_asked_for(search):
+    x = noise(12, 15)
+    assert told(search, x, max_size=2) == []
 
 
 @pytest.mark.parametrize("kind", ["shuffle", "shift"])
@@ -250,8 +387,14 @@ def test_results_show_themselves(capsys):
 
 BAD = [({"draws": 0}, "draws=0 is not possible"), ({"draws": "many"}, "draws=.many. is not possible"),
        ({"bins": BINS, "blocks": BINS}, "bins and blocks were both given"),
-       ({"ties": "first"}, "ties='first' is not a rule"), ({"max_size": 9}, "max_size=9 with 8 variables"),
-       ({"bins": BINS[:7]}, "one whole number for each variable")]
+       ({"ties": "first"}, "ties='first' is unknown: choose one of"), ({"max_size": 9}, "max_size=9 with 8 variables"),
+       ({"bins": BINS[:7]}, "bins of shape .7,. were given for 8 variables"),
+       ({"blocks": [0, 1, np.nan, 2, 3, 4, 5, 6]}, "blocks hold NaN"), ({"seed": -1}, "seed=-1 is not possible"),
+       ({"seed": None}, "seed=None is not possible"), ({"seed": 0.5}, "seed=0.5 is not possible"),
+       ({"draws": 2.5}, "draws=2.5 is not possible"), ({"max_size": "all"}, "max_size='all' is not possible"),
+       ({"bias_correction": "no"}, "bias_correction='no' is unknown"), ({"progress": None}, "progress=None is unknown"),
+       ({"block_length": 0}, "block_length=0 is not possible"),
+       ({"block_length": 201}, "block_length=201 is not possible: give a whole number, from 1 to 200")]
 
 
 @pytest.mark.parametrize("options, message", BAD)
@@ -263,7 +406,7 @@ def test_impossible_questions_are_refused(search, options, message, monkeypatch)
 
 
 @pytest.mark.parametrize("x, message", [
-    (np.stack([planted()] * 2), "one set at a time"), (noise(8, 8), "more samples than variables"),
+    (np.stack([planted()] * 2), "one set at a time"), (noise(8, 8), "which must be more than|singular|more samples"),
     (np.column_stack([planted(), np.ones(400)]), "the same value in every sample of column 8"),
     (np.column_stack([planted(), planted()[:, 2]]), "column 8 follows from"), (noise(100, 25), "25 units have"),
     (np.where(planted() > 3, np.nan, planted()), "NaN or infinite")])
@@ -278,13 +421,16 @@ def test_choices_of_one_question_are_checked(monkeypatch):
     monkeypatch.setattr(uncertainty, "_search_draws", None)
     with pytest.raises(ValueError, match="kind='rotate' is unknown: choose one of 'shuffle', 'shift'"):
         null_extremes(planted(), kind="rotate")
-    for level in (0, 1, 95, -0.5, float("nan")):
+    with pytest.raises(ValueError, match="a shift keeps all rows together"):
+        null_extremes(planted(), kind="shift", block_length=10)
+    for level in (0, 1, 95, -0.5, float("nan"), None, "high"):
         with pytest.raises(ValueError, match="level=.* is not possible"):
             bootstrap_extremes(planted(), level=level)
     with pytest.raises(ValueError, match="12 samples of 8 variables: a resample holds about 8 different rows"):
         bootstrap_extremes(planted(12))
 
 
+@pytest.mark.filterwarnings("ignore:27 samples of up to")
 def test_singular_draws_are_an_error_not_a_number():
     lonely = np.column_stack([planted(), np.arange(400) == 7])  # not drawn in every third resample
     with pytest.raises(ValueError, match="among draws 0 to .* every row drawn has the same value in column 8"):
