@@ -32,8 +32,9 @@ from sklearn.cluster import AgglomerativeClustering
 from threadpoolctl import threadpool_limits
 
 from grok_synergy import oinfo
+from grok_synergy.arrays import live_columns
 from grok_synergy.binning import ward_bins
-from grok_synergy.entropy import TIES, copula_correlation, live_columns, usable_columns
+from grok_synergy.entropy import TIES, copula_correlation, usable_columns
 from grok_synergy.model import hidden_features
 from grok_synergy.phases import PRESETS, measure_features
 from grok_synergy.training import Experiment, Trainer

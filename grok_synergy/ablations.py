@@ -18,8 +18,8 @@ import xarray as xr
 from scipy.stats import CensoredData, ecdf
 from torch.nn.functional import pad
 
+from .arrays import Array
 from .data import ModularTask
-from .entropy import Array
 from .model import Weights, init_weights, weight_norm
 from .phases import segment
 from .training import Experiment, Trainer, one_thread_per_task, product

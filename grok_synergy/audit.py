@@ -27,8 +27,9 @@ from scipy.special import ndtri
 from torch import Tensor
 from tqdm import tqdm
 
+from .arrays import Array, as_tensor, live_columns, whole_number
 from .binning import bin_multiplets, group_neurons
-from .entropy import TIES, Array, as_tensor, check_whole, copula_correlation, independent_columns, live_columns
+from .entropy import TIES, copula_correlation, independent_columns
 from .figures import STYLE
 from .oinfo import all_multiplets
 
@@ -449,7 +450,7 @@ def audit(
     if taken := sources.keys() & (estimators or {}):
         raise ValueError(f"estimators named {', '.join(sorted(taken))} are there already: give other names")
     sources |= {name: (x, _sound(name, correlate)) for name, correlate in (estimators or {}).items()}
-    check_whole("draws", draws)
+    draws = whole_number("draws", draws)
     rng, samples = np.random.default_rng(seed), len(x)
     clean = x.nan_to_num(0.0, 0.0, 0.0)
     bins = {(search.bins, search.n_bins): group_neurons(clean, search.n_bins, search.bins.lower(), seed=seed)

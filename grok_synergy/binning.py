@@ -15,7 +15,7 @@ from scipy.spatial.distance import squareform
 from sklearn.cluster import KMeans, SpectralClustering
 from torch import Tensor
 
-from .entropy import Array, as_tensor, name_columns
+from .arrays import Array, as_tensor, name_columns
 from .oinfo import Multiplets, all_multiplets, union_multiplets
 
 # %% ../nbs/03a_binning.ipynb #a74ac919

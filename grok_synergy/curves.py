@@ -24,8 +24,9 @@ import torch
 import xarray as xr
 from matplotlib.figure import Figure
 
+from .arrays import Array, as_tensor, live_columns
 from .binning import ward_bins
-from .entropy import Array, as_tensor, copula_correlation, independent_columns, live_columns
+from .entropy import copula_correlation, independent_columns
 from .figures import PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY
 from .multiverse import Multiverse, stored_results, write_outcomes
 from .oinfo import union_multiplets

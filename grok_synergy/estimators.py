@@ -20,17 +20,8 @@ from numpy.polynomial.legendre import leggauss
 from scipy.special import digamma, ndtr, ndtri, owens_t, xlogy
 from scipy.stats import kendalltau, rankdata
 
-from grok_synergy.entropy import (
-    Array,
-    as_numpy,
-    as_tensor,
-    check_correlation,
-    check_samples,
-    check_whole,
-    like,
-    name_columns,
-    real_samples,
-)
+from .arrays import Array, as_numpy, as_tensor, check_samples, like, name_columns, real_samples, whole_number
+from .entropy import check_correlation
 
 # %% ../nbs/02a_estimators.ipynb #e0a10007
 @dataclass(frozen=True)
@@ -197,7 +188,7 @@ def kendall_tau(
     n, variables = t.shape[-2:]
     drawn, most = None, (n - 1) // 2
     if lags is not None:
-        check_whole("lags", lags)
+        lags = whole_number("lags", lags)
     if lags is not None and lags < most:
         rng = np.random.default_rng(0)
         drawn, t = rng.permutation(most)[:lags] + 1, t[..., rng.permutation(n), :]

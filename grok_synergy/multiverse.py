@@ -32,9 +32,10 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 from tqdm import tqdm
 
+from .arrays import live_columns
 from .binning import METHODS, PARTS, bin_means, bin_multiplets, group_neurons
 from .claims import REGISTER, Bounds, Claim, Evidence
-from .entropy import copula_correlation, independent_columns, live_columns
+from .entropy import copula_correlation, independent_columns
 from .estimators import nearest_correlation, truncated_columns, truncated_correlation
 from .figures import STYLE
 from .oinfo import all_multiplets, o_information

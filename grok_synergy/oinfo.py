@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .entropy import Array, as_numpy, as_tensor, check_correlation, check_whole, entropy_bias, like
+from .arrays import Array, as_numpy, group_labels, like, whole_number
+from .entropy import check_correlation, entropy_bias
 
 # %% ../nbs/03_oinfo.ipynb #5c75c0a8
 def _tc_dtc(corr: Array, n_samples: int | None) -> tuple[Tensor, Tensor]:
@@ -145,7 +146,7 @@ class Multiplets:
         omega = tc - dtc
         if omega.ndim != 1:
             raise ValueError(f"{omega.shape[:-1]} searches are held here: pick one, for example omega[0], to list it")
-        check_whole("rows", rows)
+        rows = whole_number("rows", rows)
         order = omega.argsort()
         chosen = np.unique(np.concatenate([order[:rows], order[max(len(order) - rows, 0):]]))
         chosen = chosen[omega[chosen].argsort()]
@@ -224,8 +225,7 @@ STORED = 27                        # log2 of the entropies kept at once: 1 GiB
 def _bounds(n_units: int, min_size: int, max_size: int | None, word: str) -> tuple[int, int]:
     "The smallest and largest number of units in a multiplet, checked."
     largest = n_units if max_size is None else max_size
-    check_whole("min_size", min_size)
-    check_whole("max_size", largest)
+    min_size, largest = whole_number("min_size", min_size), whole_number("max_size", largest)
     if n_units < 2 or not 1 <= min_size <= largest <= n_units:
         raise ValueError(f"min_size={min_size}, max_size={max_size} with {n_units} {word}: give 1 <= min_size <= "
                          f"max_size <= the number of {word}, of which there must be 2 or more")
@@ -234,12 +234,8 @@ def _bounds(n_units: int, min_size: int, max_size: int | None, word: str) -> tup
 
 def _group(labels: Array, n: int, word: str) -> tuple[Tensor, list[int]]:
     "Variables sorted by their group, and the size of each group, from one label for each variable."
-    labels = as_tensor(labels).cpu()
-    if labels.shape != (n,) or labels.is_floating_point():
-        raise ValueError(f"{word} of shape {tuple(labels.shape)} and type {labels.dtype} were given for {n} variables: "
-                         "give one whole number for each variable")
-    counts = torch.unique(labels, return_counts=True)[1]
-    return labels.argsort(stable=True), counts.tolist()
+    groups = torch.as_tensor(group_labels(word, labels, n))
+    return groups.argsort(stable=True), groups.bincount().tolist()
 
 
 def _sum_over_members(values: Sequence[float]) -> np.ndarray:
@@ -497,7 +493,7 @@ def extremes(
     if trees.units > 32:
         raise ValueError(f"{trees.units} units have 2**{trees.units} multiplets, too many to visit: group them into 32 "
                          "blocks or fewer, or search for single multiplets with `search_multiplet`")
-    check_whole("top", top)
+    top = whole_number("top", top)
     low_orders = np.bitwise_count(np.arange(2**trees.low))
     by_order = np.argsort(low_orders, kind="stable")
     lengths = np.bincount(low_orders, minlength=trees.low + 1).tolist()
@@ -679,7 +675,7 @@ def union_multiplets(
     by_size = sorted(range(k), key=lambda i: -counts[i])  # largest first
     position = torch.empty(k, dtype=torch.long)
     position[by_size] = torch.arange(k)
-    labels = torch.unique(as_tensor(bins).cpu(), return_inverse=True)[1]
+    labels = torch.as_tensor(group_labels("bins", bins, n))
     order = position[labels].argsort(stable=True).to(t.device)
     scale = t.diagonal(dim1=-2, dim2=-1).sqrt()
     scaled = t / scale.unsqueeze(-1) / scale.unsqueeze(-2)

@@ -13,7 +13,6 @@ import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 
 import joblib
 import numpy as np
@@ -25,16 +24,9 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 from tqdm import tqdm
 
+from .arrays import Array, as_tensor, check_samples, live_columns
 from .binning import PARTS, bin_multiplets, ward_bins
-from grok_synergy.entropy import (
-    TIES,
-    Array,
-    as_tensor,
-    check_samples,
-    copula_correlation,
-    independent_columns,
-    live_columns,
-)
+from .entropy import TIES, copula_matrices, independent_columns
 from .model import hidden_features
 from .training import Trajectory, load_dataset, one_thread_per_task, save_dataset
 
@@ -150,7 +142,7 @@ def _read(x: Tensor, several: Sequence[Measurement], bins: np.ndarray, degenerat
     if not live.any():
         return [_empty_reading(~live.numpy(), settings) for settings in several]
     rules = tuple(dict.fromkeys(settings.ties for settings in several))
-    correlations = dict(zip(rules, copula_correlation(x if live.all() else x[:, live], rules), strict=True))
+    correlations = dict(zip(rules, copula_matrices(x if live.all() else x[:, live], rules), strict=True))
     return [_read_correlations(x, live.clone(), correlations[settings.ties], settings, bins, degenerate)
             for settings in several]
 
@@ -167,7 +159,7 @@ def _read_correlations(x: Tensor, usable: Tensor, corr: Tensor, settings: Measur
     if len(present) < max(settings.min_size, 2):
         return _empty_reading(~kept, settings)
     found = bin_multiplets(x if kept.all() else x[:, usable], corr, bins[kept], settings.unit,
-                           partial(copula_correlation, ties=settings.ties), min_size=settings.min_size,
+                           lambda means: copula_matrices(means, (settings.ties,))[0], min_size=settings.min_size,
                            n_samples=len(x) if settings.bias_correction else None)
     lowest, highest = int(found.most_synergistic()), int(found.most_redundant())
     members = [kept & np.isin(bins, present[list(found.members(i))]) for i in (lowest, highest)]

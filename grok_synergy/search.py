@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .entropy import Array, check_correlation, check_whole
+from .arrays import Array, whole_number
+from .entropy import check_correlation
 from .oinfo import biases, dual_total_correlation, total_correlation
 
 # %% ../nbs/03b_search.ipynb #994984d6
@@ -209,12 +210,12 @@ def search_multiplet(
         raise ValueError(f"size={size!r} and max_size={max_size!r} were both given: give size for exactly so many "
                          "variables, or max_size for any number up to it")
     least, most = (3, n if max_size is None else max_size) if size is None else (size, size)
-    check_whole("size" if max_size is None else "max_size", most)
+    most = whole_number("size" if max_size is None else "max_size", most)
     if n < 3 or not 3 <= least <= most <= n:
         raise ValueError(f"size={size}, max_size={max_size} with {n} variables: give 3 or more, and no more than there are")
-    check_whole("restarts", restarts)
+    restarts = whole_number("restarts", restarts)
     if steps is not None:
-        check_whole("steps", steps, 0)
+        steps = whole_number("steps", steps, 0)
     scale = t.diagonal().rsqrt()
     t = t * scale.unsqueeze(1) * scale
     sizes, offset = torch.arange(n + 1), torch.zeros(n + 1, dtype=t.dtype)

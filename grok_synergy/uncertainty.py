@@ -19,7 +19,8 @@ from scipy.special import ndtri
 from torch import Tensor
 from tqdm import tqdm
 
-from .entropy import Array, as_tensor, check_samples, check_whole, copula_correlation, copula_normal
+from .arrays import Array, as_tensor, check_samples, whole_number
+from .entropy import copula_correlation, copula_normal
 from .oinfo import SUBTREE, Multiplets, all_multiplets, union_multiplets
 
 # %% ../nbs/03c_uncertainty.ipynb #f1c64ea1
@@ -34,7 +35,7 @@ def _searcher(
     t = as_tensor(x).detach()
     if t.ndim != 2:
         raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (samples, variables), one set at a time")
-    check_whole("draws", draws)
+    draws = whole_number("draws", draws)
     if bins is not None and blocks is not None:
         raise ValueError("bins and blocks were both given: give bins to leave out one variable at a time, or blocks to "
                          "leave out whole blocks")

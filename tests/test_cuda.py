@@ -10,6 +10,7 @@ from test_paper import TINY
 from test_uncertainty import BINS, planted
 
 from grok_synergy import audit, estimators, training
+from grok_synergy.arrays import live_columns
 from grok_synergy.binning import bin_means, group_neurons
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import (
@@ -19,7 +20,6 @@ from grok_synergy.entropy import (
     correlation,
     gaussian_entropy,
     independent_columns,
-    live_columns,
     usable_columns,
 )
 from grok_synergy.oinfo import all_multiplets, extremes, o_information, union_multiplets

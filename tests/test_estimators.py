@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import ndtr, ndtri
 from scipy.stats import kendalltau, multivariate_normal, norm
 
-from grok_synergy.entropy import live_columns
+from grok_synergy.arrays import live_columns
 from grok_synergy.estimators import (
     _agreement_by_merging,
     _agreement_by_products,
