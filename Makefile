@@ -12,7 +12,7 @@ $(INSTALLED): settings.ini setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 		"grok_synergy needs Python 3.11 or newer: name one with `make PYTHON=python3.11 ...`")'
 	@echo 'Installing into .venv: PyTorch (200 MB where it is a build for the CPU; a plain one on Linux brings CUDA'
-	@echo 'libraries, up to 5.9 GB), then some 90 packages (250 MB). A build for the CPU: make TORCH_INDEX=<its index,'
+	@echo 'libraries, up to 5.9 GB), then some 140 packages (200 MB). A build for the CPU: make TORCH_INDEX=<its index,'
 	@echo 'as pytorch.org/get-started names it>.'
 	@$(PYTHON) $(SAY) "environment" $(PYTHON) -m venv .venv
 	@$(PYTHON) $(SAY) "PyTorch" $(BIN)/pip $(INSTALL) $(FROM_INDEX) torch
