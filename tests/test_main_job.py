@@ -125,7 +125,7 @@ def test_another_task_and_network_with_numbers_as_text(first_run):
     (["-p", "wd", "-1"], "wd=-1 is not possible: give a number, 0 or more"),
     (["-y", "{wd: '-1e-3'}"], "wd='-1e-3' is not possible: give a number, 0 or more"),
     (["-p", "alpha", "0"], "alpha=0 is not possible: give a positive number"),
-    (["-p", "lr", "inf"], "lr='inf' is not possible: give a positive number"),
+    (["-p", "lr", "inf"], "lr=inf is not possible: give a positive number"),
     (["-p", "p", "9.5"], "p=9.5 is not possible: give a whole number, 2 or more"),
     (["-p", "op", "power"], "op='power' is unknown: choose one of 'add', 'subtract', 'multiply', 'divide'"),
     (["-p", "op", "divide", "-p", "p", "9"], "p=9 is not prime, and division needs a prime modulus"),
