@@ -16,6 +16,7 @@ import time
 
 SILENCE, BARS = 20, 10  # seconds: until a sign of life; between lines of a progress bar
 BAR = re.compile(r"\d%\|")
+FRAME = re.compile(r"(Executing|Ending) Cell \d+-+\s*$")  # what papermill puts around the output of a cell
 
 
 def clock(seconds):
@@ -55,6 +56,8 @@ class Stage:
             self.bar, self.after_bar = part.strip(), True
             if time.monotonic() - self.shown >= BARS:
                 self.flush()
+        elif FRAME.match(part):
+            pass
         elif part.strip() or not self.after_bar:  # the empty lines between bars are dropped
             self.flush()
             self.after_bar = False

@@ -46,6 +46,12 @@ def test_a_bar_shows_one_line_in_ten_seconds_and_its_last(say, stage, end):
     assert len(lines) <= 14 and "99%" in lines[-3] and lines[-2:] == ["next", ""]
 
 
+def test_papermill_frames_of_cells_are_left_out(stage):
+    stage, written = stage
+    stage.take("Executing Cell 9---------\n42\nEnding Cell 9------------\nExecuting Cell A\n")
+    assert "".join(written) == "42\nExecuting Cell A\n"
+
+
 def test_silence_is_broken_every_twenty_seconds(say, stage):
     stage, written = stage
     stage.take("..")
