@@ -153,4 +153,4 @@ def test_every_parameter_is_listed_with_its_meaning():
                  "steps: int (default 4000)", "p: int (default 97)", 'op: str (default "add")',
                  "train_fraction: float (default 0.4)", "width: int (default 250)", "lr: float (default 0.03)",
                  'preset: str (default "both")', 'out_dir: str (default "")'):
-        assert re.search(f"{re.escape(line)} +[a-z].{{5}}", listed), (line, listed)
+        assert re.search(rf"{re.escape(line)}\s+[a-z].{{5}}", listed), (line, listed)
