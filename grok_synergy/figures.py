@@ -59,14 +59,16 @@ def figure_name(
     experiment: Experiment,
     preset: str = "both",  # "published", "tie_safe" or "both"
 ) -> str:                  # without folder and suffix
-    "The name of a condition's files: weight decay and α, then what else differs from the paper's Figure 3."
+    "The name of a condition's files: weight decay, α, and what else differs from the paper's Figure 3."
     usual, task = Experiment(), experiment.task
-    every = {"wd{}": (experiment.wd, None), "alpha{}": (experiment.alpha, None), "p{}": (task.p, usual.task.p),
-             "{}": (task.op, usual.task.op), "train{}": (task.train_fraction, usual.task.train_fraction),
-             "width{}": (experiment.width, usual.width), "lr{}": (experiment.lr, usual.lr),
-             "{}seeds": (len(experiment.seeds), len(usual.seeds)), "{}steps": (experiment.steps, usual.steps)}
-    parts = [text.format(str(value).removesuffix(".0")) for text, (value, default) in every.items() if value != default]
-    return "-".join(parts + [preset] * (preset != "both"))
+    rest = [("p{}", task.p, usual.task.p), ("{}", task.op, usual.task.op),
+            ("train{}", task.train_fraction, usual.task.train_fraction),
+            ("width{}", experiment.width, usual.width), ("lr{}", experiment.lr, usual.lr),
+            ("{}seeds", len(experiment.seeds), len(usual.seeds)),
+            ("{}steps", experiment.steps, usual.steps), ("{}", preset, "both")]
+    parts = [("wd{}", experiment.wd), ("alpha{}", experiment.alpha)]
+    parts += [(text, value) for text, value, default in rest if value != default]
+    return "-".join(text.format(str(value).removesuffix(".0")) for text, value in parts)
 
 # %% ../nbs/05_figures.ipynb #ebb25ebd
 SYNERGY, REDUNDANCY, LOSS, TRAIN, TEST = "#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7"
