@@ -1,37 +1,64 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+INSTALL = install -c constraints.txt --progress-bar off
+FROM_INDEX = $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+SAY = .ci/say.py
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 $(INSTALLED): settings.ini setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 		"grok_synergy needs Python 3.11 or newer: name one with `make PYTHON=python3.11 ...`")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -c constraints.txt torch
-	$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
+	@echo 'Installing into .venv: PyTorch (200 MB where it is a build for the CPU; a plain one on Linux brings CUDA'
+	@echo 'libraries, up to 5.9 GB), then some 140 packages (200 MB). A build for the CPU: make TORCH_INDEX=<its index,'
+	@echo 'as pytorch.org/get-started names it>.'
+	@$(PYTHON) $(SAY) "environment" $(PYTHON) -m venv .venv
+	@$(PYTHON) $(SAY) "PyTorch" $(BIN)/pip $(INSTALL) $(FROM_INDEX) torch
+	@$(PYTHON) $(SAY) "other packages" $(BIN)/pip $(INSTALL) -q -e ".[dev]"
 	@touch $@
 
-figures: $(INSTALLED) ## train, measure and draw the paper's Figure 3 into figures/
+figures: $(INSTALLED) ## train, measure and draw the paper's Figure 3 into build/figures/; other conditions: ARGS="-p wd 0.1"
 	@mkdir -p build
-	$(BIN)/papermill --log-output nbs/05_figures.ipynb build/05_figures.ipynb -p wd 2.0
-	@echo "figures/wd2-alpha1.png, .svg and .nc; the notebook behind them: build/05_figures.ipynb"
+	@$(BIN)/python $(SAY) "figures" $(BIN)/papermill --log-output --no-progress-bar nbs/05_figures.ipynb build/05_figures.ipynb $(ARGS)
+	@echo "figure and measures: in build/figures/, if no other out_dir was given; the notebook: build/05_figures.ipynb"
 
 paper: $(INSTALLED) ## the whole paper: 20 seeds of every condition, sub-networks, figures 1 to 9, verdicts; an hour to an hour and a half on two cores, goes on when killed
 	@$(BIN)/python -c 'from grok_synergy.paper import main; main()'
 
 audit: $(INSTALLED) ## after `make paper`: every claim under 512 combinations of choices, null and uncertainty of every curve; goes on when killed
-	@$(BIN)/pip install -q -c constraints.txt -e ".[bench]"
+	@$(BIN)/python $(SAY) "packages to compare with" $(BIN)/pip $(INSTALL) -q -e ".[bench]"
 	@$(BIN)/python -c 'from grok_synergy.curves import main; main()'
 
 # One thread a process: the notebooks share the cores, and small tensors crawl when every process claims them all.
-test: export OMP_NUM_THREADS := 1
+test test-plain test-python: export OMP_NUM_THREADS := 1
 test: $(INSTALLED) ## check notebooks, library and package
-	@$(BIN)/python tests/check_notebooks.py
-	@$(BIN)/ruff check -q || { echo 'ruff: run `make prepare`, mend what remains in notebooks and tests'; exit 1; }
-	@$(BIN)/nbdev_test --n_workers 2 || { echo 'notebooks: run `make lab` and mend the cells shown above'; exit 1; }
-	@$(BIN)/pytest -q -n 2 --dist loadfile tests || { echo 'tests: mend what is shown above, then run `make test`'; exit 1; }
+	@$(BIN)/python $(SAY) "notebooks, library and README agree" \
+		$(BIN)/python tests/check_notebooks.py
+	@$(BIN)/python $(SAY) "ruff" $(BIN)/ruff check -q || { echo 'ruff: run `make prepare`, mend what remains in notebooks and tests'; exit 1; }
+	@$(BIN)/python $(SAY) "notebooks" $(BIN)/nbdev_test --n_workers 2 --do_print \
+		|| { echo 'notebooks: run `make lab` and mend the cells shown above'; exit 1; }
+	@$(BIN)/python $(SAY) "tests" $(BIN)/pytest -q -n 2 --dist loadfile tests \
+		|| { echo 'tests: mend what is shown above, then run `make test`'; exit 1; }
+
+# What NumPy, PyTorch, oneDNN, MKL and OpenBLAS would otherwise choose by the processor.
+test-plain: export NPY_DISABLE_CPU_FEATURES = $(shell $(BIN)/python -c \
+	'import numpy; print(*numpy.show_config(mode="dicts")["SIMD Extensions"]["found"])' 2>/dev/null)
+test-plain: export ATEN_CPU_CAPABILITY := default
+test-plain: export ONEDNN_MAX_CPU_ISA := SSE41
+test-plain: export MKL_ENABLE_INSTRUCTIONS := SSE4_2
+ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
+test-plain: export OPENBLAS_CORETYPE := Nehalem
+endif
+test-plain: test ## the same as on a processor without vector instructions; two threads: OMP_NUM_THREADS=2
+
+OTHER = build/$(notdir $(PYTHON))
+test-python: ## the library's tests under another interpreter, in an environment of its own: PYTHON=python3.13
+	@$(PYTHON) $(SAY) "environment in $(OTHER)" $(PYTHON) -m venv $(OTHER)
+	@$(PYTHON) $(SAY) "PyTorch" $(OTHER)/bin/pip $(INSTALL) $(FROM_INDEX) torch
+	@$(PYTHON) $(SAY) "other packages" $(OTHER)/bin/pip $(INSTALL) -q -e ".[dev]"
+	@$(PYTHON) $(SAY) "tests" $(OTHER)/bin/pytest -q -n 2 --dist loadfile tests --ignore tests/test_main_job.py
 
 prepare: $(INSTALLED) ## bring notebooks, library and README into agreement
 	@$(BIN)/ruff check -q --fix-only nbs tests setup.py
@@ -42,14 +69,15 @@ prepare: $(INSTALLED) ## bring notebooks, library and README into agreement
 readme: $(INSTALLED) ## write README.md from nbs/index.ipynb
 	@$(BIN)/python nbs/make_readme.py
 
-lab: $(INSTALLED) ## open the notebooks in JupyterLab
-	@$(BIN)/jupyter-lab --ServerApp.root_dir=$(CURDIR) --LabApp.default_url=/lab/tree/nbs/index.ipynb
+lab: $(INSTALLED) ## open the notebooks in JupyterLab; its options: ARGS="--no-browser --port 9999"
+	@$(BIN)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=$(CURDIR) \
+		--LabApp.default_url=/lab/tree/nbs/index.ipynb $(ARGS)
 
 bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
-	@$(BIN)/pip install -q -c constraints.txt -e ".[bench]"
+	@$(BIN)/python $(SAY) "packages to compare with" $(BIN)/pip $(INSTALL) -q -e ".[bench]"
 	@$(BIN)/python benchmarks/bench.py
 
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures paper audit test prepare readme lab bench clean
+.PHONY: help figures paper audit test test-plain test-python prepare readme lab bench clean

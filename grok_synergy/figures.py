@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['SYNERGY', 'REDUNDANCY', 'LOSS', 'TRAIN', 'TEST', 'PHASE_STYLE', 'PRESET_TITLES', 'STYLE', 'refuse_unknown',
-           'log_steps', 'draw_curve', 'draw_accuracy', 'draw_loss', 'draw_phases', 'draw_normalised', 'draw_bits',
-           'draw_size', 'draw_pareto', 'condition_figure', 'save_figure']
+           'made_folder', 'figure_name', 'log_steps', 'draw_curve', 'draw_accuracy', 'draw_loss', 'draw_phases',
+           'draw_normalised', 'draw_bits', 'draw_size', 'draw_pareto', 'condition_figure', 'save_figure',
+           'compare_curves']
 
 # %% ../nbs/05_figures.ipynb #ba549434
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,7 +25,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 
+from .arrays import as_path
 from .phases import PHASES, min_max, normalise, pareto_front, smooth_log_steps
+from .training import Experiment
 
 # %% ../nbs/05_figures.ipynb #37529406
 def refuse_unknown(
@@ -35,6 +39,36 @@ def refuse_unknown(
     given = {name for name in set(namespace) - set(before) if not name.startswith("_")}
     if unknown := sorted(given - set(parameters)):
         raise ValueError(f"{', '.join(unknown)}: no such parameter; there are {', '.join(parameters)}")
+
+# %% ../nbs/05_figures.ipynb #6d4df2eb
+def made_folder(
+    out_dir: str | Path,  # as given; empty for the default
+    default: Path,        # the folder that is taken then
+) -> Path:
+    "The folder to write to, which now exists. Raises `ValueError` for one that cannot be made or written to."
+    folder = default if out_dir == "" else as_path("out_dir", out_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise ValueError(f"out_dir={out_dir!r} cannot be written to ({error}): choose another folder") from None
+
+# %% ../nbs/05_figures.ipynb #a1a4bdf6
+def figure_name(
+    experiment: Experiment,
+    preset: str = "both",  # "published", "tie_safe" or "both"
+) -> str:                  # without folder and suffix
+    "The name of a condition's files: weight decay, α, and what else differs from the paper's Figure 3."
+    usual, task = Experiment(), experiment.task
+    rest = [("p{}", task.p, usual.task.p), ("{}", task.op, usual.task.op),
+            ("train{}", task.train_fraction, usual.task.train_fraction),
+            ("width{}", experiment.width, usual.width), ("lr{}", experiment.lr, usual.lr),
+            ("{}seeds", len(experiment.seeds), len(usual.seeds)),
+            ("{}steps", experiment.steps, usual.steps), ("{}", preset, "both")]
+    parts = [("wd{}", experiment.wd), ("alpha{}", experiment.alpha)]
+    parts += [(text, value) for text, value, default in rest if value != default]
+    return "-".join(text.format(str(value).removesuffix(".0")) for text, value in parts)
 
 # %% ../nbs/05_figures.ipynb #ebb25ebd
 SYNERGY, REDUNDANCY, LOSS, TRAIN, TEST = "#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7"
@@ -248,3 +282,21 @@ def save_figure(
         fig.savefig(files[0], dpi=240, metadata={"Software": None})
         fig.savefig(files[1], metadata={"Date": None})
     return files
+
+# %% ../nbs/05_figures.ipynb #6296ba13
+def compare_curves(
+    here: xr.Dataset,   # synergy and redundancy: (preset, seed, step), bits
+    there: xr.Dataset,  # the same of another run; what both have is compared
+    split: int = 100,   # the last step that is early; the first is 5, as in the figure
+) -> pd.DataFrame:      # a row for each preset and curve
+    "Largest and median difference (bits) between the curves of the same seeds in two runs, early and late."
+    names = ["synergy", "redundancy"]
+    apart = abs(here[names] - there[names]).to_array("curve")
+    parts = {"early": (apart.step >= 5) & (apart.step <= split), "late": apart.step > split}
+    table = {}
+    for part, steps in parts.items():
+        if steps.any():
+            some = apart.sel(step=steps)
+            table[f"{part}: largest"] = some.max(["seed", "step"]).to_series()
+            table[f"{part}: median"] = some.median(["seed", "step"]).to_series()
+    return pd.DataFrame(table).swaplevel().sort_index()

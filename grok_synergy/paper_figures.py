@@ -341,6 +341,9 @@ def figures_page(
              f"Lines are means over {seeds} seeds, bands one standard deviation to either side; steps are on a log axis. "
              "`make paper` trains, measures and draws everything. The commands below redraw from the [tables](tables) "
              "without training, once `make test` has installed the package.",
+             "On another processor the same seeds are other networks. Two pages measure what that changes: "
+             "[which features of the curves are stable](../nbs/05_figures.ipynb#on-another-processor), and [which "
+             "verdicts come out otherwise](claims.md#the-same-seeds-on-other-machines).",
              "Beside them: [every claim of the paper with its verdict](claims.md); [every kind of retrained sub-network "
              "with its times](subnetworks.md); what chance, other samples and the choice of a multiplet would make of the "
              "curves of Figures 2 to 5 ([published](curves-published.png), [tie-safe](curves-tie-safe.png)); and [where "

@@ -1,5 +1,9 @@
-"""Check that notebooks, library and README agree: make them anew in a copy, compare, and name what differs."""
+"""Check that notebooks, library and README agree: make them anew in a copy, compare, and name what differs.
 
+Metadata of notebooks does not count, apart from tags: JupyterLab writes its own as soon as one is opened.
+"""
+
+import json
 import shutil
 import subprocess
 import sys
@@ -17,18 +21,35 @@ STEPS = [
 ORPHAN = "no notebook exports this module: delete it"
 
 
+def content(path):
+    """The bytes of a file; of a notebook its cells, with tags alone of their metadata."""
+    if path.suffix != ".ipynb":
+        return path.read_bytes()
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [{**cell, "metadata": cell["metadata"].get("tags", [])} for cell in cells]
+
+
 def contents(folder, patterns):
-    """The bytes of each file in `folder` that matches, by its name."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for p in patterns for path in folder.glob(p)}
+    """The content of each file in `folder` that matches, by its name."""
+    return {path.relative_to(folder).as_posix(): content(path) for p in patterns for path in folder.glob(p)}
 
 
-def problems(copy):
-    """One line for each file that comes out differently when made in `copy`."""
+def copied(root, copy):
+    """Copies to `copy` what is needed to make everything anew."""
+    shutil.copytree(root / "nbs", copy / "nbs", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    (copy / "grok_synergy").mkdir()
+    for name in ["settings.ini", "grok_synergy/__init__.py"]:
+        shutil.copy(root / name, copy / name)
+
+
+def problems(copy, root=ROOT):
+    """One line for each file of `root` that comes out differently when made in `copy`."""
+    copied(root, copy)
     for command, patterns, message in STEPS:
         if subprocess.run([BIN / command[0], *command[1:]], cwd=copy).returncode:
             yield f"{command[-1]} stopped as shown above: mend the notebook, then run `make prepare`"
             return
-        here, made = contents(ROOT, patterns), contents(copy, patterns)
+        here, made = contents(root, patterns), contents(copy, patterns)
         for name in sorted(here.keys() | made.keys()):
             if name.endswith(".py") and name not in made:
                 yield f"{name}: {ORPHAN}"
@@ -38,9 +59,4 @@ def problems(copy):
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder)
-        shutil.copytree(ROOT / "nbs", copy / "nbs")
-        (copy / "grok_synergy").mkdir()
-        for name in ["settings.ini", "grok_synergy/__init__.py"]:
-            shutil.copy(ROOT / name, copy / name)
-        sys.exit("\n".join(problems(copy)) or 0)
+        sys.exit("\n".join(problems(Path(folder))) or 0)

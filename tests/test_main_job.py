@@ -1,5 +1,9 @@
 """The main job as it is used: papermill on 05_figures, at a small size, from several places."""
 
+import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +19,9 @@ NOTEBOOK = ROOT / "nbs" / "05_figures.ipynb"
 SMALL = ["-p", "seeds", "2", "-p", "steps", "40"]
 
 
-def papermill(*arguments, cwd):
-    return subprocess.run([PAPERMILL, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=500)
+def papermill(*arguments, cwd, environment=None):
+    return subprocess.run([PAPERMILL, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=500,
+                          env={**os.environ, **(environment or {})})
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def first_run(project):
 
 
 def test_writes_figure_and_measures(first_run):
-    stem = first_run / "figures" / "wd2-alpha1-2seeds-40steps"
+    stem = first_run / "build" / "figures" / "wd2-alpha1-2seeds-40steps"
     png = stem.with_name(stem.name + ".png").read_bytes()
     assert png.startswith(b"\x89PNG") and len(png) > 50_000
     assert ElementTree.parse(f"{stem}.svg").getroot().tag.endswith("svg")
@@ -60,12 +65,33 @@ def test_output_notebook_has_no_error_and_no_warning(first_run):
 ])
 def test_runs_elsewhere_and_reuses_what_is_stored(first_run, place, arguments):
     files = {path: path.stat().st_mtime_ns for path in (first_run / "trajectories").rglob("*.nc")}
-    before = (first_run / "figures" / "wd2-alpha1-2seeds-40steps.png").read_bytes()
+    png = first_run / "build" / "figures" / "wd2-alpha1-2seeds-40steps.png"
+    before = png.read_bytes()
     done = papermill(*arguments, *SMALL, cwd=first_run / place)
     assert done.returncode == 0, done.stderr[-3000:]
     assert files and files == {path: path.stat().st_mtime_ns for path in (first_run / "trajectories").rglob("*.nc")}
-    assert not (first_run / "nbs" / "figures").exists() and not (first_run / "nbs" / "trajectories").exists()
-    assert (first_run / "figures" / "wd2-alpha1-2seeds-40steps.png").read_bytes() == before
+    assert [path.name for path in (first_run / "nbs").iterdir()] == [NOTEBOOK.name]
+    assert png.read_bytes() == before
+
+
+@pytest.mark.parametrize("place, out_dir, expected", [
+    (".", "mine", "mine"),                       # from the project
+    ("../elsewhere", "mine", "../elsewhere/mine"),  # from another folder: relative to that one
+    ("../elsewhere", "", "../elsewhere/build/figures"),
+    ("../elsewhere", "~/mine", "../home/mine"),
+])
+def test_writes_where_the_help_says(first_run, place, out_dir, expected):
+    folder = first_run / place
+    (first_run / "../home").mkdir(exist_ok=True)
+    if not folder.exists():  # no project, with networks of its own
+        shutil.copytree(first_run / "trajectories", folder / "trajectories")
+    home = {"HOME": str((first_run / "../home").resolve()), "IPYTHONDIR": str(first_run.parent / "ipython")}
+    done = papermill(first_run / "nbs" / NOTEBOOK.name, first_run / "out3.ipynb", "-p", "out_dir", out_dir,
+                     "-p", "preset", "tie_safe", *SMALL, cwd=folder, environment=home)
+    assert done.returncode == 0, done.stderr[-3000:]
+    written = [path.suffix for path in (first_run / expected).iterdir() if "tie_safe" in path.name]
+    assert sorted(written) == [".nc", ".png", ".svg"]
+    assert not (first_run / "figures").exists()
 
 
 def test_one_preset_of_the_initialization_route_into_a_folder_of_choice(first_run):
@@ -78,25 +104,53 @@ def test_one_preset_of_the_initialization_route_into_a_folder_of_choice(first_ru
         assert '"keep_norm": true' in data.attrs["experiment"] and '"zero_last": true' in data.attrs["experiment"]
 
 
+def test_another_task_and_network_with_numbers_as_text(first_run):
+    given = {"wd": "1e-3", "p": "17", "op": "subtract", "train_fraction": "0.5", "width": "30", "lr": "1e-2",
+             "seeds": "1", "steps": "30", "preset": "published", "out_dir": "others"}
+    text = "{" + ", ".join(f"{name}: '{value}'" for name, value in given.items()) + "}"
+    done = papermill("nbs/05_figures.ipynb", "out4.ipynb", "-y", text, cwd=first_run)
+    assert done.returncode == 0, done.stderr[-3000:]
+    stem = "wd0.001-alpha1-p17-subtract-train0.5-width30-lr0.01-1seeds-30steps-published"
+    written = sorted(path.name for path in (first_run / "others").iterdir())
+    assert written == [f"{stem}.{end}" for end in ("nc", "png", "svg")]
+    with xr.open_dataset(first_run / "others" / f"{stem}.nc") as data:
+        settings = json.loads(data.attrs["experiment"])
+    assert settings["task"] | {"split_seed": 0} == {"p": 17, "op": "subtract", "train_fraction": 0.5, "split_seed": 0}
+    assert (settings["wd"], settings["width"], settings["lr"], settings["keep_norm"]) == (0.001, 30, 0.01, False)
+
+
 @pytest.mark.parametrize("arguments, message", [
-    (["-p", "weight_decay", "2.0"], "weight_decay: no such parameter; there are wd, alpha, seeds, steps, preset, out_dir"),
-    (["-p", "wd", "-1"], "wd=-1.0 is not possible: give 0 or more"),
-    (["-p", "alpha", "0"], "alpha=0.0 is not possible: give a positive number"),
+    (["-p", "weight_decay", "2.0"],
+     "no such parameter; there are wd, alpha, seeds, steps, p, op, train_fraction, width, lr, preset, out_dir"),
+    (["-p", "wd", "-1"], "wd=-1 is not possible: give a number, 0 or more"),
+    (["-y", "{wd: '-1e-3'}"], "wd='-1e-3' is not possible: give a number, 0 or more"),
+    (["-p", "alpha", "0"], "alpha=0 is not possible: give a positive number"),
+    (["-p", "lr", "inf"], "lr=inf is not possible: give a positive number"),
+    (["-p", "p", "9.5"], "p=9.5 is not possible: give a whole number, 2 or more"),
+    (["-p", "op", "power"], "op='power' is unknown: choose one of 'add', 'subtract', 'multiply', 'divide'"),
+    (["-p", "op", "divide", "-p", "p", "9"], "p=9 is not prime, and division needs a prime modulus"),
+    (["-p", "train_fraction", "40"], "train_fraction=40 is not possible: give a number between 0 and 1"),
+    (["-p", "width", "9"], "width=9 is not possible: give a whole number, 10 or more"),
+    (["-p", "p", "11"], "p=11, train_fraction=0.4 make 48 training pairs, too few to measure width=250 neurons"),
+    (["-p", "out_dir", "5"], "out_dir=5 is not a path: give a file or folder name"),
+    (["-p", "out_dir", "settings.ini/here"], "out_dir='settings.ini/here' cannot be written to"),
     (["-p", "seeds", "0"], "seeds=0 is not possible: give a whole number, 1 or more"),
     (["-p", "seeds", "True"], "seeds=True is not possible: give a whole number, 1 or more"),
     (["-p", "steps", "3"], "steps=3 is not possible: give a whole number, 20 or more"),
-    (["-p", "wd", "much"], "wd='much' is not possible: give a number, as in 2.0"),
-    (["-p", "preset", "publish"], "preset='publish' is unknown: choose published, tie_safe or both"),
+    (["-p", "wd", "much"], "wd='much' is not possible: give a number, 0 or more"),
+    (["-p", "preset", "publish"], "preset='publish' is unknown: choose one of 'published', 'tie_safe', 'both'"),
 ])
 def test_bad_parameters_are_refused_before_any_training(project, tmp_path, arguments, message):
     (tmp_path / "settings.ini").touch()
     done = papermill(project / "nbs" / NOTEBOOK.name, tmp_path / "out.ipynb", *arguments, cwd=tmp_path)
     assert done.returncode != 0 and message in done.stderr
-    assert not (tmp_path / "trajectories").exists() and not (tmp_path / "figures").exists()
+    assert not (tmp_path / "trajectories").exists() and not (tmp_path / "build").exists()
 
 
 def test_every_parameter_is_listed_with_its_meaning():
     listed = papermill("--help-notebook", NOTEBOOK, cwd=ROOT).stdout
     for line in ("wd: float (default 2.0)", "alpha: float (default 1.0)", "seeds: int (default 5)",
-                 "steps: int (default 4000)", 'preset: str (default "both")', 'out_dir: str (default "")'):
-        assert line in listed, listed
+                 "steps: int (default 4000)", "p: int (default 97)", 'op: str (default "add")',
+                 "train_fraction: float (default 0.4)", "width: int (default 250)", "lr: float (default 0.03)",
+                 'preset: str (default "both")', 'out_dir: str (default "")'):
+        assert re.search(rf"{re.escape(line)}\s+[a-z].{{5}}", listed), (line, listed)

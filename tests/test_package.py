@@ -43,17 +43,40 @@ def test_every_module_has_its_notebook():
     assert sorted(sum(exports, [])) == MODULES
 
 
-def test_wheel_needs_no_notebook_tools(tmp_path):
-    source, unpacked = tmp_path / "source", tmp_path / "unpacked"
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory):
+    """A source distribution of the project, and the wheel that is built from it."""
+    source, made = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("made")
     shutil.copytree(ROOT / "grok_synergy", source / "grok_synergy")
-    for name in ["setup.py", "settings.ini", "README.md", "LICENSE"]:
+    for name in ["setup.py", "settings.ini", "README.md", "LICENSE", "MANIFEST.in", "constraints.txt", "CITATION.cff"]:
         shutil.copy(ROOT / name, source)
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, source]
-    subprocess.run(build, check=True, capture_output=True)
-    [wheel] = tmp_path.glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(unpacked)
-    run = [sys.executable, "-I", "-c", IMPORT_WITHOUT_NOTEBOOKS, unpacked, *MODULES]
-    done = subprocess.run(run, capture_output=True, text=True)
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", made, source]
+    done = subprocess.run(build, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return made
+
+
+def imports_from(folder):
+    """The finished process that imported every module from `folder`, where no notebook tool can be found."""
+    run = [sys.executable, "-I", "-c", IMPORT_WITHOUT_NOTEBOOKS, folder, *MODULES]
+    return subprocess.run(run, capture_output=True, text=True)
+
+
+def test_wheel_needs_no_notebook_tools(distributions, tmp_path):
+    [wheel] = distributions.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    done = imports_from(tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_sdist_installs_and_its_modules_import(distributions, tmp_path):
+    [sdist] = distributions.glob("*.tar.gz")
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index",
+               "--target", tmp_path, sdist]
+    done = subprocess.run(install, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in tmp_path.glob("*.dist-info")] == ["grok_synergy-0.1.0.dist-info"]
+    done = imports_from(tmp_path)
     assert done.returncode == 0, done.stderr
 
 
