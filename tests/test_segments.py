@@ -10,7 +10,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grok_synergy.ablations import chosen_step
 from grok_synergy.phases import (
+    PHASES,
     _cheapest_cuts,
     _chord_costs,
     exponential_average,
@@ -238,3 +240,19 @@ def test_a_front_takes_tensors_and_whole_numbers():
     grown = torch.tensor([0.0, 1, 2, 1], requires_grad=True)
     assert pareto_front(grown, torch.tensor([2, 1, 0, 0.5])).tolist() == expected == [True, True, True, False]
     assert pareto_front([], []).tolist() == []
+
+
+# What is chosen by its phase
+
+def test_the_chosen_checkpoint_does_not_depend_on_the_order():
+    found = two(VALUES, STEPS)
+    metrics = xr.Dataset({"test_acc": ("step", np.linspace(0, 1, len(STEPS)))}, {"step": STEPS})
+    order = np.random.default_rng(1).permutation(len(STEPS))
+    for phase in PHASES:
+        assert chosen_step(found.isel(step=order), metrics.isel(step=order), phase) == chosen_step(found, metrics, phase)
+
+
+def test_a_phase_of_another_name_is_refused():
+    metrics = xr.Dataset({"test_acc": ("step", np.zeros(len(STEPS)))}, {"step": STEPS})
+    with pytest.raises(ValueError, match="phase='emergance' is unknown: choose one of 'feature learning', 'emergence'"):
+        chosen_step(two(VALUES, STEPS), metrics, "emergance")
