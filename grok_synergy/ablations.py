@@ -206,6 +206,9 @@ def chosen_step(
     intervals = segment(measures, first=first)
     synergy = measures.synergy.sortby("step")
     step = synergy.step
+    if "test_acc" not in metrics or not np.isin(step, metrics.step).all():
+        raise ValueError("metrics have no test_acc at some of the measured steps: give those of the "
+                         "same run, as in trajectory.metrics.sel(seed=0)")
     inside = xr.zeros_like(step, dtype=bool)
     for interval in intervals[intervals.phase == phase].itertuples():
         inside |= (step >= interval.start * (1 - 1e-9)) & (step <= interval.stop * (1 + 1e-9))

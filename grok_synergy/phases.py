@@ -291,17 +291,20 @@ def _ordered(
         raise ValueError(f"{type(values).__name__} without steps was given: give an "
                          "xarray.DataArray with a dimension 'step' and its coordinate, as in "
                          "measure(trajectory).synergy")
-    steps, index = values.step.values, values.indexes["step"]
+    index, curves = values.get_index("step"), values
+    steps = index.values
     if steps.dtype.kind not in "iuf" or not np.isfinite(steps).all() or not len(steps):
-        raise ValueError(f"steps [{_some(steps)}] of type {steps.dtype} were given: give one or "
-                         "more finite numbers")
-    if (twice := index.duplicated()).any():
-        raise ValueError(f"steps {_some(np.unique(steps[twice]))} occur more than once: keep one "
-                         "value of each, as in drop_duplicates('step')")
-    try:
-        curves = values.astype(float) if values.dtype.kind != "c" else None
-    except (TypeError, ValueError):
-        curves = None
+        raise ValueError(f"steps [{_some(steps)}] of type {values.step.dtype} were given: give one "
+                         "or more finite numbers")
+    if not index.is_unique:
+        twice = np.unique(steps[index.duplicated()])
+        raise ValueError(f"steps {_some(twice)} occur more than once: keep one value of each, as in "
+                         "drop_duplicates('step')")
+    if values.dtype != float:
+        try:
+            curves = values.astype(float) if values.dtype.kind != "c" else None
+        except (TypeError, ValueError):
+            curves = None
     if curves is None:
         raise ValueError(f"{values.name or 'values'} of type {values.dtype} were given: give real "
                          "numbers")
@@ -319,8 +322,8 @@ def _finite(
     curves: xr.DataArray,  # (..., step)
 ) -> xr.DataArray:         # the same
     "The curves. Raises `ValueError` for NaN and infinite values, naming a curve and its steps."
-    bad = ~np.isfinite(curves.transpose(..., "step").values)
-    if bad.any():
+    if not np.isfinite(curves.values).all():
+        bad = ~np.isfinite(curves.transpose(..., "step").values)
         others = np.argwhere(bad.any(-1))
         dims = [dim for dim in curves.dims if dim != "step"]
         place = " and ".join(f"{dim} {curves[dim].values[i]}"

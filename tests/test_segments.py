@@ -256,3 +256,10 @@ def test_a_phase_of_another_name_is_refused():
     metrics = xr.Dataset({"test_acc": ("step", np.zeros(len(STEPS)))}, {"step": STEPS})
     with pytest.raises(ValueError, match="phase='emergance' is unknown: choose one of 'feature learning', 'emergence'"):
         chosen_step(two(VALUES, STEPS), metrics, "emergance")
+
+
+@pytest.mark.parametrize("metrics", [xr.Dataset({"test_acc": ("step", np.zeros(4))}, {"step": STEPS[:4]}),
+                                     xr.Dataset({"train_acc": ("step", np.zeros(len(STEPS)))}, {"step": STEPS})])
+def test_metrics_of_another_run_are_refused(metrics):
+    with pytest.raises(ValueError, match="metrics have no test_acc at some of the measured steps: give those of the same run"):
+        chosen_step(two(VALUES, STEPS), metrics)
