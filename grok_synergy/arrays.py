@@ -4,12 +4,14 @@
 
 # %% auto #0
 __all__ = ['Array', 'as_tensor', 'column_names', 'as_numpy', 'like', 'given_precision', 'name_columns', 'real_samples',
-           'live_columns', 'check_samples', 'group_labels', 'whole_number', 'real_number', 'truth', 'choice', 'as_path']
+           'live_columns', 'check_samples', 'group_labels', 'whole_number', 'real_number', 'truth', 'choice', 'as_path',
+           'same_content']
 
 # %% ../nbs/00a_arrays.ipynb #f3a6c2c8
 import numbers
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -339,3 +341,26 @@ def as_path(
     if not isinstance(value, str | os.PathLike) or not os.fspath(value) or "\0" in str(os.fspath(value)):
         raise ValueError(f"{name}={value!r} is not a path: give a file or folder name")
     return Path(os.fsdecode(value)).expanduser()
+
+# %% ../nbs/00a_arrays.ipynb #b7c00002
+def same_content(
+    one,    # a result, or anything that one holds
+    other,  # to compare it with
+) -> bool:
+    "Whether two hold the same numbers, of the same shape, under the same names; NaN equals NaN."
+    if is_dataclass(one):
+        return type(one) is type(other) and all(
+            same_content(getattr(one, field.name), getattr(other, field.name)) for field in fields(one))
+    if isinstance(one, dict):
+        return isinstance(other, dict) and list(one) == list(other) and all(
+            same_content(one[key], other[key]) for key in one)
+    if isinstance(one, tuple | list):
+        return type(one) is type(other) and len(one) == len(other) and all(map(same_content, one, other))
+    for method in ("identical", "equals"):  # of xarray and of pandas
+        if hasattr(one, method):
+            return type(one) is type(other) and bool(getattr(one, method)(other))
+    if isinstance(one, Array | np.generic | float | int) and isinstance(other, Array | np.generic | float | int):
+        one, other = as_numpy(one), as_numpy(other)
+        both_nan = (one != one) & (other != other) if one.shape == other.shape else False
+        return bool(one.shape == other.shape and ((one == other) | both_nan).all())
+    return type(one) is type(other) and bool(one == other)

@@ -9,8 +9,8 @@ __all__ = ['OUTCOMES', 'FIRST', 'METRIC_CURVES', 'MEASURE_CURVES', 'ABLATION_COL
            'outcome', 'Bounds', 'median_interval', 'Evidence', 'drawn_evidence', 'Margin', 'duration', 'shorter',
            'largest_change', 'phase_window', 'phase_change', 'start_level', 'size_change', 'peak_height', 'loss_peak',
            'higher_peak', 'decoupling_lag', 'final_excursion', 'drop_and_rise', 'rise_after_drop', 'early_peak',
-           'best_accuracy', 'lower_synergy', 'lasting_drop', 'subnetwork_later', 'Claim', 'judge', 'as_decimal',
-           'claims_table', 'claims_summary']
+           'best_accuracy', 'lower_synergy', 'lasting_drop', 'subnetwork_later', 'Claim', 'judge', 'resting_on',
+           'as_decimal', 'claims_table', 'claims_summary']
 
 # %% ../nbs/06a_claims.ipynb #61d9878e
 from dataclasses import dataclass, field, replace
@@ -923,6 +923,27 @@ def judge(
         rows += [{"preset": preset, **(once or _verdict(claim, evidence, preset))} for preset in PRESETS]
     return pd.DataFrame(rows)
 
+# %% ../nbs/06a_claims.ipynb #6d0a0002
+def resting_on(
+    evidence: Evidence,
+    preset: str,       # whose choice of neurons
+    condition: str,    # of the retrained networks
+    seeds: list[int],  # whose retrained networks are in question
+) -> dict[int, bool]:  # by claim: whether its verdict may come out otherwise
+    "The claims that rest on retrained networks of some seeds, and whether they hang on them."
+    found = {}
+    for claim in REGISTER:
+        named = claim.statistic.keywords.get("conditions", ())
+        if claim.statistic.func is not subnetwork_later or condition not in named:
+            continue
+        values = claim.statistic(evidence, preset)
+        certain = ~values.low.index.isin(seeds)
+        ends = [Bounds(values.low.where(certain, end), values.high.where(certain, end))
+                for end in (-np.inf, np.inf)]
+        found[claim.number] = len({outcome(*median_interval(end, BOUND_LEVEL), claim.side,
+                                           claim.margin.value) for end in ends}) > 1
+    return found
+
 # %% ../nbs/06a_claims.ipynb #41b66957
 _PRESET_WORDS = {"published": "published", "tie_safe": "tie-safe"}
 _SECTIONS = {"4": "Section 4: evaluating grokking", "5.1": "Section 5.1: weight decay 0.1",
@@ -968,6 +989,7 @@ def _differences(verdicts: pd.DataFrame) -> str:
 
 def claims_table(
     verdicts: pd.DataFrame,  # of `judge`
+    note: str = "",          # what is still to be measured again
 ) -> str:                    # Markdown for a file beside the figures
     "The register with its verdicts, grouped by section, and a paragraph on what depends on the preset."
     claims = verdicts.id.nunique()
@@ -987,7 +1009,7 @@ def claims_table(
              "not grok* means: within [the steps](../nbs/06b_paper.ipynb) that were run. The peak of synergy at weight "
              "decay 0.1 is that until 98 % test accuracy, which is the late one (16). With ten seeds, and every one of "
              "them needed, a single network that is not there in time can make a claim on sub-networks inconclusive.",
-             _differences(verdicts)]
+             _differences(verdicts), *([note] if note else [])]
     for section, title in _SECTIONS.items():
         lines = ["| | Claim | Statistic | Claimed | Published | Tie-safe | Figure |", "|---|---|---|---|---|---|---|"]
         for sides in _sides(verdicts[verdicts.place.str.split("[, ]", regex=True).str[0] == section]):

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DIFFERENCES', 'TOGETHER', 'Difference', 'rows_of', 'landmarks', 'compared', 'measurement_rows', 'published_pairs',
-           'without_vector_instructions', 'order_rows', 'table_rows', 'network_rows', 'plain_rows', 'multiplet_rows',
-           'measure_differences', 'is_measurable', 'differences_page']
+           'without_vector_instructions', 'order_rows', 'table_rows', 'with_table_rows', 'network_rows', 'plain_rows',
+           'multiplet_rows', 'measure_differences', 'is_measurable', 'differences_page']
 
 # %% ../nbs/06d_differences.ipynb #dd000003
 from collections.abc import Iterator
@@ -254,6 +254,18 @@ def _bias_rows(ablations: pd.DataFrame) -> Iterator[dict]:
                 "biases", f"{variant} at {condition}, {preset}",
                 ("median steps", "", *(medians.loc[key, "median"] for key in pair)),
                 ("median of the best test accuracy", "%", *(100 * best.loc[key] for key in pair)))
+
+# %% ../nbs/06d_differences.ipynb #dd00001a
+def with_table_rows(
+    rows: pd.DataFrame,  # of `measure_differences`
+    found: Findings,     # the tables of the study
+    paper: Paper,
+) -> pd.DataFrame:       # the same, with what the tables say now
+    "The rows with those of the tables in place of the former ones."
+    new = pd.DataFrame(table_rows(found, paper))
+    parts = [new[new.key == key] if key in set(new.key) else rows[rows.key == key]
+             for key in rows.key.drop_duplicates()]
+    return pd.concat(parts, ignore_index=True)
 
 # %% ../nbs/06d_differences.ipynb #dd000021
 def network_rows(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FIGURES', 'SEEN', 'LABELS', 'ROUTES', 'LINES', 'VARIANTS', 'KINDS', 'AUDIT', 'PaperFigure', 'accuracy_figure',
            'last_step', 'measures_figure', 'draw_synergy', 'synergy_figure', 'draw_subnetworks', 'subnetwork_figure',
-           'subnetworks_page', 'figures_page', 'repetitions_page']
+           'subnetworks_page', 'other_choices', 'choices_note', 'losses_note', 'figures_page', 'repetitions_page']
 
 # %% ../nbs/06c_paper_figures.ipynb #97bca95c
 from collections.abc import Callable
@@ -19,8 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .ablations import time_to_generalise
-from .claims import as_decimal
+from .ablations import chosen_step, time_to_generalise
+from .claims import Evidence, as_decimal, resting_on
 from grok_synergy.figures import (
     LOSS,
     PRESET_TITLES,
@@ -51,7 +51,7 @@ SEEN = {      # by number: what is seen, beside the paper's description
     2: "Published (c): low synergy and high redundancy at first, redundancy traded for synergy while the network "
        "memorises, then a stretch in which both fall, and a second rise of synergy while test accuracy climbs, as the "
        "paper has it. But the test loss peaks only after that trade (claim 10), the fall is not one of all curves "
-       "together (11), and redundancy hardly rises with synergy, so that by the rule for phases 13 of 20 seeds have a "
+       "together (11), and redundancy hardly rises with synergy, so that by the rule for phases 12 of 20 seeds have a "
        "delayed emergence, and by the rule for claims none (13); nor does redundancy rise while synergy falls again "
        "(14). Tie-safe (d, f): synergy is as high at the start as at its late peak, and the early "
        "trade runs the other way. There is one broad peak of test loss, not a second small one.",
@@ -81,9 +81,9 @@ SEEN = {      # by number: what is seen, beside the paper's description
        "inverse is there before its synergistic sub-network; all are smaller, under the tie-safe preset a fifth to two "
        "fifths as large, and no control has their size. But size is not all: of the ten inverses of 43 to 65 neurons in"
        " the condition of (c), two come to 98 % within the steps (one is drawn), one learns next to nothing (not drawn), "
-       "and the others come to 49 to 97 %. At weight decay 0.1 six of ten seeds (published) and three (tie-safe) have "
-       "the phase of delayed emergence that the sub-network is to come from; the others give that of their highest "
-       "synergy before 98 %.",
+       "and the others come to 49 to 97 %. At weight decay 0.1 five of ten seeds (published) and three (tie-safe) have "
+       "the phase of delayed emergence that the sub-network is to come from; the others are to give that of their "
+       "highest synergy before 98 %.",
     7: "The synergistic sub-network generalises, later than the full network in these seeds; the paper has it within a "
        "similar period, which is undecided (claim 45). Tie-safe, random ones of its size are as fast; published, that is"
        " undecided. The mean of its inverses comes to 80 to 90 %.",
@@ -277,6 +277,7 @@ def _steps(value: float) -> str:
 
 def subnetworks_page(
     rows: pd.DataFrame,  # one a retrained network, as `Findings.ablations`
+    note: str = "",      # what is still to be trained again
 ) -> str:                # Markdown
     "Sizes, times to 98 % test accuracy and rises of every kind of retrained network."
     by = ("condition", "preset", "variant", "biases")
@@ -290,7 +291,7 @@ def subnetworks_page(
              " an end of the interval) get there within the steps. The interval takes networks as independent, so that it "
              "is too narrow for several draws of one seed. Rise: median time from 10 to 90 % test accuracy, of the "
              "networks that make it. A redundant multiplet of all neurons is the full network again, and no control. What "
-             "the paper says of these networks is judged in [the claims](claims.md), 35 to 49."]
+             "the paper says of these networks is judged in [the claims](claims.md), 35 to 49.", *([note] if note else [])]
     for (condition, preset), group in times.groupby(["condition", "preset"], sort=False):
         found = chosen.get_group((condition, preset)).drop_duplicates("seed")
         lines = ["| Network | Neurons (least to most) | Reach 98 % | Median steps | Mean steps | Rise (decades) | Best "
@@ -304,11 +305,60 @@ def subnetworks_page(
                          f"{row.networks} | {_steps(row.median)} ({_steps(row.median_low)} to {_steps(row.median_high)}) | "
                          f"{_steps(row.restricted_mean)} | {rise} | {100 * size.best:.1f} % |")
         place = (f"Multiplets of the {found.phase.iloc[0]} phase, which by the rule for phases "
-                 f"{found.phase_found.sum()} of {len(found)} seeds have"
+                 f"{found.phase_found.sum()} of {len(found)} seeds had when they were chosen"
                  + ("." if found.phase_found.all() else "; of the others, that of their highest synergy before 98 %."))
         title = f"{LABELS[condition].replace('weight', 'Weight')}, {PRESET_TITLES[preset].partition(' (')[0]}"
         parts += [f"## {title}", place, "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
+
+# %% ../nbs/06c_paper_figures.ipynb #6d0c0002
+def other_choices(
+    study: Findings,
+) -> pd.DataFrame:  # one row a choice: condition, preset, seed, phase, chosen_step, phase_found, step
+    "The seeds whose retrained multiplets come from another checkpoint than the tables choose now."
+    rows = study.ablations.drop_duplicates(["condition", "preset", "seed"])
+    rows = rows[["condition", "preset", "seed", "phase", "chosen_step", "phase_found"]]
+    now = [chosen_step(study.measures[row.preset][row.condition].sel(seed=row.seed),
+                       study.metrics[row.condition].sel(seed=row.seed), row.phase)
+           for row in rows.itertuples()]
+    steps, found = (np.array([one[i] for one in now], type_) for i, type_ in ((0, int), (1, bool)))
+    rows = rows.assign(step=steps)
+    return rows[(rows.chosen_step != steps) | (rows.phase_found != found)]
+
+# %% ../nbs/06c_paper_figures.ipynb #6d0c0004
+def choices_note(
+    study: Findings,
+) -> str:  # Markdown; empty where nothing waits
+    "Which sub-networks are to be trained again, and which verdicts hang on them."
+    other, total = other_choices(study), len(study.ablations.drop_duplicates(
+        ["condition", "preset", "seed"]))
+    if other.empty:
+        return ""
+    evidence, lines = Evidence(study.metrics, study.measures, study.ablations), []
+    for (condition, preset), rows in other.groupby(["condition", "preset"], sort=False):
+        hang = resting_on(evidence, preset, condition, rows.seed.tolist())
+        free, bound = ([str(number) for number, open_ in hang.items() if open_ == whether]
+                       for whether in (True, False))
+        seeds = "; ".join(f"seed {row.seed}, trained from step {row.chosen_step}, now step {row.step}"
+                          for row in rows.itertuples())
+        lines.append(f"- {LABELS[condition]}, {preset.replace('_', '-')} preset: {seeds}. Verdicts that "
+                     f"may come out otherwise: {', '.join(free) or 'none'}; that rest on it but cannot: "
+                     f"{', '.join(bound) or 'none'}.")
+    return (f"**To be trained again.** Today {len(other)} of {total} checkpoints would be chosen "
+            "otherwise: phases are now cut by an exact search, before by one that missed some cuts. The "
+            "numbers of their sub-networks stay until the next full run:\n\n" + "\n".join(lines))
+
+# %% ../nbs/06c_paper_figures.ipynb #6d0c0005
+def losses_note(
+    study: Findings,
+) -> str:  # Markdown; empty where nothing waits
+    "How many losses of the tables are exactly 0."
+    zeros = {LABELS[name]: int((table.train_loss == 0).sum() + (table.test_loss == 0).sum())
+             for name, table in study.metrics.items()}
+    counts = ", ".join(f"{count} at {label}" for label, count in zeros.items() if count)
+    return counts and (f"**To be measured again.** {sum(zeros.values())} losses in the tables are 0 "
+                       f"({counts}), and those below some 1e-6 are coarse: they were taken from "
+                       "32-bit logits. Panels (b) of Figures 2 to 4 draw losses as they are stored.")
 
 # %% ../nbs/06c_paper_figures.ipynb #8c8bbcb6
 AUDIT = {  # by name of the file
@@ -334,8 +384,9 @@ AUDIT = {  # by name of the file
 
 
 def figures_page(
-    seeds: int,  # how many are drawn
-) -> str:        # Markdown
+    seeds: int,     # how many are drawn
+    *notes: str,    # what waits for the next full run
+) -> str:           # Markdown
     "The figures with their captions and the command behind each."
     parts = ["# The paper's figures, remade",
              f"Lines are means over {seeds} seeds, bands one standard deviation to either side; steps are on a log axis. "
@@ -347,7 +398,7 @@ def figures_page(
              "Beside them: [every claim of the paper with its verdict](claims.md); [every kind of retrained sub-network "
              "with its times](subnetworks.md); what chance, other samples and the choice of a multiplet would make of the "
              "curves of Figures 2 to 5 ([published](curves-published.png), [tie-safe](curves-tie-safe.png)); and [where "
-             "this study differs from the paper and from the released code](differences.md)."]
+             "this study differs from the paper and from the released code](differences.md).", *notes]
     command = "mkdir -p build; .venv/bin/papermill nbs/06c_paper_figures.ipynb build/figures.ipynb -p figure"
     for number, one in sorted(FIGURES.items()):
         parts += [f"## Figure {number}", f"![Figure {number}](figure-{number}.png)",

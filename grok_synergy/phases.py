@@ -13,11 +13,12 @@ import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
+from numbers import Real
 
 import joblib
 import numpy as np
 import pandas as pd
-import ruptures
 import torch
 import xarray as xr
 from scipy.ndimage import gaussian_filter1d
@@ -26,6 +27,8 @@ from tqdm import tqdm
 
 from grok_synergy.arrays import (
     Array,
+    as_numpy,
+    as_tensor,
     check_samples,
     choice,
     column_names,
@@ -299,37 +302,125 @@ def _gather(readings: Sequence[Reading], steps: list[int]) -> xr.Dataset:
     return xr.Dataset({name: ("step", np.array(values), {"units": UNITS[name]})
                        for name, values in columns.items()} | members, {"step": steps})
 
+# %% ../nbs/04_phases.ipynb #4b1d0002
+def _ordered(
+    values: xr.DataArray,  # (..., step)
+) -> xr.DataArray:         # (..., step) in float64
+    "Curves in the order of their steps. Raises `ValueError` for no steps, or the same one twice."
+    curve = isinstance(values, xr.DataArray) and "step" in values.dims and "step" in values.coords
+    if not curve:
+        raise ValueError(f"{type(values).__name__} without steps was given: give an "
+                         "xarray.DataArray with a dimension 'step' and its coordinate, as in "
+                         "measure(trajectory).synergy")
+    index, curves = values.get_index("step"), values
+    steps = index.values
+    if steps.dtype.kind not in "iuf" or not np.isfinite(steps).all() or not len(steps):
+        raise ValueError(f"steps [{_some(steps)}] of type {values.step.dtype} were given: give one "
+                         "or more finite numbers")
+    if not index.is_unique:
+        twice = np.unique(steps[index.duplicated()])
+        raise ValueError(f"steps {_some(twice)} occur more than once: keep one value of each, as in "
+                         "drop_duplicates('step')")
+    if values.dtype != float:
+        try:
+            curves = values.astype(float) if values.dtype.kind != "c" else None
+        except (TypeError, ValueError):
+            curves = None
+    if curves is None:
+        raise ValueError(f"{values.name or 'values'} of type {values.dtype} were given: give real "
+                         "numbers")
+    return curves if index.is_monotonic_increasing else curves.sortby("step")
+
+
+def _some(values: Iterable, most: int = 5) -> str:
+    "Values in words, the first ones of many."
+    values = np.asarray(values).tolist()
+    more = f", … ({len(values)} in all)" if len(values) > most else ""
+    return ", ".join(map(str, values[:most])) + more
+
+# %% ../nbs/04_phases.ipynb #4b1d0003
+def _finite(
+    curves: xr.DataArray,  # (..., step)
+) -> xr.DataArray:         # the same
+    "The curves. Raises `ValueError` for NaN and infinite values, naming a curve and its steps."
+    if not np.isfinite(curves.values).all():
+        bad = ~np.isfinite(curves.transpose(..., "step").values)
+        others = np.argwhere(bad.any(-1))
+        dims = [dim for dim in curves.dims if dim != "step"]
+        place = " and ".join(f"{dim} {curves[dim].values[i]}"
+                             for dim, i in zip(dims, others[0], strict=True))
+        more = f", and in {len(others) - 1} more curves" if len(others) > 1 else ""
+        raise ValueError(f"{curves.name or 'values'}{place and f' of {place}'}: NaN or infinite "
+                         f"at steps {_some(curves.step.values[bad[tuple(others[0])]])}{more}: leave "
+                         "those curves or steps out (drop_sel), or fill NaN (interpolate_na)")
+    return curves
+
 # %% ../nbs/04_phases.ipynb #842f279f
 def min_max(
     values: xr.DataArray,  # (..., step)
-) -> xr.DataArray:         # 0 at each curve's lowest value, 1 at its highest; 0 throughout where it is constant
-    "Each curve scaled to run from 0 to 1 along its steps."
+) -> xr.DataArray:         # 0 at each curve's lowest value, 1 at its highest; 0 where it is constant
+    """Each curve scaled to run from 0 to 1 along its steps.
+
+    Raises `ValueError` for NaN and infinite values, and for a step that occurs twice.
+    """
+    values = _finite(_ordered(values))
     low, high = values.min("step"), values.max("step")
     return (values - low) / xr.where(high > low, high - low, 1.0)
 
+# %% ../nbs/04_phases.ipynb #4b1d0004
+def _check_number(
+    name: str,             # of an argument
+    value,                 # what was given for it
+    least: float = 0,      # the smallest value allowed
+    most: float = np.inf,  # the largest
+) -> None:
+    "Raises `ValueError` unless a finite number within these limits was given."
+    number = isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value)
+    if not number or not least <= value <= most:
+        low = f", {least:g} or more" if np.isfinite(least) else ""
+        high = f", {most:g} or less" if np.isfinite(most) else ""
+        raise ValueError(f"{name}={value!r} is not possible: give a finite number{low}{high}")
 
+# %% ../nbs/04_phases.ipynb #4b1d0005
 def exponential_average(
     values: xr.DataArray,  # (..., step)
     weight: float = 0.1,   # of a new value, where values come every 5 steps
     every: float = 5.0,    # the number of steps that `weight` refers to
 ) -> xr.DataArray:         # (..., step)
-    "The released code's exponential moving average, for checkpoints at any spacing."
-    smooth, steps = values.transpose(..., "step").copy(deep=True), values.step.values
+    """The released code's exponential moving average, for checkpoints at any spacing.
+
+    Raises `ValueError` as `min_max` does, and for a weight that is not from 0 to 1. Source: the
+    released code of Clauw, Stramaglia and Marinazzo (2024).
+    """
+    _check_number("weight", weight, most=1)
+    _check_number("every", every, least=1e-9)
+    smooth = _finite(_ordered(values)).transpose(..., "step").copy(deep=True)
+    steps = smooth.step.values.astype(float)
     for i in range(1, len(steps)):
         keep = (1 - weight) ** ((steps[i] - steps[i - 1]) / every)
         smooth.values[..., i] = keep * smooth.values[..., i - 1] + (1 - keep) * smooth.values[..., i]
     return smooth
 
-
+# %% ../nbs/04_phases.ipynb #4b1d0006
 def smooth_log_steps(
     values: xr.DataArray,   # (..., step)
     width: float = 0.05,    # standard deviation of the Gaussian, in decades (tenfolds of the step)
     per_decade: int = 40,   # points of the even grid in a decade
 ) -> xr.DataArray:          # (..., step) on an even grid of log10(step); the step 0 is left out
-    "Curves on an even grid of log steps, smoothed without lag."
-    curves = values.sel(step=values.step > 0).astype(float)
+    """Curves on an even grid of log steps, smoothed without lag.
+
+    Raises `ValueError` as `min_max` does, and for fewer than two steps above 0.
+    """
+    _check_number("width", width)
+    _check_number("per_decade", per_decade, least=1)
+    curves = _ordered(values)
+    curves = _finite(curves.sel(step=curves.step > 0))
+    if curves.sizes["step"] < 2:
+        raise ValueError(f"{curves.sizes['step']} steps above 0 are too few for a curve over log "
+                         "steps: give 2 or more")
     logs = np.log10(curves.step.values)
-    grid = np.linspace(logs[0], logs[-1], max(2, int(round((logs[-1] - logs[0]) * per_decade)) + 1))
+    points = int(round((logs[-1] - logs[0]) * per_decade)) + 1
+    grid = np.linspace(logs[0], logs[-1], max(2, points))
     sigma = width / (grid[1] - grid[0])
 
     def smooth(values):
@@ -337,29 +428,89 @@ def smooth_log_steps(
         even = gaussian_filter1d(even, sigma, axis=-1, mode="nearest") if sigma > 0 else even
         return even.reshape(*values.shape[:-1], len(grid))
 
-    smoothed = xr.apply_ufunc(smooth, curves, input_core_dims=[["step"]], output_core_dims=[["step"]], exclude_dims={"step"})
+    smoothed = xr.apply_ufunc(smooth, curves, input_core_dims=[["step"]],
+                              output_core_dims=[["step"]], exclude_dims={"step"})
     return smoothed.assign_coords(step=10**grid)
 
-
+# %% ../nbs/04_phases.ipynb #4b1d0007
 def normalise(
     dataset: xr.Dataset,         # variables (seed, step)
     scale: bool = True,          # run each curve from 0 to 1
     average: bool = True,        # then take the released exponential moving average
     first: int = 5,              # steps before this one are left out
 ) -> xr.Dataset:
-    "Curves prepared as the released code prepares them; every part can be switched off."
-    curves = dataset.sel(step=dataset.step >= first)
-    return curves.map(lambda v: exponential_average(min_max(v) if scale else v) if average else min_max(v) if scale else v)
+    """Curves prepared as the released code prepares them; every part can be switched off.
+
+    Raises `ValueError` as `min_max` does.
+    """
+    def prepare(values):
+        curves = _ordered(values)
+        curves = _finite(curves.sel(step=curves.step >= first))
+        curves = min_max(curves) if scale else curves
+        return exponential_average(curves) if average else curves
+
+    if not isinstance(dataset, xr.Dataset):
+        raise ValueError(f"{type(dataset).__name__} was given: give an xarray.Dataset, as `measure` "
+                         "returns")
+    _check_number("first", first, least=-np.inf)
+    return dataset.map(prepare)
 
 # %% ../nbs/04_phases.ipynb #bf5f87d3
 def pareto_front(
     synergy: Array,     # (points,)
     redundancy: Array,  # (points,)
 ) -> np.ndarray:        # (points,) booleans
-    "Which points no other point exceeds in one of the two without falling short in the other."
-    x, y = np.asarray(synergy, dtype=float), np.asarray(redundancy, dtype=float)
+    """Which points no other point exceeds in one of the two without falling short in the other.
+
+    Raises `ValueError` for two of unequal length, and for NaN and infinite values.
+    """
+    x, y = (as_numpy(as_tensor(values)) for values in (synergy, redundancy))
+    if x.ndim != 1 or x.shape != y.shape or np.iscomplexobj(x) or np.iscomplexobj(y):
+        raise ValueError(f"synergy of shape {x.shape} and type {x.dtype} and redundancy of shape "
+                         f"{y.shape} and type {y.dtype} were given: give one real number a point "
+                         "in each")
+    if (bad := ~(np.isfinite(x) & np.isfinite(y))).any():
+        raise ValueError(f"NaN or infinite values at positions {_some(np.flatnonzero(bad))}: leave "
+                         "those points out")
     beaten = (x >= x[:, None]) & (y >= y[:, None]) & ((x > x[:, None]) | (y > y[:, None]))
     return ~beaten.any(1)
+
+# %% ../nbs/04_phases.ipynb #4b1d0011
+def _chord_costs(
+    signal: np.ndarray,  # (points, curves) at even distances
+) -> np.ndarray:         # (points, points) squared distances from the chord; infinite off a < b
+    "What every piece costs, from each point to each later one."
+    curves, points = np.ascontiguousarray(signal.T), np.arange(len(signal))
+    costs, squares = np.full((len(signal), len(signal)), np.inf), np.cumsum(points**2)
+    for a in points[:-1]:
+        z, k = curves[:, a:] - curves[:, a, None], points[:len(points) - a]
+        slope = z[:, 1:] / k[1:]
+        squared, weighted = (np.cumsum(sums, 1)[:, 1:] for sums in (z * z, z * k))
+        parts = squared - slope * (2 * weighted - slope * squares[1:len(k)])
+        costs[a, a + 1:] = parts.sum(0).clip(0)
+    return costs
+
+# %% ../nbs/04_phases.ipynb #4b1d0015
+def _cheapest_cuts(
+    costs: np.ndarray,  # (points, points) what each piece costs
+    penalty: float,     # what a cut costs
+    shortest: int,      # fewest points of a piece, which a cut belongs to if it ends it
+) -> list[int]:         # the first point, the cuts, the last point
+    "The cheapest partition; within 1e-9 of it that of fewest cuts, then of the earliest last cut."
+    points = np.arange(len(costs))
+    allowed = points - points[:, None] >= shortest
+    allowed[0] = (points >= shortest - 1) | (points == points[-1])
+    price = np.where(allowed, costs + penalty * (points[:, None] > 0), np.inf)
+    total, cuts, start = np.zeros(len(costs)), np.full(len(costs), -1), np.zeros(len(costs), int)
+    for b in points[1:]:
+        sums = total[:b] + price[:b, b]
+        near = np.flatnonzero(sums <= sums.min() + 1e-9)
+        start[b] = near[cuts[near].argmin()]
+        total[b], cuts[b] = sums[start[b]], cuts[start[b]] + 1
+    found = [int(points[-1])]
+    while found[0] > 0:
+        found.insert(0, int(start[found[0]]))
+    return found
 
 # %% ../nbs/04_phases.ipynb #9f7eeaab
 PHASES = ("feature learning", "emergence", "divergence", "delayed emergence", "decoupling", "plateau", "final")
@@ -375,7 +526,39 @@ def _name_piece(rises: np.ndarray, moves: np.ndarray, level_s: float, level_r: f
         return "delayed emergence" if rises[1] else "emergence"
     return "decoupling" if rises[1] else "divergence"
 
+# %% ../nbs/04_phases.ipynb #4b1d0019
+def _pairs(
+    dataset: xr.Dataset,  # synergy and redundancy: (seed, step), or (step)
+    first: float,         # steps before this one are left out
+    shortest: float,      # decades that the steps have to span
+) -> xr.Dataset:          # (seed, step), in the order of steps
+    "The two curves of each seed. Raises `ValueError` for what cannot be cut into phases."
+    names = list(dataset.data_vars) if isinstance(dataset, xr.Dataset) else []
+    if not {"synergy", "redundancy"} <= set(names):
+        raise ValueError(f"{type(dataset).__name__} of {_some(names) or 'other things'} was given: "
+                         "give an xarray.Dataset of synergy and redundancy, as `measure` returns")
+    pair = dataset[["synergy", "redundancy"]]
+    if more := set(pair.dims) - {"seed", "step"}:
+        raise ValueError(f"curves along {', '.join(sorted(map(str, more)))} were given: choose one "
+                         "first, as in measures.sel(preset='tie_safe')")
+    pair = pair.map(_ordered)
+    pair = pair.sel(step=pair.step >= max(first, 1))
+    if pair.sizes["step"] < 4:
+        raise ValueError(f"{pair.sizes['step']} checkpoints from step {first} on are too few to "
+                         "find phases in: give 4")
+    start, stop = pair.step.values[[0, -1]]
+    if (decades := np.log10(stop / start)) < shortest:
+        raise ValueError(f"steps {start} to {stop} span {decades:.3f} decades, less than "
+                         f"shortest={shortest!r}: give a longer run, or a smaller `shortest`")
+    if "seed" not in pair.dims:
+        seed = pair.coords["seed"].item() if "seed" in pair.coords else 0
+        pair = pair.expand_dims(seed=[seed])
+    if (twice := pd.Index(pair.seed.values).duplicated()).any():
+        raise ValueError(f"seeds {_some(pair.seed.values[twice])} occur more than once: give each "
+                         "seed once")
+    return pair.map(_finite)
 
+# %% ../nbs/04_phases.ipynb #4b1d001a
 def segment(
     dataset: xr.Dataset,       # synergy and redundancy: (seed, step), or (step)
     *,
@@ -383,39 +566,36 @@ def segment(
     penalty: float = 0.15,     # what a cut must save in summed squared distance from straight lines
     tolerance: float = 0.15,   # slopes below this, in ranges per decade, count as flat
     shortest: float = 0.15,    # shortest piece, in decades of steps
-    first: int = 5,            # steps before this one are left out, as in the released code's plots
-) -> pd.DataFrame:             # one row an interval: seed, start, stop (steps), phase, both slopes per decade
-    """Phases of each seed, from change points of synergy and redundancy over log steps.
+    first: int = 5,            # steps before this one are left out, as in the released plots
+) -> pd.DataFrame:             # a row an interval: seed, start, stop (steps), phase, slopes a decade
+    """Phases of each seed, from the cheapest change points of its two curves over log steps.
 
-    Raises `ValueError` for fewer than four checkpoints. Source of the names: Clauw et al. (2024),
-    section 5; of the search: Killick, Fearnhead and Eckley (2012), as in the library ruptures.
+    Raises `ValueError` for fewer than four checkpoints or fewer decades than a piece needs, for NaN
+    and infinite values, for steps or seeds that occur twice, and for other dimensions. Source of
+    the names: Clauw et al. (2024), section 5; of the search: Jackson et al. (2005).
     """
-    if "seed" not in dataset.dims:
-        dataset = dataset.expand_dims(seed=[dataset.coords["seed"].item() if "seed" in dataset.coords else 0])
-    dataset = dataset.sel(step=dataset.step >= max(first, 1))
-    if dataset.sizes["step"] < 4:
-        raise ValueError(f"{dataset.sizes['step']} checkpoints from step {first} on are too few to find phases in: give 4")
-    rows = []
-    for seed in dataset.seed.values:
-        pair = smooth_log_steps(dataset[["synergy", "redundancy"]].sel(seed=seed).to_array("curve"), width)
-        pair = min_max(pair).transpose("step", "curve")
-        logs, signal = np.log10(pair.step.values), pair.values
-        spacing = logs[1] - logs[0]
-        search = ruptures.Pelt(model="clinear", min_size=max(3, round(shortest / spacing)), jump=1).fit(signal)
-        stops = search.predict(pen=penalty)
-        starts, rises = [0, *stops[:-1]], None
-        for i, (start, stop) in enumerate(zip(starts, stops, strict=True)):
-            piece = slice(max(start - 1, 0), stop)  # neighbouring lines share their end point
-            line = np.polynomial.polynomial.polyfit(logs[piece], signal[piece], 1)
-            slopes = line[1]
-            place = "first" if i == 0 else "last" if i == len(stops) - 1 else "middle"
+    for name, value in [("width", width), ("penalty", penalty), ("tolerance", tolerance),
+                        ("shortest", shortest)]:
+        _check_number(name, value)
+    _check_number("first", first, least=-np.inf)
+    pairs = _pairs(dataset, first, shortest)
+    scaled = min_max(smooth_log_steps(pairs.to_array("curve"), width))
+    scaled, logs, rows = scaled.transpose("seed", "step", "curve"), np.log10(scaled.step.values), []
+    points = max(3, round(shortest / (logs[1] - logs[0])))
+    for seed, signal in zip(pairs.seed.values, scaled.values, strict=True):
+        cuts, rises = _cheapest_cuts(_chord_costs(signal), penalty, points), None
+        for start, stop in pairwise(cuts):
+            piece = slice(start, stop + 1)  # neighbouring lines share their end point
+            slopes = np.polynomial.polynomial.polyfit(logs[piece], signal[piece], 1)[1]
+            place = "first" if start == 0 else "last" if stop == cuts[-1] else "middle"
             moves = abs(slopes) >= tolerance
             rises = slopes > 0 if rises is None else np.where(moves, slopes > 0, rises)
             name = _name_piece(rises, moves, *signal[piece].mean(0), place)
-            rows.append((seed, 10 ** logs[piece][0], 10 ** logs[piece][-1], name, *slopes))
-    return _merge(pd.DataFrame(rows, columns=["seed", "start", "stop", "phase", "synergy_slope", "redundancy_slope"]))
+            rows.append((seed, 10 ** logs[start], 10 ** logs[stop], name, *slopes))
+    columns = ["seed", "start", "stop", "phase", "synergy_slope", "redundancy_slope"]
+    return _merge(pd.DataFrame(rows, columns=columns))
 
-
+# %% ../nbs/04_phases.ipynb #4b1d001b
 def _merge(intervals: pd.DataFrame) -> pd.DataFrame:
     "Neighbouring intervals of one name as one, slopes weighted by their length in decades."
     decades = np.log10(intervals["stop"] / intervals["start"])

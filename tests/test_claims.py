@@ -37,6 +37,7 @@ from grok_synergy.claims import (
     outcome,
     peak_height,
     phase_window,
+    resting_on,
     rise_after_drop,
     size_change,
     subnetwork_later,
@@ -199,6 +200,24 @@ def test_lost_seeds_count_against_the_claim(lost):
     table = judge(replace(drawn, ablations=rows[~gone]))
     row = table[(table.statement.str.contains("inverse of")) & (table.preset == "published")].iloc[0]
     assert (row.seeds, row.showing, row.outcome) == (10, 10 - lost, "inconclusive")
+
+
+@pytest.mark.parametrize("stories", [("paper",), ("paper", "opposite")])
+@pytest.mark.parametrize("condition", ["wd0.1", "wd2", "alpha8"])
+def test_a_verdict_that_does_not_hang_on_a_network_is_the_same_whatever_it_does(stories, condition):
+    drawn = replace(drawn_evidence(*stories, rng=5), metrics={}, measures={})
+    rng = np.random.default_rng(0)
+    hang, before = resting_on(drawn, "published", condition, [0]), judge(drawn).set_index(["preset", "id"]).outcome
+    rows, changed = drawn.ablations, set()
+    theirs = (rows.seed == 0) & (rows.condition == condition) & (rows.preset == "published") & (rows.variant != "full")
+    for _ in range(4):
+        steps = rng.choice([10.0, 300.0, 1e5, np.nan], theirs.sum())
+        other = rows.copy()
+        other.loc[theirs, ["steps_98", "rise"]] = np.stack([steps, rng.choice([0.01, 5.0, np.nan], theirs.sum())], 1)
+        after = judge(replace(drawn, ablations=other)).set_index(["preset", "id"]).outcome
+        changed |= {claim for preset, claim in after.index[after != before] if preset == "published"}
+    assert changed <= {claim for claim, hangs in hang.items() if hangs}
+    assert all(hang.values()) and changed if stories == ("paper",) else not all(hang.values())
 
 
 # Statistics against plain loops and drawn corners

@@ -14,8 +14,10 @@ from grok_synergy.differences import (
     landmarks,
     published_pairs,
     rows_of,
+    with_table_rows,
     without_vector_instructions,
 )
+from grok_synergy.paper import Paper, load_paper
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -66,3 +68,11 @@ def test_table_of_the_project_is_whole():
     assert rows.here.notna().all()
     page = differences_page(rows.fillna({"alternative": "", "unit": ""}))
     assert (PROJECT / "figures" / "differences.md").read_text(encoding="utf-8") == page
+
+
+def test_the_table_agrees_with_the_other_tables():
+    rows = pd.read_csv(PROJECT / "figures" / "tables" / "differences.csv")
+    anew = with_table_rows(rows, load_paper(PROJECT / "figures" / "tables"), Paper())
+    numbers = ["there", "here"]
+    assert anew.drop(columns=numbers).fillna("").equals(rows.drop(columns=numbers).fillna(""))
+    np.testing.assert_allclose(anew[numbers].astype(float), rows[numbers], rtol=1e-5, equal_nan=True)

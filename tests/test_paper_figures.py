@@ -9,10 +9,20 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from grok_synergy.claims import OUTCOMES, REGISTER, Evidence, claims_table, judge
+from grok_synergy.claims import OUTCOMES, REGISTER, Evidence, claims_table, judge, resting_on
 from grok_synergy.data import ModularTask
 from grok_synergy.paper import Paper, load_paper, run_paper
-from grok_synergy.paper_figures import FIGURES, SEEN, figures_page, repetitions_page, subnetworks_page
+from grok_synergy.paper_figures import (
+    FIGURES,
+    SEEN,
+    choices_note,
+    figures_page,
+    losses_note,
+    other_choices,
+    repetitions_page,
+    subnetworks_page,
+)
+from grok_synergy.phases import segment
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "nbs" / "06c_paper_figures.ipynb"
@@ -99,7 +109,36 @@ def test_repetitions_of_the_study_judge_its_claims():
 def test_the_committed_pages_are_those_of_the_committed_tables():
     pages, study = ROOT / "figures", load_paper(ROOT / "figures" / "tables")
     verdicts = judge(Evidence(study.metrics, study.measures, study.ablations))
-    claims = claims_table(verdicts) + repetitions_page(verdicts, pd.read_csv(pages / "tables" / "repetitions.csv"))
-    made = {"README": figures_page(5), "claims": claims, "subnetworks": subnetworks_page(study.ablations)}
+    waiting = choices_note(study)
+    claims = claims_table(verdicts, waiting) + repetitions_page(verdicts, pd.read_csv(pages / "tables" / "repetitions.csv"))
+    notes = [note for note in (waiting, losses_note(study)) if note]
+    made = {"README": figures_page(5, *notes), "claims": claims, "subnetworks": subnetworks_page(study.ablations, waiting)}
     for name, page in made.items():
         assert (pages / f"{name}.md").read_text(encoding="utf-8") == page, f"{name}.md is older than its tables: run 06c"
+
+
+def test_what_waits_for_the_next_run_is_counted_and_then_no_longer_said():
+    study = load_paper(ROOT / "figures" / "tables")
+    wrong, drawn = study.ablations.copy(), study.ablations.drop_duplicates(["condition", "preset", "seed"])
+    before = other_choices(study)
+    assert set(before.seed).isdisjoint(study.metrics["wd2"].seed.values[:5])  # what is drawn is as it would be chosen
+    mended = wrong.merge(before[["condition", "preset", "seed", "step"]], how="left")
+    mended["chosen_step"] = mended.step.fillna(mended.chosen_step)
+    for row in before.itertuples():
+        late = segment(study.measures[row.preset][row.condition].sel(seed=row.seed)).phase.tolist()
+        mended.loc[mended.step.notna(), "phase_found"] = row.phase in late
+    assert other_choices(replace(study, ablations=mended)).empty and choices_note(replace(study, ablations=mended)) == ""
+    wrong.loc[(wrong.condition == "wd2") & (wrong.seed == 100) & (wrong.preset == "tie_safe"), "chosen_step"] = 1500
+    note = choices_note(replace(study, ablations=wrong))
+    assert f"Today {len(before) + 1} of {len(drawn)} checkpoints" in note
+    assert "- weight decay 2, tie-safe preset: seed 100, trained from step 1500, now step " in note
+    hang = resting_on(Evidence(study.metrics, study.measures, wrong), "tie_safe", "wd2", [100])
+    assert set(hang) == {40, 41, 42, 43, 44, 49}
+
+
+def test_losses_of_zero_are_counted_by_condition():
+    study = load_paper(ROOT / "figures" / "tables")
+    whole = {name: table.map(lambda values: values.clip(1e-9)) for name, table in study.metrics.items()}
+    assert losses_note(replace(study, metrics=whole)) == ""
+    whole["alpha8"].train_loss[3, 5:7] = 0
+    assert "2 losses in the tables are 0 (2 at α = 8)" in losses_note(replace(study, metrics=whole))
