@@ -226,7 +226,7 @@ class _Measures:
 
     def _save(self, dataset: xr.Dataset, seed: int, path: Path) -> None:
         try:
-            save_dataset(dataset.assign_attrs(network=self.networks[seed]), path)
+            save_dataset(dataset.assign_attrs(made_from=self.networks[seed]), path)
         except OSError as error:
             self.unwritten.append(error)
 
@@ -276,9 +276,9 @@ def _all_measures(measures: _Measures, preset: str | Sequence[str]) -> xr.Datase
     _warn_broken(measures.found)
     condition, found = json.dumps(measures.trajectory.experiment.condition), {}
     for name, one in measures.several.items():
-        seeds = xr.concat([measures.found[name, seed] for seed in measures.seeds], "seed", combine_attrs="drop")
-        found[name] = seeds.assign_coords(seed=measures.seeds).assign_attrs(
-            preset=name, measurement=json.dumps(asdict(one)), experiment=condition)
+        found[name] = xr.concat([measures.found[name, seed] for seed in measures.seeds], "seed")
+        found[name] = found[name].assign_coords(seed=measures.seeds)
+        found[name].attrs = {"preset": name, "measurement": json.dumps(asdict(one)), "experiment": condition}
     if isinstance(preset, str):
         return found[preset]
     return xr.concat([dataset.drop_attrs() for dataset in found.values()], pd.Index(list(found), name="preset"))

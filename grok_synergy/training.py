@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'FORMAT', 'Experiment', 'product', 'Trainer', 'plain_loop', 'evaluate', 'default_store', 'written_whole',
-           'save_dataset', 'load_dataset', 'warn_unwritten', 'content_digest', 'network_digest', 'stored_digest',
-           'load_result', 'Trajectory', 'one_thread_per_task', 'train_many', 'train']
+           'save_dataset', 'load_dataset', 'warn_unwritten', 'content_digest', 'network_digest', 'network_path',
+           'stored_digest', 'load_result', 'Trajectory', 'one_thread_per_task', 'train_many', 'train']
 
 # %% ../nbs/01a_training.ipynb #8508d642
 import hashlib
@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import joblib
@@ -440,28 +441,40 @@ def network_digest(
     return content_digest(network, (*Weights._fields, "step"))
 
 # %% ../nbs/01a_training.ipynb #57a00090
+def network_path(
+    store: Path,  # folder of all trajectories
+    experiment: Experiment,
+    seed: int,
+) -> Path:
+    "The file of a trained network."
+    return as_path("store", store) / experiment.name / f"seed-{seed}.nc"
+
+
+@lru_cache(maxsize=1000)
+def _digest_of_file(path: Path, *state: int) -> str:
+    "The digest of the network in a file that was written at some time; empty where there is no whole one."
+    network = load_dataset(path)
+    return network_digest(network) if network is not None and set(Weights._fields) <= set(network) else ""
+
+
 def stored_digest(
     path: Path,   # of a trained network
-) -> str | None:  # None where no network is stored; empty where its file does not say
-    "The digest of a stored network, by its file, without its weights being read."
-    try:
-        with open(path, "rb"), _one_file_at_a_time, xr.open_dataset(path, engine="netcdf4") as network:
-            return network.attrs.get("network", "")
-    except FileNotFoundError:
+) -> str | None:  # None where there is no file; empty where there is no whole network in it
+    "The digest of a stored network; a file is read again only where it has changed."
+    path = as_path("path", path)
+    if not path.exists():
         return None
-    except _DAMAGE as error:
-        if not _is_damage(error):
-            raise
-        return ""
+    state = path.stat()
+    return _digest_of_file(path, state.st_mtime_ns, state.st_size, state.st_ino)
 
 
 def load_result(
-    path: Path,            # where it is stored
-    network: str | None,   # digest of the network that it is to be made from; None: of any
-) -> xr.Dataset | None:    # None where there is none, or one that was made from another network
-    "What was stored of a network, as long as it is still the same network."
+    path: Path,              # where it is stored
+    made_from: str | None,   # digest of what it is to be made from; None: of anything
+) -> xr.Dataset | None:      # None where there is none, or one that was made from something else
+    "What was stored, as long as what it was made from is still the same."
     found = load_dataset(path)
-    stale = found is not None and network is not None and found.attrs.get("network") != network
+    stale = found is not None and made_from is not None and found.attrs.get("made_from") != made_from
     return None if stale else found
 
 # %% ../nbs/01a_training.ipynb #57a00016
@@ -617,9 +630,9 @@ def _as_dataset(part: _Partial) -> xr.Dataset:
     axes = {"W1": ("neuron", "input"), "b1": ("neuron",), "W2": ("output", "neuron")}
     variables = {name: (("step", *axes.get(name, ())), values, {"units": METRICS.get(name, "1")})
                  for name, values in stacked.items()}
-    network = xr.Dataset(variables, {"step": part.experiment.checkpoints, "seed": part.seed})
-    return network.assign_attrs(experiment=json.dumps(part.experiment.condition), torch=str(torch.__version__),
-                                format=FORMAT, network=network_digest(network))
+    settings = json.dumps(part.experiment.condition)
+    return xr.Dataset(variables, {"step": part.experiment.checkpoints, "seed": part.seed},
+                      {"experiment": settings, "torch": str(torch.__version__), "format": FORMAT})
 
 # %% ../nbs/01a_training.ipynb #57a00018
 def _load_network(
@@ -640,9 +653,9 @@ def _load_network(
     if network.attrs.get("format") != FORMAT:
         each = zip(*(torch.from_numpy(network[name].values[:, None]) for name in Weights._fields), strict=True)
         found = [evaluate(experiment.task, Weights(*weights)) for weights in each]
-        for name in METRICS:
+        for name in set(METRICS) - {"weight_norm"}:
             network[name].values = np.concatenate([metrics[name].numpy() for metrics in found])
-        network = network.assign_attrs(format=FORMAT, network=network_digest(network))
+        network = network.assign_attrs(format=FORMAT)
         with suppress(OSError):  # then they are computed again the next time
             save_dataset(network, path)
     return network
@@ -725,12 +738,16 @@ def _train_all(parts: list[_Partial], device: str, progress: bool, threads: int)
             except IndexError:  # those that are left are with other threads
                 return
             try:
-                if next(training, None) is not None:
-                    queue.append((training, batch))
+                with np.errstate(over="ignore", invalid="ignore"):  # divergence has a warning of its own
+                    if next(training, None) is not None:
+                        queue.append((training, batch))
             except Exception as error:
                 failed = ", ".join(f"{part.experiment.name}, seed {part.seed}" for part in batch)
                 error.add_note(f"This ended the training of {failed}. Other networks went on and are stored.")
                 failures.append(error)
+            except BaseException:  # an interrupt: all stop at their next step
+                stopped.set()
+                raise
 
     workers = min(threads, len(queue))
     with one_thread_per_task(), bar, ThreadPoolExecutor(workers) as pool:
@@ -738,7 +755,7 @@ def _train_all(parts: list[_Partial], device: str, progress: bool, threads: int)
         try:
             for run in running:
                 run.result()
-        finally:  # on an interrupt all stop at their next step
+        finally:
             stopped.set()
     if failures:
         raise failures[0]
@@ -761,9 +778,7 @@ def _trajectory(
     folder: Path,                    # where they are stored
 ) -> Trajectory:
     "The networks of all seeds as one object."
-    data = xr.concat(networks, "seed", combine_attrs="drop_conflicts", join="exact")
-    data.attrs.pop("network", None)  # of one seed
-    return Trajectory(experiment, data, folder)
+    return Trajectory(experiment, xr.concat(networks, "seed", combine_attrs="drop_conflicts", join="exact"), folder)
 
 
 def _warn_diverged(trajectories: list[Trajectory]) -> None:
@@ -825,7 +840,7 @@ def train_many(
     experiments = _experiments(experiments)
     device, progress, store = _device(device), truth("progress", progress), _store(store)
     threads = joblib.cpu_count() if threads is None else whole_number("threads", threads)
-    files = [{seed: store / experiment.name / f"seed-{seed}.nc" for seed in experiment.seeds} for experiment in experiments]
+    files = [{seed: network_path(store, experiment, seed) for seed in experiment.seeds} for experiment in experiments]
     networks = {path: (experiment, seed) for experiment, paths in zip(experiments, files, strict=True)
                 for seed, path in paths.items()}
     stored = {path: _load_network(*network, path) for path, network in networks.items()}

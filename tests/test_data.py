@@ -67,7 +67,8 @@ def test_unknown_part_of_the_split_is_named():
 
 @pytest.mark.parametrize("settings", [
     dict(p=np.int64(13)), dict(p="13"), dict(p=13.0), dict(p=torch.tensor(13)), dict(p=13, train_fraction="0.4"),
-    dict(p=13, train_fraction=np.float64(0.4)), dict(p=13, split_seed=np.uint16(420)), dict(p=np.array(13), split_seed=" 420"),
+    dict(p=13, train_fraction=np.float64(0.4)), dict(p=13, split_seed=np.uint16(420)), dict(p=np.array(13)),
+    dict(p=" 13", split_seed="420 "),
 ])
 def test_numbers_of_other_kinds_make_the_same_task(settings):
     task = ModularTask(**settings)

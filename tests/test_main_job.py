@@ -80,12 +80,12 @@ def test_one_preset_of_the_initialization_route_into_a_folder_of_choice(first_ru
 
 @pytest.mark.parametrize("arguments, message", [
     (["-p", "weight_decay", "2.0"], "weight_decay: no such parameter; there are wd, alpha, seeds, steps, preset, out_dir"),
-    (["-p", "wd", "-1"], "wd=-1.0 is not possible: give 0 or more"),
-    (["-p", "alpha", "0"], "alpha=0.0 is not possible: give a positive number"),
+    (["-p", "wd", "-1"], "wd=-1 is not possible: give a finite number, 0 or more"),
+    (["-p", "alpha", "0"], "alpha=0 is not possible: give a finite, positive number"),
     (["-p", "seeds", "0"], "seeds=0 is not possible: give a whole number, 1 or more"),
     (["-p", "seeds", "True"], "seeds=True is not possible: give a whole number, 1 or more"),
     (["-p", "steps", "3"], "steps=3 is not possible: give a whole number, 20 or more"),
-    (["-p", "wd", "much"], "wd='much' is not possible: give a number, as in 2.0"),
+    (["-p", "wd", "much"], "wd='much' is not possible: give a finite number, 0 or more"),
     (["-p", "preset", "publish"], "preset='publish' is unknown: choose published, tie_safe or both"),
 ])
 def test_bad_parameters_are_refused_before_any_training(project, tmp_path, arguments, message):
