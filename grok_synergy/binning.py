@@ -103,7 +103,7 @@ def bin_means(
     "The mean activation of each bin, in the order of their numbers."
     _, labels, counts = np.unique(bins, return_inverse=True, return_counts=True)
     x = x if x.is_floating_point() else x.float()
-    return x @ torch.as_tensor(np.eye(len(counts))[labels] / counts).to(x)
+    return x @ torch.as_tensor(np.eye(len(counts))[labels] / counts, device="cpu").to(x)
 
 
 def bin_multiplets(

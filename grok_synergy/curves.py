@@ -46,12 +46,12 @@ def split_halves(
     "Both extremes, as the half of the samples that made bins and choice has them, and as the other; NaN with too few bins."
     x, rng, found = as_tensor(x), np.random.default_rng(seed), []
     for _ in range(splits):
-        halves = [x[half] for half in torch.as_tensor(rng.permutation(len(x))).tensor_split(2)]
+        halves = [x[half] for half in torch.as_tensor(rng.permutation(len(x)), device="cpu").tensor_split(2)]
         usable = torch.stack([live_columns(half) for half in halves]).all(0)
         if usable.sum() < 2:
             return np.full((2, 2), np.nan)
         corrs = [copula_correlation(half[:, usable], settings.ties) for half in halves]
-        kept = torch.ones(len(corrs[0]), dtype=torch.bool)
+        kept = torch.ones(len(corrs[0]), dtype=torch.bool, device="cpu")
         for corr in corrs:
             kept[kept.clone()] = independent_columns(corr[kept][:, kept])
         corrs, usable[usable.clone()] = [corr[kept][:, kept] for corr in corrs], kept
@@ -95,7 +95,7 @@ def check_layer(
     table["value"], table["displaced"] = [reading.synergy, reading.redundancy], False
     if len(np.unique(bins)) < 2:
         return table
-    x = x[:, torch.as_tensor(kept)]
+    x = x[:, torch.as_tensor(kept, device="cpu")]
     choices = dict(bins=bins, ties=settings.ties, bias_correction=settings.bias_correction, draws=draws, seed=seed)
     sign = np.array([-1, 1])
     with suppress(ValueError):

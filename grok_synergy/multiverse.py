@@ -201,7 +201,7 @@ class Checkpoint:
         "All samples, or one of two fixed random halves."
         if half == "all":
             return x
-        order = torch.as_tensor(np.random.default_rng(0).permutation(len(x)))
+        order = torch.as_tensor(np.random.default_rng(0).permutation(len(x)), device="cpu")
         return x[order[:len(x) // 2] if half == "first" else order[len(x) // 2:]]
 
     def _correlate(self, x: Tensor, estimator: str) -> Tensor:
@@ -228,7 +228,7 @@ class Checkpoint:
         key = ("used", samples, estimator == "on_off", _layer(estimator), half, kept.tobytes())
         if key not in self.known:
             x = self._columns(samples, estimator)
-            self.known[key] = self._half(x if kept.all() else x[:, torch.as_tensor(kept)], half)
+            self.known[key] = self._half(x if kept.all() else x[:, torch.as_tensor(kept, device="cpu")], half)
         return self.known[key]
 
     def _correlation(self, samples, estimator, kept: np.ndarray, half) -> Tensor:

@@ -46,7 +46,7 @@ def biases(
 ) -> tuple[Tensor, Tensor]:  # (n + 1,) each, bits
     "Bias of TC and DTC for groups of 0, 1, ..., n scalar variables. Source: as for `entropy_bias`."
     b = entropy_bias(n, n_samples)
-    k = torch.arange(n + 1)
+    k = torch.arange(n + 1, device="cpu")
     return k * b[min(n, 1)] - b, k * b[(k - 1).clamp(0)] - (k - 1) * b
 
 
@@ -234,7 +234,7 @@ def _bounds(n_units: int, min_size: int, max_size: int | None, word: str) -> tup
 
 def _group(labels: Array, n: int, word: str) -> tuple[Tensor, list[int]]:
     "Variables sorted by their group, and the size of each group, from one label for each variable."
-    groups = torch.as_tensor(group_labels(word, labels, n))
+    groups = torch.as_tensor(group_labels(word, labels, n), device="cpu")
     return groups.argsort(stable=True), groups.bincount().tolist()
 
 
@@ -264,7 +264,7 @@ def _unit_blocks(corr: Tensor, sizes: Sequence[int]) -> Tensor:
         start += size
     unit = scale @ corr @ scale.mT
     for block, size in zip(blocks, sizes, strict=True):
-        unit[..., block, block] = torch.eye(size).to(unit)
+        unit[..., block, block] = torch.eye(size, device="cpu").to(unit)
     return unit
 
 
@@ -274,7 +274,7 @@ class _Subtrees:
     def __init__(self, corr: Array, labels: Array | None, min_size: int, max_size: int | None, n_samples: int | None):
         t = check_correlation(corr)
         n = t.shape[-1]
-        order, self.sizes = _group(torch.arange(n) if labels is None else labels, n, "blocks")
+        order, self.sizes = _group(torch.arange(n, device="cpu") if labels is None else labels, n, "blocks")
         self.units = len(self.sizes)
         self.smallest, self.largest = _bounds(self.units, min_size, max_size, "variables" if labels is None else "blocks")
         self.batch = t.shape[:-2]
@@ -290,11 +290,11 @@ class _Subtrees:
         self.corr = _unit_blocks(t[..., order[:, None], order].reshape(-1, n, n), self.sizes)
         self.biased = n_samples is not None
         bias = entropy_bias(n, n_samples).numpy() if self.biased else np.zeros(n + 1)
-        self._bias = torch.as_tensor(bias).to(t)
-        self._counts = torch.as_tensor(_sum_over_members(self.sizes[:self.low])).to(t.device)
+        self._bias = torch.as_tensor(bias, device="cpu").to(t)
+        self._counts = torch.as_tensor(_sum_over_members(self.sizes[:self.low]), device="cpu").to(t.device)
         self._alone = -bias[self.sizes]
-        self._low_alone = torch.as_tensor(_sum_over_members(self._alone[:self.low])).to(t).unsqueeze(-1)
-        self.orders = torch.as_tensor(np.bitwise_count(np.arange(2**self.low)) * 1.0).to(t).unsqueeze(-1)
+        self._low_alone = torch.as_tensor(_sum_over_members(self._alone[:self.low]), device="cpu").to(t).unsqueeze(-1)
+        self.orders = torch.as_tensor(np.bitwise_count(np.arange(2**self.low)) * 1.0, device="cpu").to(t).unsqueeze(-1)
 
     def walked(self, masks: np.ndarray) -> np.ndarray:
         "Masks (any shape) over the caller's units, as masks over the units in the order of the walk."
@@ -537,7 +537,7 @@ def extremes(
     masks = np.where(masks < 0, masks, trees.named(masks))
     masks, tc, omega = (np.moveaxis(part, -1, 0).reshape(*trees.batch, *shape[:3]) for part in (masks, tc, omega))
     dtc = np.where(masks < 0, np.nan, tc - omega)
-    tc, dtc = (like(torch.as_tensor(part).to(trees.corr.device), corr) for part in (tc, dtc))
+    tc, dtc = (like(torch.as_tensor(part, device="cpu").to(trees.corr.device), corr) for part in (tc, dtc))
     return Extremes(orders, masks, tc, dtc, trees.units)
 
 # %% ../nbs/03_oinfo.ipynb #16c1160a
@@ -576,7 +576,7 @@ def _include(xp, nodes: _Nodes, size: int, step: int, scratch: Array, out: Array
     "What the nodes become when they include their next bin; `step` is how far that moves them in the result."
     matrix = nodes.matrix
     upper = xp.linalg.cholesky(matrix[:, :size, :size], upper=True)
-    factor = torch.as_tensor(upper).mT  # column by column, as LAPACK likes it
+    factor = torch.as_tensor(upper, device=upper.device).mT  # column by column, as LAPACK likes it
     eye = torch.eye(size, dtype=factor.dtype, device=factor.device).expand(factor.shape)
     inverse = torch.linalg.solve_triangular(factor, eye, upper=False)
     inverse = inverse.numpy() if xp is np else inverse
@@ -648,7 +648,8 @@ def _walk_unions(corr: Tensor, sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
                       for leaf in _descend(xp, group, sizes[cut:end], 1 << cut, found, scratch, new)]
         place, *values = (xp.concat(parts) for parts in zip(*found, strict=True))
         for result, value in zip(results, values, strict=True):
-            result[start:start + together].view(-1)[torch.as_tensor(place)] = torch.as_tensor(value)
+            flat = result[start:start + together].view(-1)
+            flat[torch.as_tensor(place, device=device)] = torch.as_tensor(value, device=device)
     return tuple(results.view(2, *corr.shape[:-2], -1))
 
 # %% ../nbs/03_oinfo.ipynb #5d0c7a42
@@ -673,9 +674,9 @@ def union_multiplets(
     if k > 16:
         raise ValueError(f"{k} bins have 2**{k} unions, too many for an exhaustive search: use 16 bins or fewer")
     by_size = sorted(range(k), key=lambda i: -counts[i])  # largest first
-    position = torch.empty(k, dtype=torch.long)
-    position[by_size] = torch.arange(k)
-    labels = torch.as_tensor(group_labels("bins", bins, n))
+    position = torch.empty(k, dtype=torch.long, device="cpu")
+    position[by_size] = torch.arange(k, device="cpu")
+    labels = torch.as_tensor(group_labels("bins", bins, n), device="cpu")
     order = position[labels].argsort(stable=True).to(t.device)
     scale = t.diagonal(dim1=-2, dim2=-1).sqrt()
     scaled = t / scale.unsqueeze(-1) / scale.unsqueeze(-2)

@@ -140,7 +140,7 @@ def measure_features(
 
 def _read(x: Tensor, several: Sequence[Measurement], bins: np.ndarray, degenerate: str) -> list[Reading]:
     "The readings of (samples, neurons) in given bins, which share one sort of the samples where they can."
-    live = live_columns(x) if degenerate == "drop" else torch.ones(x.shape[1], dtype=torch.bool)
+    live = live_columns(x) if degenerate == "drop" else torch.ones(x.shape[1], dtype=torch.bool, device="cpu")
     if not live.any():
         return [_empty_reading(~live.numpy(), settings) for settings in several]
     rules = tuple(dict.fromkeys(settings.ties for settings in several))

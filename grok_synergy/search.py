@@ -218,7 +218,7 @@ def search_multiplet(
         steps = whole_number("steps", steps, 0)
     scale = t.diagonal().rsqrt()
     t = t * scale.unsqueeze(1) * scale
-    sizes, offset = torch.arange(n + 1), torch.zeros(n + 1, dtype=t.dtype)
+    sizes, offset = torch.arange(n + 1, device="cpu"), torch.zeros(n + 1, dtype=t.dtype, device="cpu")
     sign = 1.0 if extreme == "synergy" else -1.0
     if n_samples is not None:
         tc_bias, dtc_bias = biases(n, n_samples)

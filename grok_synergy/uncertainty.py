@@ -78,7 +78,7 @@ def _extreme_places(found: Multiplets) -> list[int]:
 def _gram(columns: Tensor) -> Tensor:
     "The product of (variables, samples) with its transpose."
     if columns.device.type == "cpu":
-        return torch.as_tensor(np.matmul(columns.numpy(), columns.numpy().T))  # which sees that half is enough
+        return torch.as_tensor(np.matmul(columns.numpy(), columns.numpy().T), device="cpu")  # which sees that half is enough
     return columns @ columns.T
 
 # %% ../nbs/03c_uncertainty.ipynb #ca8f7284
@@ -174,7 +174,7 @@ def null_extremes(
         columns /= np.linalg.norm(columns, axis=1, keepdims=True)
 
     def draw_matrix(draw):
-        moved = torch.as_tensor(_KINDS[kind](columns, np.random.default_rng([seed, draw]))).to(t.device)
+        moved = torch.as_tensor(_KINDS[kind](columns, np.random.default_rng([seed, draw])), device="cpu").to(t.device)
         return _gram(moved).fill_diagonal_(1.0) if ranked_once else copula_correlation(moved.T, ties)
 
     values = [_extreme_values(omega) for omega in
@@ -203,7 +203,8 @@ class _Resampled:
         self.last = torch.cat([first[1:], first.new_tensor([len(starts)])]) - 1
         self.skip = 2 * self.samples * column[first] + 1  # twice the weight of the columns before, and 1
         half_ranks = np.arange(2, 2 * self.samples + 1) / 2
-        self.table = torch.as_tensor(np.append(ndtri(half_ranks / (self.samples + 1)), 0.0)).to(x.device)  # 0: not drawn
+        scores = np.append(ndtri(half_ranks / (self.samples + 1)), 0.0)  # 0: not drawn
+        self.table = torch.as_tensor(scores, device=x.device)
 
     def correlation(
         self,
@@ -306,8 +307,8 @@ def bootstrap_extremes(
     def draw_matrix(draw):
         rows = np.random.default_rng([seed, draw]).integers(samples, size=samples)
         if resampled is None:
-            return copula_correlation(t[torch.as_tensor(rows).to(t.device)], ties, draw)
-        return resampled.correlation(torch.as_tensor(np.bincount(rows, minlength=samples)).to(t.device))
+            return copula_correlation(t[torch.as_tensor(rows, device="cpu").to(t.device)], ties, draw)
+        return resampled.correlation(torch.as_tensor(np.bincount(rows, minlength=samples), device="cpu").to(t.device))
 
     search = partial(search, n_samples=samples if bias_correction else None)
     batches = [(omega[:, places].T, _extreme_values(omega)) for omega in

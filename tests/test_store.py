@@ -15,22 +15,29 @@ import torch
 import xarray as xr
 
 from grok_synergy import phases, training
+from grok_synergy.ablations import retrain
 from grok_synergy.curves import check_curves
 from grok_synergy.data import ModularTask
+from grok_synergy.entropy import copula_correlation
+from grok_synergy.estimators import truncated_correlation
 from grok_synergy.figures import save_figure
 from grok_synergy.multiverse import TIE_SAFE, Multiverse, run_multiverse
+from grok_synergy.oinfo import all_multiplets, extremes
 from grok_synergy.paper import Condition, Job, Paper, load_paper, run_paper, write_tables
 from grok_synergy.phases import measure, measure_features
+from grok_synergy.search import search_multiplet
 from grok_synergy.training import (
     Experiment,
     Trainer,
     load_dataset,
     network_path,
+    plain_loop,
     save_dataset,
     stored_digest,
     train,
     train_many,
 )
+from grok_synergy.uncertainty import null_extremes
 
 TASK = ModularTask(p=11)
 ONE = Experiment(TASK, width=16, steps=60, per_decade=6, seeds=(5,))
@@ -509,3 +516,36 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_comes_in(tmp_path, studied, 
 def test_what_is_no_path_is_refused(store):
     with pytest.raises(ValueError, match="store=.* is not a path: give a file or folder name"):
         run(ONE, store)
+
+
+# PyTorch's defaults
+
+def everything(store, other_store):
+    "Trained, measured, searched, resampled: what a session makes of one network, as bytes."
+    trajectory = run(replace(ONE, alpha=2.0, keep_norm=True, zero_last=True), store)
+    x = trajectory.features(5, 60, "all", "pre").numpy()
+    with warnings.catch_warnings(action="ignore"):
+        found = [measured(trajectory, ties=ties, preset=("tie_safe", "published")).synergy.values
+                 for ties in ("average", "random")]
+        found += [copula_correlation(x[:, :6], "random"), search_multiplet(copula_correlation(x[:, :6]), 3, seed=1).omega,
+                  null_extremes(x[:, :6], draws=3).draws, all_multiplets(copula_correlation(x[:, :6])).omega,
+                  truncated_correlation(np.maximum(x[:, :4], 0)), *extremes(copula_correlation(x[:, :6])).omega,
+                  retrain(trajectory.experiment, 5, np.arange(16) < 9, steps=5).test_loss.values,
+                  *(one.numpy() for one in plain_loop(ONE, 3))]
+    found += [variable.values for variable in trajectory.data.variables.values()]
+    files = {path.relative_to(store): path.read_bytes() for path in store.rglob("*.nc")}
+    again = {path.relative_to(other_store): path.read_bytes() for path in other_store.rglob("*.nc")}
+    assert files.keys() == again.keys() and all(files[name] == again[name] for name in files) or store == other_store
+    return [(np.asarray(one).dtype, np.asarray(one).tobytes()) for one in found]
+
+
+@pytest.mark.parametrize("default", ["float64", "meta"])
+def test_defaults_of_pytorch_decide_nothing(tmp_path, default):
+    expected = everything(tmp_path / "plain", tmp_path / "plain")
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        with torch.device("meta" if default == "meta" else "cpu"):
+            assert everything(tmp_path / default, tmp_path / "plain") == expected
+    finally:
+        torch.set_default_dtype(before)
