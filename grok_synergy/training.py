@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import joblib
@@ -75,8 +75,8 @@ def _betas(name: str, values) -> tuple[float, float]:
 
 
 _RULES = {"width": whole_number, "wd": _not_negative, "alpha": _positive, "keep_norm": truth, "zero_last": truth,
-          "lr": _positive, "betas": _betas, "eps": _positive, "steps": whole_number, "per_decade": whole_number,
-          "seeds": _seeds}
+          "lr": _positive, "betas": _betas, "eps": _positive, "steps": partial(whole_number, most=10**12),
+          "per_decade": partial(whole_number, most=10**6), "seeds": _seeds}
 
 # %% ../nbs/01a_training.ipynb #ffaa2408
 @dataclass(frozen=True)
@@ -370,13 +370,16 @@ def save_dataset(
     path: Path,              # where to; replaced only by a whole file
     compress: bool = False,  # smaller and slower
 ) -> None:
-    "Writes NetCDF with a checksum in every chunk. Raises `OSError` where the file cannot be written."
+    """Writes NetCDF with a checksum in every chunk; the same bytes for the same content, wherever it was read from.
+
+    Raises `OSError` where the file cannot be written.
+    """
     encoding = {name: {"fletcher32": True, "zlib": compress} for name, variable in dataset.variables.items()
                 if variable.ndim and variable.dtype.kind in "fiub"}
     with written_whole(path) as temporary:
         try:
             with _one_file_at_a_time:
-                dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+                dataset.drop_encoding().to_netcdf(temporary, engine="netcdf4", encoding=encoding)
         except RuntimeError as error:  # the NetCDF library's word for a full disk
             raise OSError(f"{path} cannot be written ({error}): is the disk full?") from error
 

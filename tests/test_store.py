@@ -21,7 +21,7 @@ from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
 from grok_synergy.estimators import truncated_correlation
 from grok_synergy.figures import save_figure
-from grok_synergy.multiverse import TIE_SAFE, Multiverse, run_multiverse
+from grok_synergy.multiverse import TIE_SAFE, Multiverse, run_multiverse, stored_results
 from grok_synergy.oinfo import all_multiplets, extremes
 from grok_synergy.paper import Condition, Job, Paper, load_paper, run_paper, write_tables
 from grok_synergy.phases import measure, measure_features
@@ -159,6 +159,17 @@ def test_ways_and_checks_notice_another_network(studied, tmp_path):
     assert not any(np.array_equal(a, b) for a, b in zip(first, found(), strict=True))
 
 
+def test_results_that_cannot_be_stored_are_returned_with_one_warning(tmp_path, full_disk):
+    def work(seed, step):
+        return xr.Dataset({"found": seed + step}, attrs={"made_from": "a network"})
+
+    jobs = [(seed, step) for seed in (0, 1) for step in (2, 3)]
+    with pytest.warns(UserWarning, match=r"ways could not be stored \(4 files; .*No space left on device") as said:
+        found = stored_results(work, jobs, lambda seed, step: tmp_path / f"{seed}-{step}.nc",
+                               lambda seed, step: tmp_path / f"seed-{seed}.nc", "ways", 1, False)
+    assert len(said) == 1 and {job: int(result.found) for job, result in found.items()} == {job: sum(job) for job in jobs}
+
+
 # Networks in files
 
 def test_the_digest_in_a_file_is_that_of_the_trajectory(made, tmp_path):
@@ -287,9 +298,22 @@ def test_a_run_whose_disk_was_full_for_a_while_is_stored_at_its_end(made, tmp_pa
     assert len(list(tmp_path.rglob("*.nc"))) == 1 and not list(tmp_path.rglob("*.partial"))
 
 
-LIMITED = """
-import resource, signal, sys, warnings
-from tests.test_store import ONE, measured, run
+PRELUDE = """
+import sys, warnings
+from dataclasses import replace
+from grok_synergy.data import ModularTask
+from grok_synergy.phases import measure
+from grok_synergy.training import Experiment, train
+ONE = Experiment(ModularTask(p=11), width=16, steps=60, per_decade=6, seeds=(5,))
+
+def run(experiment, store):
+    return train(experiment, store=store, progress=False, threads=1)
+
+def measured(trajectory, **settings):
+    return measure(trajectory, **{"progress": False, "n_bins": 4, **settings})
+"""
+LIMITED = PRELUDE + """
+import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 with warnings.catch_warnings(record=True) as said:
@@ -300,8 +324,7 @@ with warnings.catch_warnings(record=True) as said:
 
 
 def test_files_that_the_system_refuses_to_write_lose_nothing(tmp_path):
-    root = Path(__file__).resolve().parents[1]
-    done = subprocess.run([sys.executable, "-c", LIMITED, tmp_path], cwd=root, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", LIMITED, tmp_path], capture_output=True, text=True, timeout=300)
     assert done.stdout == ("12 ['checkpoints cannot be stored', 'measures could not be stored', "
                            "'trained networks could not be stored']\n"), done.stderr[-2000:]
 
@@ -358,9 +381,7 @@ def test_checkpoints_that_may_not_be_read_are_an_error(tmp_path, forbidden, monk
         run(ONE, tmp_path)
 
 
-READ_ONLY = """
-import sys, warnings
-from tests.test_store import ONE, measured, replace, run
+READ_ONLY = PRELUDE + """
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     print(len(measured(run(ONE, sys.argv[1]), n_bins=int(sys.argv[2])).step), [str(one.message)[:28] for one in said])
@@ -380,11 +401,12 @@ def test_a_store_without_write_permission_serves_what_it_holds(store):
 
     def asked(bins):
         return subprocess.run([*drop, sys.executable, "-c", READ_ONLY, store, bins], capture_output=True, text=True,
-                              cwd=Path(__file__).resolve().parents[1], timeout=120)
+                              timeout=300)
 
     try:
-        assert asked("4").stdout == "12 []\nTrue\n", asked("4").stderr
-        assert asked("5").stdout == "12 ['measures could not be stored']\nTrue\n"
+        for bins, said in (("4", "[]"), ("5", "['measures could not be stored']")):
+            done = asked(bins)
+            assert done.stdout == f"12 {said}\nTrue\n", done.stderr
     finally:
         for path in (store, folder):
             path.chmod(0o755)
@@ -424,17 +446,15 @@ def test_truncated_files_are_made_again(store):
     assert len(said) == 2 and all("is damaged" in str(one.message) for one in said)  # measures and bins
 
 
-MEASURE = """
-import sys
-from tests.test_store import ONE, measured, run
+MEASURE = PRELUDE + """
 print(float(measured(run(ONE, sys.argv[1]), preset=("tie_safe", "published"), which="all").synergy.sum()))
 """
 
 
 def test_two_processes_measure_in_one_store(store):
-    started = [subprocess.Popen([sys.executable, "-c", MEASURE, store], stdout=subprocess.PIPE, text=True,
-                                cwd=Path(__file__).resolve().parents[1]) for _ in range(2)]
-    first, second = (process.communicate(timeout=120)[0] for process in started)
+    started = [subprocess.Popen([sys.executable, "-c", MEASURE, store], stdout=subprocess.PIPE, text=True)
+               for _ in range(2)]
+    first, second = (process.communicate(timeout=300)[0] for process in started)
     assert first == second and float(first) == float(
         measured(run(ONE, store), preset=("tie_safe", "published"), which="all").synergy.sum())
     assert not list(store.rglob(".*"))
