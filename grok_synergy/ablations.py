@@ -19,10 +19,9 @@ from scipy.stats import CensoredData, ecdf
 from torch.nn.functional import pad
 
 from .arrays import Array
-from .data import ModularTask
 from .model import Weights, init_weights, weight_norm
 from .phases import PHASES, segment
-from .training import Experiment, Trainer, one_thread_per_task, product
+from .training import Experiment, Trainer, evaluate, one_thread_per_task
 
 # %% ../nbs/06_ablations.ipynb #ab000007
 class HeldNeurons(Trainer):
@@ -35,13 +34,13 @@ class HeldNeurons(Trainer):
         neurons: Array,          # (width,) booleans: which are trained as usual; not all
     ):
         whole = init_weights(experiment.task, [seed], experiment.width, experiment.alpha)
-        kept = torch.as_tensor(neurons)
+        kept = torch.as_tensor(neurons, device="cpu")
         one_more = zip(_of(whole, kept), ((0, 0, 0, 1), (0, 1), (0, 1)), strict=True)
         super().__init__([(experiment, seed)], initial=Weights(*(pad(part, sides) for part, sides in one_more)))
         self.norm = weight_norm(whole)
         self.held = self.bias, self.last = whole.b1[0, ~kept], whole.W2[0][:, ~kept] * (not experiment.zero_last)
         self.held_gradient, *self.held_moments = [[torch.zeros_like(part) for part in self.held] for _ in range(3)]
-        self.updates = [torch.zeros(()) for _ in self.held]
+        self.updates = [torch.zeros((), dtype=torch.float32, device="cpu") for _ in self.held]
         self.constrain()
 
     def update_gradient(self) -> None:
@@ -86,39 +85,12 @@ def sub_network(
     if biases == "kept" and not np.all(neurons):
         return HeldNeurons(experiment, seed, neurons)
     whole = init_weights(experiment.task, [seed], experiment.width, experiment.alpha)
-    trainer = Trainer([(experiment, seed)], initial=_of(whole, torch.as_tensor(neurons)))
+    trainer = Trainer([(experiment, seed)], initial=_of(whole, torch.as_tensor(neurons, device="cpu")))
     trainer.norm = weight_norm(whole)
     return trainer
 
 # %% ../nbs/06_ablations.ipynb #ab000012
-class _Evaluation:
-    "Losses (nats) and accuracies of one network on training and test pairs, in buffers that are allocated once."
-
-    names = ("train_loss", "test_loss", "train_acc", "test_acc")
-
-    def __init__(self, task: ModularTask, neurons: int):
-        order = torch.cat([task.train_index, task.test_index])
-        pairs, targets, self.n_train = task.pairs[order], task.targets[order].unsqueeze(1), task.n_train
-        chunk, widths = 1024, (neurons, neurons, task.p)
-        buffers = [torch.empty(chunk, columns) for columns in widths]
-        self.shifted = torch.empty(task.p, neurons)
-        self.chunks = [(a, b, y, *(buffer[:len(a)] for buffer in buffers))
-                       for a, b, y in zip(*(part.split(chunk) for part in (*pairs.T, targets)), strict=True)]
-
-    def __call__(self, weights: Weights) -> tuple[float, ...]:
-        columns, bias, last = weights.W1[0].T, weights.b1[0], weights.W2[0].T
-        first, second = columns.split(len(self.shifted))
-        torch.add(first, bias, out=self.shifted)
-        losses, right = [], []
-        for a, b, y, hidden, other, outputs in self.chunks:
-            torch.index_select(self.shifted, 0, a, out=hidden)
-            hidden.add_(torch.index_select(second, 0, b, out=other)).relu_()
-            product(hidden, last, outputs)
-            exact = outputs.double()
-            losses.append(exact.logsumexp(1, keepdim=True) - exact.gather(1, y))
-            right.append(torch.as_tensor(outputs.numpy().argmax(1, keepdims=True)) == y)  # NumPy is faster at this
-        parts = [torch.cat(values).double().tensor_split([self.n_train]) for values in (losses, right)]
-        return tuple(part.mean().item() for both in parts for part in both)
+_CURVES = ("train_loss", "test_loss", "train_acc", "test_acc")
 
 
 def retrain(
@@ -150,18 +122,18 @@ def retrain(
         raise ValueError(f"stop_at={stop_at!r} is no accuracy to wait for: give a number above 0, up to 1, or None")
     with one_thread_per_task(), torch.inference_mode():
         trainer = sub_network(experiment, seed, neurons, biases)
-        evaluation = _Evaluation(experiment.task, trainer.table.shape[-1])
         wanted = set(range(0, steps, every) if every else replace(experiment, steps=steps).checkpoints.tolist()) | {steps}
         evaluated, reached = {}, False
         while True:
             if trainer.step in wanted:
-                evaluated[trainer.step] = evaluation(trainer.weights)
+                metrics = evaluate(experiment.task, trainer.weights)
+                evaluated[trainer.step] = [metrics[name].item() for name in _CURVES]
                 reached = stop_at is not None and evaluated[trainer.step][-1] >= stop_at
             if reached or trainer.step == steps:
                 break
             trainer.update()
     return xr.Dataset({name: ("step", np.array(values)) for name, values in
-                       zip(evaluation.names, zip(*evaluated.values(), strict=True), strict=True)},
+                       zip(_CURVES, zip(*evaluated.values(), strict=True), strict=True)},
                       {"step": list(evaluated), "seed": seed},
                       {"experiment": json.dumps(experiment.condition), "biases": biases, "neurons": int(neurons.sum()),
                        "steps": steps})

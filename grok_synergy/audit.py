@@ -115,7 +115,7 @@ def order_correlation(
 # %% ../nbs/08_audit.ipynb #8a0d0013
 def _thoi(x: np.ndarray) -> np.ndarray:
     from thoi.commons import gaussian_copula_covmat
-    return gaussian_copula_covmat(torch.as_tensor(x).double()[None])[1][0].numpy()
+    return gaussian_copula_covmat(torch.as_tensor(x, device="cpu").double()[None])[1][0].numpy()
 
 
 def _hoi(x: np.ndarray) -> np.ndarray:
@@ -515,8 +515,8 @@ def audit(
     bins = {(search.bins, search.n_bins): group_neurons(clean, search.n_bins, search.bins.lower(), seed=seed)
             for search in SEARCHES}
     orders = [np.arange(samples)[::-1].copy(), rng.permutation(samples)]
-    first = torch.zeros(samples, dtype=torch.bool)
-    first[torch.as_tensor(rng.permutation(samples)[:samples // 2])] = True
+    first = torch.zeros(samples, dtype=torch.bool, device="cpu")
+    first[torch.as_tensor(rng.permutation(samples)[:samples // 2], device="cpu")] = True
     rows, null = [], []
     with tqdm(total=len(sources) * (4 + draws), unit="measurement", mininterval=1, file=sys.stdout,
               disable=not progress) as bar:
@@ -536,7 +536,7 @@ def audit(
             bins_used = {key: labels[used] for key, labels in bins.items()}
             for draw in range(draws):
                 shuffled = np.random.default_rng([seed, draw]).permuted(columns, axis=1)
-                drawn.append(extremes_of(torch.as_tensor(shuffled).T, correlate, bins_used)[0])
+                drawn.append(extremes_of(torch.as_tensor(shuffled, device="cpu").T, correlate, bins_used)[0])
             null.append(np.stack(drawn, -1))
             for i, search in enumerate(SEARCHES):
                 row = {"ranks": ranks, "search": str(search), **vars(search)}

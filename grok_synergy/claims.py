@@ -152,7 +152,7 @@ class Evidence:
             values = table[condition][name].transpose("seed", "step")
             values = values.sel(step=values.step >= FIRST)
             self._smoothed[key] = smooth_log_steps(np.log10(values) if name == "test_loss" else values)
-        return self._smoothed[key]
+        return self._smoothed[key].copy()
 
     def log_step(
         self,

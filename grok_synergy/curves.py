@@ -24,7 +24,7 @@ import torch
 import xarray as xr
 from matplotlib.figure import Figure
 
-from .arrays import Array, as_tensor, live_columns
+from .arrays import Array, as_path, as_tensor, live_columns
 from .binning import ward_bins
 from .entropy import copula_matrices, independent_columns
 from .figures import PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY
@@ -32,7 +32,7 @@ from .multiverse import Multiverse, stored_results, write_outcomes
 from .oinfo import union_multiplets
 from .paper import Findings, Job, Paper, load_paper
 from .phases import Measurement, measure_features, measurement
-from .training import default_store, one_thread_per_task, train, written_whole
+from .training import default_store, network_path, one_thread_per_task, train, written_whole
 from .uncertainty import bootstrap_extremes, null_extremes
 
 # %% ../nbs/08b_curves.ipynb #cb000007
@@ -46,12 +46,12 @@ def split_halves(
     "Both extremes, as the half of the samples that made bins and choice has them, and as the other; NaN with too few bins."
     x, rng, found = as_tensor(x), np.random.default_rng(seed), []
     for _ in range(splits):
-        halves = [x[half] for half in torch.as_tensor(rng.permutation(len(x))).tensor_split(2)]
+        halves = [x[half] for half in torch.as_tensor(rng.permutation(len(x)), device="cpu").tensor_split(2)]
         usable = torch.stack([live_columns(half) for half in halves]).all(0)
         if usable.sum() < 2:
             return np.full((2, 2), np.nan)
         corrs = [copula_matrices(half[:, usable], (settings.ties,))[0] for half in halves]
-        kept = torch.ones(len(corrs[0]), dtype=torch.bool)
+        kept = torch.ones(len(corrs[0]), dtype=torch.bool, device="cpu")
         for corr in corrs:
             kept[kept.clone()] = independent_columns(corr[kept][:, kept])
         corrs, usable[usable.clone()] = [corr[kept][:, kept] for corr in corrs], kept
@@ -95,7 +95,7 @@ def check_layer(
     table["value"], table["displaced"] = [reading.synergy, reading.redundancy], False
     if len(np.unique(bins)) < 2:
         return table
-    x = x[:, torch.as_tensor(kept)]
+    x = x[:, torch.as_tensor(kept, device="cpu")]
     choices = dict(bins=bins, ties=settings.ties, bias_correction=settings.bias_correction, draws=draws, seed=seed)
     sign = np.array([-1, 1])
     with suppress(ValueError):
@@ -113,7 +113,8 @@ def check_layer(
 def _path(paper: Paper, store: Path, draws: int, condition: str, seed: int, step: int) -> Path:
     settings = json.dumps([2, draws, [repr(measurement(preset)) for preset in paper.presets]])
     digest = hashlib.sha256(settings.encode()).hexdigest()[:10]
-    return Path(store) / paper.experiment(condition, [seed]).name / f"checks-{digest}" / f"seed-{seed}-{step}.nc"
+    folder = network_path(store, paper.experiment(condition, [seed]), seed).parent
+    return folder / f"checks-{digest}" / f"seed-{seed}-{step}.nc"
 
 
 def _check(paper: Paper, store: Path, draws: int, condition: str, seed: int, step: int) -> xr.Dataset:
@@ -121,7 +122,7 @@ def _check(paper: Paper, store: Path, draws: int, condition: str, seed: int, ste
     with one_thread_per_task():
         features = trajectory.features(seed, step)
         found = np.stack([check_layer(features, preset, draws=draws).astype(float) for preset in paper.presets])
-    return xr.Dataset({"found": (("preset", "quantity", "companion"), found)})
+    return xr.Dataset({"found": (("preset", "quantity", "companion"), found)}, attrs={"made_from": trajectory.digest(seed)})
 
 
 def check_curves(
@@ -135,9 +136,9 @@ def check_curves(
     progress: bool = True,  # show a bar
 ) -> pd.DataFrame:          # condition, seed, preset, step, quantity, and `COMPANIONS`: one row a point
     "The curves of the figures' networks with their companions; what was checked before is not checked again."
-    points = Multiverse(paper, seeds=paper.figure_seeds, per_decade=per_decade, first=first).jobs
-    results = stored_results(partial(_check, paper, store, draws), points, partial(_path, paper, store, draws),
-                             "null and uncertainty", n_jobs, progress)
+    multiverse = Multiverse(paper, seeds=paper.figure_seeds, per_decade=per_decade, first=first)
+    results = stored_results(partial(_check, paper, store, draws), multiverse.jobs, partial(_path, paper, store, draws),
+                             partial(multiverse.network, store), "null and uncertainty", n_jobs, progress)
     rows = []
     for (condition, seed, step), result in results.items():
         rows += [{"condition": condition, "seed": seed, "preset": preset, "step": step, "quantity": quantity,
@@ -198,7 +199,7 @@ def write_checks(
 ) -> None:
     "Checks every curve and writes `curves.csv`."
     checks = check_curves(paper, store, n_jobs=n_jobs, progress=progress)
-    with written_whole(Path(tables) / "curves.csv") as temporary:
+    with written_whole(as_path("tables", tables) / "curves.csv") as temporary:
         checks.to_csv(temporary, index=False, float_format="%.5g", lineterminator="\n")
 
 
@@ -206,7 +207,7 @@ def load_checks(
     folder: Path | None = None,  # of the tables; None: figures/tables of the project one is in
 ) -> pd.DataFrame:               # as of `check_curves`
     "The companions of the study's curves. Raises `ValueError` where there is no table."
-    folder = Path(default_store().parent / "figures" / "tables" if folder is None else folder)
+    folder = default_store().parent / "figures" / "tables" if folder is None else as_path("folder", folder)
     if not (folder / "curves.csv").exists():
         raise ValueError(f"{folder} holds no checks of curves: run `make audit`, after `make paper`, or name the folder "
                          "that does")
@@ -220,7 +221,7 @@ def missing_networks(
 ) -> list[Job]:
     "Which networks the audit needs and the study has not made yet."
     jobs = (Job(paper, condition.name, seed) for condition in paper.conditions for seed in seeds)
-    return [job for job in jobs if not job.path(store).exists()]
+    return [job for job in jobs if job.found(store) is None]
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ def _stable_order(x: Tensor) -> tuple[Tensor, Tensor]:
     if x.device.type == "cpu" and x.dtype == torch.float32:
         bits = (x + 0.0).view(torch.int32)  # -0.0 becomes 0.0
         key = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).to(torch.int64) << 32  # ordered as the floats are
-        key |= torch.arange(x.shape[-1])
+        key |= torch.arange(x.shape[-1], device="cpu")
         key.numpy().sort(-1)
         return key & 0xFFFFFFFF, key >> 32
     values, order = torch.sort(x, dim=-1, stable=True)
@@ -62,7 +62,7 @@ def _normal_scores(n: int) -> Tensor:
     "Φ⁻¹(r / (n+1)) for r = 1, 1.5, 2, ..., n, exactly antisymmetric about the middle."
     upper = ndtri((np.arange(n - 1, 2 * n - 1) / 2 + 1) / (n + 1))
     upper[0] = 0.0
-    return torch.as_tensor(np.concatenate([-upper[:0:-1], upper]))
+    return torch.as_tensor(np.concatenate([-upper[:0:-1], upper]), device="cpu")
 
 # %% ../nbs/02_entropy.ipynb #c9a918c7
 def _scores(columns: Tensor, ties: tuple[str, ...], seed: int) -> Tensor:
@@ -77,7 +77,8 @@ def _scores(columns: Tensor, ties: tuple[str, ...], seed: int) -> Tensor:
         for rule, out in zip(ties, outs, strict=True):
             order = by_numpy
             if rule == "random":
-                shuffle = torch.rand(x.shape, generator=generator).argsort(-1).to(x.device)
+                drawn = torch.rand(x.shape, generator=generator, dtype=torch.float32, device="cpu")
+                shuffle = drawn.argsort(-1).to(x.device)
                 order = shuffle.gather(-1, _stable_order(x.gather(-1, shuffle))[0])
             elif rule == "average":  # any order serves
                 order, values = _stable_order(x) if order is None else (order, x.gather(-1, order))
@@ -105,18 +106,19 @@ def copula_normal(
 def _in_order_of_content(columns: Tensor) -> Tensor:
     "The samples of (..., variables, samples) in an order that depends on their content alone."
     generator = torch.Generator().manual_seed(0)
-    multiplier = torch.randint(-2**62, 2**62, (columns.shape[-2], 1), generator=generator).to(columns.device) | 1
+    drawn = torch.randint(-2**62, 2**62, (columns.shape[-2], 1), generator=generator, device="cpu")
+    multiplier = drawn.to(columns.device) | 1
     parts = zip(columns.view(torch.int64).split(16, -2), multiplier.split(16), strict=True)
     order = sum((part * factor).sum(-2, keepdim=True) for part, factor in parts).argsort(-1)
     if columns.ndim > 2 or columns.is_cuda:
         return columns.gather(-1, order.expand(columns.shape))
-    return torch.as_tensor(columns.numpy().take(order.flatten().numpy(), -1))  # NumPy is faster at this
+    return torch.as_tensor(columns.numpy().take(order.flatten().numpy(), -1), device="cpu")  # NumPy is faster at this
 
 
 def _correlate(z: Tensor) -> Tensor:
     "Pearson correlation of (..., variables, samples) in float64, which are centred where they are."
     z -= z.mean(-1, keepdim=True)
-    cov = torch.as_tensor(np.matmul(z.numpy(), z.mT.numpy())) if z.device.type == "cpu" else z @ z.mT
+    cov = torch.as_tensor(np.matmul(z.numpy(), z.mT.numpy()), device="cpu") if z.device.type == "cpu" else z @ z.mT
     deviation = cov.diagonal(dim1=-2, dim2=-1).sqrt()
     corr = cov / deviation.unsqueeze(-1) / deviation.unsqueeze(-2)
     corr = (corr + corr.mT) / 2
@@ -327,7 +329,7 @@ def _why_singular(
     if lowest < -max(1e-9, 32 * eps) * highest:
         return (f"the matrix has a negative eigenvalue ({lowest / highest:.2g} times the largest), so it is no "
                 "correlation matrix: estimate all correlations from the same samples, or take its `nearest_correlation`")
-    tolerance, dependent = 4 * len(t) * eps, torch.zeros(0)
+    tolerance, dependent = 4 * len(t) * eps, torch.zeros(0, device="cpu")
     while not len(dependent):
         dependent = (~independent_columns(unit, tolerance)).nonzero().flatten()
         tolerance *= 10
@@ -341,7 +343,7 @@ def _why_singular(
 def _entropy_bias(n_variables: int, n_samples: int) -> Tensor:
     i = np.arange(1, n_variables + 1)
     terms = digamma((n_samples - i) / 2) + math.log(2 / (n_samples - 1))
-    return torch.as_tensor(np.concatenate([[0.0], np.cumsum(terms)]) / (2 * math.log(2)))
+    return torch.as_tensor(np.concatenate([[0.0], np.cumsum(terms)]) / (2 * math.log(2)), device="cpu")
 
 
 def entropy_bias(

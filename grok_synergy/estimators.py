@@ -184,7 +184,7 @@ def _agreement_by_products(rank: np.ndarray, device: torch.device, lags: Iterabl
     agreement = torch.zeros(variables, variables, dtype=torch.float64, device=device)
     for lag in range(1, n // 2 + 1) if lags is None else lags:
         torch.sub(twice[lag:lag + n], once, out=sign).clamp_(-1, 1)  # ranks are whole numbers
-        product = sign.mT @ sign if sign.is_cuda else torch.as_tensor(np.matmul(sign.numpy().T, sign.numpy()))
+        product = sign.mT @ sign if sign.is_cuda else torch.as_tensor(np.matmul(sign.numpy().T, sign.numpy()), device="cpu")
         agreement += product / 2 if 2 * lag == n else product  # half a turn meets each pair twice
     return agreement.cpu().numpy()
 
@@ -455,7 +455,7 @@ def on_off_information(
     joint = entropy(set())
     tc = sum(entropy(axes - {axis}) for axis in axes) - joint
     dtc = sum(entropy({axis}) for axis in axes) - (variables - 1) * joint
-    return Information(*(like(torch.as_tensor(one.reshape(t.shape[:-2])), x) for one in (tc, dtc)))
+    return Information(*(like(torch.as_tensor(one.reshape(t.shape[:-2]), device="cpu"), x) for one in (tc, dtc)))
 
 # %% ../nbs/02a_estimators.ipynb #e0a10046
 NEARLY = 0.98   # share of samples in which two on/off columns agree (or differ) to be called near-copies

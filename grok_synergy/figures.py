@@ -276,7 +276,8 @@ def save_figure(
     path: Path,  # without suffix; .png and .svg are written
 ) -> list[Path]:
     "Writes a figure as PNG (240 dpi) and SVG, the same bytes for the same figure."
-    files = [Path(path).with_name(Path(path).name + suffix) for suffix in (".png", ".svg")]
+    path = as_path("path", path)
+    files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg")]
     files[0].parent.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
         fig.savefig(files[0], dpi=240, metadata={"Software": None})

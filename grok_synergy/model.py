@@ -13,7 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .data import ModularTask
+from .arrays import choice, real_number, whole_number
+from .data import LARGEST_SEED, ModularTask
 
 # %% ../nbs/01_model.ipynb #160f5a03
 class Weights(NamedTuple):
@@ -29,19 +30,20 @@ def init_weights(
     seeds: Sequence[int],     # one network for each
     width: int = 250,         # hidden neurons
     alpha: float = 1.0,       # factor on all weights but the biases (Liu et al. 2022)
-) -> Weights:                 # with one leading axis, the seeds
+) -> Weights:                 # float32, with one leading axis, the seeds
     """PyTorch's default initial weights of `Linear(2p, width)` and `Linear(width, p, bias=False)` under each seed.
 
     Each seed has a generator of its own; the global random state is not used. Source of alpha: Liu et al. (2022).
     """
-    if alpha <= 0:
-        raise ValueError(f"alpha={alpha!r} must be a positive number: 1 leaves the initial weights as they are")
-    if width < 1 or not len(seeds):
-        raise ValueError(f"width={width!r} with {len(seeds)} seeds: give at least one neuron and one seed")
+    alpha = real_number("alpha", alpha, "a positive number", lambda number: number > 0)
+    width = whole_number("width", width)
+    if not len(seeds):
+        raise ValueError(f"seeds={seeds!r} is not possible: give at least one seed")
     networks = []
     for seed in seeds:
-        generator = torch.Generator().manual_seed(seed)
-        W1, b1, W2 = torch.empty(width, 2 * task.p), torch.empty(width), torch.empty(task.p, width)
+        generator = torch.Generator("cpu").manual_seed(whole_number("seeds", seed, 0, LARGEST_SEED))
+        W1, b1, W2 = (torch.empty(shape, dtype=torch.float32, device="cpu")
+                      for shape in ((width, 2 * task.p), (width,), (task.p, width)))
         nn.init.kaiming_uniform_(W1, a=math.sqrt(5), generator=generator)
         nn.init.uniform_(b1, -1 / math.sqrt(2 * task.p), 1 / math.sqrt(2 * task.p), generator=generator)
         nn.init.kaiming_uniform_(W2, a=math.sqrt(5), generator=generator)
@@ -62,8 +64,7 @@ def hidden_features(
     layer: str = "post",  # "post": after the ReLU, "pre": before it
 ) -> Tensor:              # (..., samples, neurons)
     "The hidden layer's activations for each pair."
-    if layer not in ("post", "pre"):
-        raise ValueError(f"layer={layer!r} is not a place to look: choose 'post' or 'pre' (after or before the ReLU)")
+    choice("layer", layer, ("post", "pre"))
     p = weights.W1.shape[-1] // 2
     columns = weights.W1.mT
     pre = columns[..., pairs[:, 0], :]

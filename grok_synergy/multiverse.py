@@ -32,7 +32,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 from tqdm import tqdm
 
-from .arrays import check_samples, live_columns
+from .arrays import as_path, check_samples, live_columns
 from .binning import METHODS, PARTS, bin_means, bin_multiplets, group_neurons
 from .claims import REGISTER, Bounds, Claim, Evidence
 from .entropy import copula_matrices, independent_columns
@@ -42,7 +42,19 @@ from .oinfo import all_multiplets, o_information
 from .paper import Findings, Paper
 from .phases import exponential_average
 from .search import search_multiplet
-from .training import METRICS, Trajectory, default_store, load_dataset, one_thread_per_task, save_dataset, train
+from grok_synergy.training import (
+    METRICS,
+    Trajectory,
+    default_store,
+    load_dataset,
+    load_result,
+    network_path,
+    one_thread_per_task,
+    save_dataset,
+    stored_digest,
+    train,
+    warn_unwritten,
+)
 
 # %% ../nbs/08a_multiverse.ipynb #ee000007
 FACTORS = {  # each with its levels, the published one first
@@ -189,7 +201,7 @@ class Checkpoint:
         "All samples, or one of two fixed random halves."
         if half == "all":
             return x
-        order = torch.as_tensor(np.random.default_rng(0).permutation(len(x)))
+        order = torch.as_tensor(np.random.default_rng(0).permutation(len(x)), device="cpu")
         return x[order[:len(x) // 2] if half == "first" else order[len(x) // 2:]]
 
     def _correlate(self, x: Tensor, estimator: str) -> Tensor:
@@ -217,7 +229,7 @@ class Checkpoint:
         key = ("used", samples, estimator == "on_off", _layer(estimator), half, kept.tobytes())
         if key not in self.known:
             x = self._columns(samples, estimator)
-            self.known[key] = self._half(x if kept.all() else x[:, torch.as_tensor(kept)], half)
+            self.known[key] = self._half(x if kept.all() else x[:, torch.as_tensor(kept, device="cpu")], half)
         return self.known[key]
 
     def _correlation(self, samples, estimator, kept: np.ndarray, half) -> Tensor:
@@ -305,7 +317,17 @@ class Multiverse:
         "The file of one checkpoint."
         settings = json.dumps([4, LAGS, FLOOR, [asdict(way) for way in self.ways]])
         digest = hashlib.sha256(settings.encode()).hexdigest()[:10]
-        return Path(store) / self.paper.experiment(condition, [seed]).name / f"ways-{digest}" / f"seed-{seed}-{step}.nc"
+        return self.network(store, condition, seed).parent / f"ways-{digest}" / f"seed-{seed}-{step}.nc"
+
+    def network(
+        self,
+        store: Path,  # folder of all trajectories
+        condition: str,
+        seed: int,
+        step: int | None = None,  # its network has all of them
+    ) -> Path:
+        "The file of the network of a checkpoint."
+        return network_path(store, self.paper.experiment(condition, [seed]), seed)
 
 
 def read_checkpoint(
@@ -323,33 +345,46 @@ def read_checkpoint(
     return xr.Dataset({"found": (("way", "measure"), found), "lifted": checkpoint.lifted})
 
 
-def _store(work: Callable, path: Callable, job: tuple) -> None:
-    path(*job).parent.mkdir(parents=True, exist_ok=True)
-    save_dataset(work(*job), path(*job))
+def _store(work: Callable, path: Callable, job: tuple) -> tuple[tuple, xr.Dataset, OSError | None]:
+    "The job, its result, and why that could not be stored."
+    result, failure = work(*job), None
+    try:
+        save_dataset(result, path(*job))
+    except OSError as error:
+        failure = error
+    return job, result, failure
 
 
 def stored_results(
-    work: Callable,         # what is to be done for a job, given its parts
+    work: Callable,         # what is to be done for a job, given its parts: with `made_from`, the network's digest
     jobs: list[tuple],
     path: Callable,         # where the result is kept, given the parts of a job
+    network: Callable,      # the file of the network that it is made from, given the parts of a job
     label: str,             # of the bar
     n_jobs: int = -1,       # jobs at once
     progress: bool = True,  # show a bar
 ) -> dict[tuple, xr.Dataset]:  # by job
-    "The result of every job; what is stored already is not done again."
-    left = [job for job in jobs if load_dataset(path(*job)) is None]
+    "The result of every job; what is stored already of the same network is not done again."
+    networks = {file: stored_digest(file) for file in {network(*job) for job in jobs}}
+    results = {job: load_result(path(*job), networks[network(*job)]) for job in jobs}
+    left = [job for job in jobs if results[job] is None]
     done = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
         joblib.delayed(_store)(work, path, job) for job in left)
     shown = progress and len(left) > 0
-    for _ in tqdm(done, label, len(left), unit="checkpoint", disable=not shown, file=sys.stdout, mininterval=1):
-        pass
-    return {job: load_dataset(path(*job)) for job in jobs}
+    failures = []
+    for job, result, failure in tqdm(done, label, len(left), unit="checkpoint", disable=not shown, file=sys.stdout,
+                                     mininterval=1):
+        results[job] = result
+        failures += [] if failure is None else [failure]
+    warn_unwritten(failures, label)
+    return results
 
 
 def _measure(multiverse: Multiverse, store: Path, condition: str, seed: int, step: int) -> xr.Dataset:
     begun = time.process_time()
     trajectory = train(multiverse.paper.experiment(condition, [seed]), device="cpu", progress=False, store=store, threads=1)
-    return read_checkpoint(trajectory, seed, step, multiverse.ways).assign(seconds=time.process_time() - begun)
+    found = read_checkpoint(trajectory, seed, step, multiverse.ways).assign_attrs(made_from=trajectory.digest(seed))
+    return found.assign(seconds=time.process_time() - begun)
 
 
 def run_multiverse(
@@ -360,7 +395,7 @@ def run_multiverse(
 ) -> dict[str, xr.Dataset]:  # by condition: synergy, redundancy (bits), synergy_size: (way, seed, step); lifted, seconds
     "Measures what is not measured yet, and gathers everything. `seconds` are those of a core."
     results = stored_results(partial(_measure, multiverse, store), multiverse.jobs, partial(multiverse.path, store),
-                             f"{len(multiverse.ways)} ways", n_jobs, progress)
+                             partial(multiverse.network, store), f"{len(multiverse.ways)} ways", n_jobs, progress)
     gathered = {}
     for condition in dict.fromkeys(job[0] for job in multiverse.jobs):
         steps = sorted({step for name, _, step in multiverse.jobs if name == condition})
@@ -489,7 +524,7 @@ def write_outcomes(
     outcomes = outcomes.assign_coords(condition=np.array(list(measured), dtype="S"))
     outcomes.attrs = {"seeds": multiverse.seeds, "per_decade": multiverse.per_decade, "checkpoints": len(multiverse.jobs),
                       "seconds": round(seconds)}
-    save_dataset(outcomes, Path(tables) / "multiverse.nc", compress=True)
+    save_dataset(outcomes, as_path("tables", tables) / "multiverse.nc", compress=True)
 
 
 def load_outcomes(
@@ -500,7 +535,7 @@ def load_outcomes(
     `lifted` (condition) is the median over checkpoints of the share of eigenvalues that the repair of the latent matrices
     moved to its floor. Raises `ValueError` where there is no table.
     """
-    folder = Path(default_store().parent / "figures" / "tables" if folder is None else folder)
+    folder = default_store().parent / "figures" / "tables" if folder is None else as_path("folder", folder)
     found = load_dataset(folder / "multiverse.nc")
     if found is None:
         raise ValueError(f"{folder} holds no outcomes: run `make audit`, after `make paper`, or name the folder that does")

@@ -56,7 +56,7 @@ def biases(
 ) -> tuple[Tensor, Tensor]:  # (n + 1,) each, bits
     "Bias of TC and DTC for groups of 0, 1, ..., n scalar variables. Source: as for `entropy_bias`."
     b = entropy_bias(n, n_samples)
-    k = torch.arange(n + 1)
+    k = torch.arange(n + 1, device="cpu")
     return k * b[min(n, 1)] - b, k * b[(k - 1).clamp(0)] - (k - 1) * b
 
 
@@ -353,7 +353,7 @@ def _unit_blocks(corr: Tensor, sizes: Sequence[int]) -> Tensor:
         start += size
     unit = scale @ corr @ scale.mT
     for block, size in zip(blocks, sizes, strict=True):
-        unit[..., block, block] = torch.eye(size).to(unit)
+        unit[..., block, block] = torch.eye(size, device="cpu").to(unit)
     return unit
 
 

@@ -25,15 +25,20 @@ import xarray as xr
 from tqdm import tqdm
 
 from .ablations import PLAN, ablate
+from .arrays import as_path
 from .claims import ABLATION_COLUMNS
 from .data import ModularTask
 from .phases import PRESETS, UNITS, measure
 from grok_synergy.training import (
     METRICS,
     Experiment,
+    content_digest,
     default_store,
     load_dataset,
+    load_result,
+    network_path,
     save_dataset,
+    stored_digest,
     train,
     train_many,
     written_whole,
@@ -172,10 +177,23 @@ class Job:
         store: Path,  # folder of all trajectories
     ) -> Path:
         "The file of what the job finds."
-        settings = {"format": 1, "presets": {name: asdict(PRESETS[name]) for name in self.paper.presets}}
+        settings = {"format": 2, "presets": {name: asdict(PRESETS[name]) for name in self.paper.presets}}
         if self.kind != "network":
             settings |= {"plan": PLAN[self.condition], "shown": self.drawn}
-        return Path(store) / self.experiment.name / f"seed-{self.seed}-{self.kind}-{_digest(settings)}.nc"
+        folder = network_path(store, self.experiment, self.seed).parent
+        return folder / f"seed-{self.seed}-{self.kind}-{_digest(settings)}.nc"
+
+    def found(
+        self,
+        store: Path,  # folder of all trajectories
+    ) -> xr.Dataset | None:  # None where it is still to be done, or again, as the network is another
+        "What the job found."
+        if self.kind == "network":
+            made_from = stored_digest(network_path(store, self.experiment, self.seed))
+        else:
+            network = load_dataset(replace(self, kind="network").path(store))
+            made_from = None if network is None else content_digest(network)
+        return load_result(self.path(store), made_from)
 
     def run(
         self,
@@ -191,12 +209,15 @@ class Job:
         measures = measure(trajectory, preset=self.paper.presets, steps=measured_steps(trajectory.steps), progress=False,
                            n_jobs=1)
         none = {"synergy_neurons": False, "redundancy_neurons": False}
-        return xr.merge([measures.reindex(step=trajectory.steps, fill_value=none), trajectory.metrics])
+        found = xr.merge([measures.reindex(step=trajectory.steps, fill_value=none), trajectory.metrics])
+        return found.assign_attrs(made_from=trajectory.digest(self.seed))
 
     def _retrain(self, store: Path) -> xr.Dataset:
         "The sub-networks that the measures of the network choose."
-        found = load_dataset(replace(self, kind="network").path(store)).sel(seed=self.seed)
-        return retrain_subnetworks(self.experiment, self.seed, self.condition, found, self.kind, self.drawn)
+        found = load_dataset(replace(self, kind="network").path(store))
+        made = retrain_subnetworks(self.experiment, self.seed, self.condition, found.sel(seed=self.seed), self.kind,
+                                   self.drawn)
+        return made.assign_attrs(made_from=content_digest(found))
 
 # %% ../nbs/06b_paper.ipynb #941cb9db
 def stages(
@@ -221,7 +242,8 @@ STAGES = ("networks of the figures", "sub-networks of the figures", "other netwo
 
 def _done(job: Job, store: Path) -> Job:
     "The job, once it is done."
-    job.run(store)
+    if job.found(store) is None:
+        job.run(store)
     return job
 
 
@@ -235,10 +257,13 @@ def run_paper(
     progress: bool = True,         # show one bar for everything, with the expected end
 ) -> None:
     "Does every job of the study that is not done yet, and writes the tables."
-    store = Path(default_store() if store is None else store)
-    tables = Path(store.parent / "figures" / "tables" if tables is None else tables)
+    store = default_store() if store is None else as_path("store", store)
+    tables = store.parent / "figures" / "tables" if tables is None else as_path("tables", tables)
     jobs = stages(paper)
-    left = [[job for job in stage if load_dataset(job.path(store)) is None] for stage in jobs]
+    left = [[job for job in stage if job.found(store) is None] for stage in jobs]
+    again = {(job.condition, job.seed) for stage in left for job in stage if job.kind == "network"}
+    left = [[job for job in stage if job in undone or (job.condition, job.seed) in again]
+            for stage, undone in zip(jobs, map(set, left), strict=True)]  # with sub-networks of what is measured again
     total, to_come = (sum(job.seconds for stage in both for job in stage) for both in (jobs, left))
     pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     bar = tqdm(total=total, initial=total - to_come, disable=not (progress and to_come), file=sys.stdout,
@@ -278,9 +303,8 @@ def write_tables(
     folder: Path,  # of the tables
 ) -> None:
     "Gathers what is done of the study into small files, with the same bytes for the same results."
-    found = {(job.condition, job.seed, job.kind): load_dataset(job.path(store))
-             for stage in stages(paper) for job in stage}
-    folder = Path(folder)
+    found = {(job.condition, job.seed, job.kind): job.found(store) for stage in stages(paper) for job in stage}
+    folder = as_path("folder", folder)
     folder.mkdir(parents=True, exist_ok=True)
     names = [condition.name for condition in paper.conditions]
     seeds = [seed for seed in paper.seeds if all(found[name, seed, "network"] is not None for name in names)]
@@ -339,7 +363,7 @@ def load_paper(
     folder: Path | None = None,  # of the tables; None: figures/tables of the project one is in
 ) -> Findings:
     "What the study found. Raises `ValueError` where there are no tables."
-    folder = Path(default_store().parent / "figures" / "tables" if folder is None else folder)
+    folder = default_store().parent / "figures" / "tables" if folder is None else as_path("folder", folder)
     if not (folder / "ablations.csv").exists():
         raise ValueError(f"{folder} holds no tables of the study: run `make paper`, or name the folder that does")
     ablations = pd.read_csv(folder / "ablations.csv")

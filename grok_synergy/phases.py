@@ -9,12 +9,14 @@ __all__ = ['PRESETS', 'UNITS', 'PHASES', 'Measurement', 'measurement', 'Reading'
 # %% ../nbs/04_phases.ipynb #d29e0520
 import hashlib
 import json
+import numbers
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from numbers import Real
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -41,7 +43,7 @@ from grok_synergy.arrays import (
 from .binning import PARTS, bin_multiplets, ward_bins
 from .entropy import TIES, copula_matrices, independent_columns, warn_of_rank
 from .model import hidden_features
-from .training import Trajectory, load_dataset, one_thread_per_task, save_dataset
+from .training import Trajectory, load_result, one_thread_per_task, save_dataset, warn_unwritten
 
 # %% ../nbs/04_phases.ipynb #28c69282
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Reading:
 # %% ../nbs/04_phases.ipynb #61b87eab
 def _read(x: Tensor, several: Sequence[Measurement], bins: np.ndarray, degenerate: str) -> list[Reading]:
     "The readings of (samples, neurons) in given bins, which share one sort of the samples where they can."
-    live = live_columns(x) if degenerate == "drop" else torch.ones(x.shape[1], dtype=torch.bool)
+    live = live_columns(x) if degenerate == "drop" else torch.ones(x.shape[1], dtype=torch.bool, device="cpu")
     if not live.any():
         return [_empty_reading(~live.numpy(), settings) for settings in several]
     rules = tuple(dict.fromkeys(settings.ties for settings in several))
@@ -212,85 +214,11 @@ def _measure_checkpoint(task, weights, several: list[Measurement], bins: Array |
     "Bins and readings of one network, on one thread; the settings have the activations and their bins in common."
     torch.set_num_threads(1)
     features = hidden_features(weights, task.pairs[task.index(several[0].which)], several[0].layer)
+    if not features.isfinite().all():  # the training diverged
+        every, nothing = np.ones(features.shape[1], bool), dict.fromkeys(("synergy", "redundancy", "tc", "dtc"), np.nan)
+        return np.full(len(every), -1), [replace(_empty_reading(every, settings), **nothing) for settings in several]
     bins = ward_bins(features, several[0].n_bins) if bins is None else bins
     return bins, _read(features, several, bins, "drop")
-
-
-def _digest(content: dict) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
-
-
-def measure(
-    trajectory: Trajectory,       # a trained experiment
-    *,
-    preset: str | Sequence[str] = "tie_safe",  # "tie_safe", which is recommended, or "published"; or several
-    steps: Iterable[int] | None = None,        # the checkpoints to measure; None: all
-    progress: bool = True,        # show a bar
-    n_jobs: int | None = None,    # processes; None: one for each core, or this one alone where there is little to do
-    **choices,                    # fields of `Measurement` that differ from the preset
-) -> xr.Dataset:  # (seed, step), or (preset, seed, step): synergy, redundancy, their sizes, tc, dtc, dropped; the neurons
-    """Synergy and redundancy (bits) of the hidden layer at the checkpoints of every seed.
-
-    "tie_safe" is the preset to use; "published" is there to compare with the paper. Equal values share mid-ranks:
-    independent neurons then share nothing, whatever the order of samples and the processor. (Random order does that
-    too, but hides much of what dependent neurons share.) Parts are neurons, so that what neurons of one bin share is
-    counted. The bias is corrected, which a few thousand samples of 250 neurons hardly need and fewer samples do. Ten
-    Ward bins and training pairs are as published; other bins move the values, and with them what is near a margin.
-    Mid-ranks have a limit: with half of all values zero about half of the synergistic Ω of the latent variables is
-    left (see `estimators`).
-
-    Several presets share their work. Raises `ValueError` for an unknown preset or choice, and for steps without a
-    checkpoint. Source: Clauw, Stramaglia and Marinazzo (2024), section 3.
-    """
-    names = [preset] if isinstance(preset, str) else list(dict.fromkeys(preset))
-    if not names:
-        raise ValueError(f"preset={preset!r} names none: choose some of {', '.join(map(repr, PRESETS))}")
-    several = {name: measurement(name, **choices) for name in names}
-    seeds, every = trajectory.data.seed.values.tolist(), trajectory.steps.tolist()
-    steps = every if steps is None else sorted({int(step) for step in steps})
-    if not steps or (unknown := sorted(set(steps) - set(every))):
-        raise ValueError(f"steps={unknown[:5] if steps else []} are no checkpoints from {every[0]} to {every[-1]}: choose "
-                         "some of trajectory.steps")
-    few = {} if steps == every else {"steps": steps}
-    suffix = f"-{_digest(few)}" if few else ""
-    paths = {(name, seed): trajectory.folder / f"seed-{seed}-measures-{_digest({'format': 1, **few, **asdict(one)})}.nc"
-             for name, one in several.items() for seed in seeds}
-    measured = {key: load_dataset(path) for key, path in paths.items()}
-    missing = [key for key, dataset in measured.items() if dataset is None]
-    tasks = {}  # the presets that share activations and bins
-    for name, seed in missing:
-        one = several[name]
-        tasks.setdefault((seed, f"bins{one.n_bins}-{one.which}-{one.layer}{suffix}"), []).append(name)
-    bar = tqdm(total=len(tasks) * len(steps), unit="checkpoint", desc=f"measuring, {', '.join(names)}",
-               disable=not (progress and missing), mininterval=1, file=sys.stdout)
-    little = len(tasks) * len(steps) < 100  # starting processes takes as long as that
-    run = joblib.Parallel(n_jobs=n_jobs or (1 if little else joblib.cpu_count()), return_as="generator")
-
-    def measure_seed(seed, shared, together):
-        binned = trajectory.folder / f"seed-{seed}-{shared}.nc"
-        stored = load_dataset(binned)
-        known = [None] * len(steps) if stored is None else stored.bins.values
-        found = []
-        for result in run(joblib.delayed(_measure_checkpoint)(trajectory.experiment.task, trajectory.weights(seed, step),
-                                                              [several[name] for name in together], bins)
-                          for step, bins in zip(steps, known, strict=True)):
-            found.append(result)
-            bar.update()
-        bins, readings = zip(*found, strict=True)
-        if stored is None:
-            save_dataset(xr.Dataset({"bins": (("step", "neuron"), np.stack(bins).astype("int16"))}, {"step": steps}), binned)
-        return [_gather(each, steps) for each in zip(*readings, strict=True)]
-
-    with bar, one_thread_per_task():
-        for (seed, shared), together in tasks.items():
-            for name, dataset in zip(together, measure_seed(seed, shared, together), strict=True):
-                measured[name, seed] = dataset
-                save_dataset(dataset, paths[name, seed])
-    experiment = json.dumps(trajectory.experiment.condition)
-    found = {name: xr.concat([measured[name, seed] for seed in seeds], "seed").assign_coords(seed=seeds).assign_attrs(
-        preset=name, measurement=json.dumps(asdict(one)), experiment=experiment) for name, one in several.items()}
-    return found[preset] if isinstance(preset, str) else xr.concat(
-        [dataset.drop_attrs() for dataset in found.values()], pd.Index(names, name="preset"))
 
 
 def _gather(readings: Sequence[Reading], steps: list[int]) -> xr.Dataset:
@@ -301,6 +229,138 @@ def _gather(readings: Sequence[Reading], steps: list[int]) -> xr.Dataset:
                for name in ("synergy_neurons", "redundancy_neurons")}
     return xr.Dataset({name: ("step", np.array(values), {"units": UNITS[name]})
                        for name, values in columns.items()} | members, {"step": steps})
+
+# %% ../nbs/04_phases.ipynb #9ea50001
+def _digest(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
+
+
+class _Measures:
+    "What is stored of a trajectory's measures, and what is still to be measured of it."
+
+    def __init__(self, trajectory: Trajectory, several: dict[str, Measurement], steps: list[int]):
+        self.trajectory, self.several, self.steps = trajectory, several, steps
+        self.seeds, self.unwritten = trajectory.data.seed.values.tolist(), []
+        self.networks = {seed: trajectory.digest(seed) for seed in self.seeds}
+        few = {} if steps == trajectory.steps.tolist() else {"steps": steps}
+        self.paths = {(name, seed): self._path(seed, f"measures-{_digest({'format': 1, **few, **asdict(one)})}")
+                      for name, one in several.items() for seed in self.seeds}
+        self.found = {key: load_result(path, self.networks[key[1]]) for key, path in self.paths.items()}
+        self.tasks = {}  # by seed and bins: the presets that share both
+        for (name, seed), dataset in self.found.items():
+            one, suffix = several[name], f"-{_digest(few)}" if few else ""
+            if dataset is None:
+                self.tasks.setdefault((seed, f"bins{one.n_bins}-{one.which}-{one.layer}{suffix}"), []).append(name)
+
+    def _path(self, seed: int, what: str) -> Path:
+        return self.trajectory.folder / f"seed-{seed}-{what}.nc"
+
+    def _save(self, dataset: xr.Dataset, seed: int, path: Path) -> None:
+        try:
+            save_dataset(dataset.assign_attrs(made_from=self.networks[seed]), path)
+        except OSError as error:
+            self.unwritten.append(error)
+
+    def measure(self, seed: int, shared: str, run: joblib.Parallel, advance: Callable) -> None:
+        "Measures one of the tasks, and stores it."
+        together, binned = self.tasks[seed, shared], self._path(seed, shared)
+        stored = load_result(binned, self.networks[seed])
+        known, found = [None] * len(self.steps) if stored is None else stored.bins.values, []
+        for result in run(joblib.delayed(_measure_checkpoint)(
+                self.trajectory.experiment.task, self.trajectory.weights(seed, step),
+                [self.several[name] for name in together], bins) for step, bins in zip(self.steps, known, strict=True)):
+            found.append(result)
+            advance()
+        bins, readings = zip(*found, strict=True)
+        if stored is None:
+            bins = ("step", "neuron"), np.stack(bins).astype("int16")
+            self._save(xr.Dataset({"bins": bins}, {"step": self.steps}), seed, binned)
+        for name, each in zip(together, zip(*readings, strict=True), strict=True):
+            self.found[name, seed] = _gather(each, self.steps)
+            self._save(self.found[name, seed], seed, self.paths[name, seed])
+
+# %% ../nbs/04_phases.ipynb #9ea50002
+def _chosen_steps(steps: Iterable[int] | None, every: list[int]) -> list[int]:
+    "Some of a trajectory's checkpoints, in order. Raises `ValueError` for others."
+    if steps is None:
+        return every
+    given = [steps] if isinstance(steps, str | numbers.Number) else list(steps)
+    chosen = sorted({whole_number("steps", step, 0) for step in given})
+    if not chosen or (unknown := sorted(set(chosen) - set(every))):
+        raise ValueError(f"steps={unknown[:5] if chosen else []} are no checkpoints from {every[0]} to {every[-1]}: choose "
+                         "some of trajectory.steps")
+    return chosen
+
+
+def _warn_broken(found: dict[tuple[str, int], xr.Dataset]) -> None:
+    "Says once which networks could not be measured, and from where on."
+    first = {seed: int(dataset.step[dataset.synergy.isnull().values.argmax()])
+             for (_, seed), dataset in found.items() if dataset.synergy.isnull().any()}
+    if first:
+        broken = ", ".join(f"seed {seed} from step {step} on" for seed, step in first.items())
+        warnings.warn(f"activations are not finite in {broken}: synergy and redundancy are NaN there, as the training "
+                      "diverged; try a smaller lr, wd or alpha", stacklevel=3)
+
+# %% ../nbs/04_phases.ipynb #9ea50003
+def _all_measures(measures: _Measures, preset: str | Sequence[str]) -> xr.Dataset:
+    "The measures of all seeds, along an axis of presets where several were asked for."
+    _warn_broken(measures.found)
+    condition, found = json.dumps(measures.trajectory.experiment.condition), {}
+    for name, one in measures.several.items():
+        found[name] = xr.concat([measures.found[name, seed] for seed in measures.seeds], "seed")
+        found[name] = found[name].assign_coords(seed=measures.seeds)
+        found[name].attrs = {"preset": name, "measurement": json.dumps(asdict(one)), "experiment": condition}
+    if isinstance(preset, str):
+        return found[preset]
+    return xr.concat([dataset.drop_attrs() for dataset in found.values()], pd.Index(list(found), name="preset"))
+
+# %% ../nbs/04_phases.ipynb #9ea50004
+def measure(
+    trajectory: Trajectory,       # a trained experiment
+    *,
+    preset: str | Sequence[str] = "tie_safe",  # "tie_safe", which is recommended, or "published"; or several
+    steps: Iterable[int] | None = None,        # the checkpoints to measure; None: all
+    progress: bool = True,        # show a bar
+    n_jobs: int | None = None,    # processes; None: one for each core, or this one alone where there is little to do
+    **choices,                    # fields of `Measurement` that differ from the preset
+) -> xr.Dataset:  # (seed, step), or (preset, seed, step): synergy, redundancy, their sizes, tc, dtc, dropped; the neurons
+    """Synergy and redundancy (bits) of the hidden layer at the checkpoints of every seed; NaN where training diverged.
+
+    "tie_safe" is the preset to use; "published" is there to compare with the paper. Equal values share mid-ranks:
+    independent neurons then share nothing, whatever the order of samples and the processor. (Random order does that
+    too, but hides much of what dependent neurons share.) Parts are neurons, so that what neurons of one bin share is
+    counted. The bias is corrected, which a few thousand samples of 250 neurons hardly need and fewer samples do. Ten
+    Ward bins and training pairs are as published; other bins move the values, and with them what is near a margin.
+    Mid-ranks have a limit: with half of all values zero about half of the synergistic Ω of the latent variables is
+    left (see `estimators`).
+
+    Several presets share their work. Raises `ValueError` for an unknown preset or choice, and for steps without a
+    checkpoint. Warns of measures that cannot be stored, and of networks that diverged. Source: Clauw, Stramaglia and
+    Marinazzo (2024), section 3.
+    """
+    names = [preset] if isinstance(preset, str) else list(dict.fromkeys(preset))
+    if not names:
+        raise ValueError(f"preset={preset!r} names none: choose some of {', '.join(map(repr, PRESETS))}")
+    several = {name: measurement(name, **choices) for name in names}
+    steps = _chosen_steps(steps, trajectory.steps.tolist())
+    progress, cores = truth("progress", progress), joblib.cpu_count()
+    n_jobs = n_jobs if n_jobs is None else whole_number("n_jobs", n_jobs, -cores)
+    measures = _Measures(trajectory, several, steps)
+    total = len(measures.tasks) * len(steps)
+    n_jobs = n_jobs or (1 if total < 100 else cores)  # starting processes takes as long as that
+    failures = []
+    with one_thread_per_task(), tqdm(total=total, unit="checkpoint", desc=f"measuring, {', '.join(names)}",
+                                     disable=not (progress and total), mininterval=1, file=sys.stdout) as bar:
+        for seed, shared in measures.tasks:
+            try:
+                measures.measure(seed, shared, joblib.Parallel(n_jobs=n_jobs, return_as="generator"), bar.update)
+            except Exception as error:  # the other seeds are measured and stored all the same
+                failures.append(error)
+                error.add_note(f"This ended the measuring of {trajectory.experiment.name}, seed {seed}.")
+    warn_unwritten(measures.unwritten, "measures")
+    if failures:
+        raise failures[0]
+    return _all_measures(measures, preset)
 
 # %% ../nbs/04_phases.ipynb #4b1d0002
 def _ordered(

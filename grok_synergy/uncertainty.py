@@ -122,7 +122,7 @@ def _extreme_places(found: Multiplets) -> list[int]:
 def _gram(columns: Tensor) -> Tensor:
     "The product of (variables, samples) with its transpose."
     if columns.device.type == "cpu":
-        return torch.as_tensor(np.matmul(columns.numpy(), columns.numpy().T))  # which sees that half is enough
+        return torch.as_tensor(np.matmul(columns.numpy(), columns.numpy().T), device="cpu")  # which sees that half is enough
     return columns @ columns.T
 
 # %% ../nbs/03c_uncertainty.ipynb #f1c64ea5
@@ -328,7 +328,8 @@ class _Resampled:
         self.last = torch.cat([first[1:], first.new_tensor([len(starts)])]) - 1
         self.skip = 2 * self.samples * column[first] + 1  # twice the weight of the columns before, and 1
         half_ranks = np.arange(2, 2 * self.samples + 1) / 2
-        self.table = torch.as_tensor(np.append(ndtri(half_ranks / (self.samples + 1)), 0.0)).to(x.device)  # 0: not drawn
+        scores = np.append(ndtri(half_ranks / (self.samples + 1)), 0.0)  # 0: not drawn
+        self.table = torch.as_tensor(scores, device=x.device)
 
     def correlation(
         self,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from grok_synergy import ablations
+from grok_synergy import ablations, training
 from grok_synergy.ablations import (
     PLAN,
     ablate,
@@ -49,10 +49,12 @@ SMALL = Experiment(ModularTask(p=23, train_fraction=0.9), width=160, wd=2.0, ste
 
 
 @pytest.fixture
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+def double_precision(monkeypatch):
+    def doubled(*given):
+        return Weights(*(one.double() for one in init_weights(*given)))
+
+    for module in (ablations, training):
+        monkeypatch.setattr(module, "init_weights", doubled)
 
 
 def masked(experiment, seed, neurons, steps, removed=False):
@@ -63,6 +65,8 @@ def masked(experiment, seed, neurons, steps, removed=False):
     task = experiment.task
     torch.manual_seed(seed)
     hidden, out = torch.nn.Linear(2 * task.p, experiment.width), torch.nn.Linear(experiment.width, task.p, bias=False)
+    precision = training.init_weights(task, [seed], 1).W1.dtype
+    hidden, out = hidden.to(precision), out.to(precision)
     held = torch.as_tensor(~neurons)
 
     @torch.no_grad()

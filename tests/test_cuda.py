@@ -22,6 +22,7 @@ from grok_synergy.entropy import (
     independent_columns,
     usable_columns,
 )
+from grok_synergy.model import Weights, init_weights
 from grok_synergy.oinfo import all_multiplets, extremes, o_information, union_multiplets
 from grok_synergy.paper import load_paper, run_paper
 from grok_synergy.phases import PRESETS, measure_features
@@ -51,10 +52,8 @@ def assert_same(on_device, on_cpu, atol=1e-10):
 # Training
 
 @pytest.fixture
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+def double_precision(monkeypatch):
+    monkeypatch.setattr(training, "init_weights", lambda *given: Weights(*(one.double() for one in init_weights(*given))))
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=["weight decay 1", "weight decay 0.1", "alpha 8"])
@@ -87,8 +86,11 @@ def test_a_run_goes_on_where_it_was_left(tmp_path, monkeypatch, double_precision
     [again] = train_many(EXPERIMENTS[:1], store=tmp_path / "cut", device="cuda", progress=False)
     assert len(done) == 30
     np.testing.assert_allclose(again.data.W1, whole.data.W1, rtol=1e-5, atol=1e-7)  # sums are not ordered on the device
-    [on_cpu] = train_many(EXPERIMENTS[:1], store=tmp_path / "cut", device="cpu", progress=False)
-    assert on_cpu.data.identical(again.data)  # nothing is left to train
+
+
+def test_what_was_trained_on_the_device_is_read_on_a_cpu(tmp_path):
+    on_device, on_cpu = (train(EXPERIMENTS[0], store=tmp_path, device=device, progress=False) for device in ("cuda", "cpu"))
+    assert on_cpu.data.identical(on_device.data)  # nothing is left to train
 
 
 # Correlations

@@ -1,5 +1,6 @@
 """The task: its table, its split, and the errors of impossible settings."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -39,11 +40,14 @@ def test_one_hot_rows_spell_the_pair():
 
 @pytest.mark.parametrize("settings, message", [
     (dict(p=15, op="divide"), "p=15 is not prime"),
-    (dict(op="power"), "op='power' is not an operation"),
-    (dict(p=1), "p=1 is not a modulus"),
-    (dict(p=7.0), "p=7.0 is not a modulus"),
-    (dict(train_fraction=0), "train_fraction=0 must lie"),
-    (dict(train_fraction=float("nan")), "train_fraction=nan must lie"),
+    (dict(op="power"), "op='power' is unknown: choose one of 'add'"),
+    (dict(p=1), "p=1 is not possible: give a whole number, 2 or more"),
+    (dict(p=7.5), "p=7.5 is not possible"), (dict(p=True), "p=True is not possible"),
+    (dict(split_seed=-1), "split_seed=-1 is not possible: give a whole number, from 0"),
+    (dict(split_seed=2**63), "split_seed=9223372036854775808 is not possible"),
+    (dict(train_fraction=0), "train_fraction=0 is not possible: give a number strictly between 0 and 1"),
+    (dict(train_fraction=float("nan")), "train_fraction=nan is not possible"),
+    (dict(train_fraction="half"), "train_fraction='half' is not possible"),
     (dict(p=2, train_fraction=0.1), "leaves the training or the test set empty"),
 ])
 def test_impossible_settings_are_named(settings, message):
@@ -59,3 +63,35 @@ def test_other_operations_need_no_prime():
 def test_unknown_part_of_the_split_is_named():
     with pytest.raises(ValueError, match="which='validation'"):
         ModularTask(p=7).index("validation")
+
+
+@pytest.mark.parametrize("settings", [
+    dict(p=np.int64(13)), dict(p="13"), dict(p=13.0), dict(p=torch.tensor(13)), dict(p=13, train_fraction="0.4"),
+    dict(p=13, train_fraction=np.float64(0.4)), dict(p=13, split_seed=np.uint16(420)), dict(p=np.array(13)),
+    dict(p=" 13", split_seed="420 "),
+])
+def test_numbers_of_other_kinds_make_the_same_task(settings):
+    task = ModularTask(**settings)
+    assert task == ModularTask(p=13) and repr(task) == repr(ModularTask(p=13))
+
+
+@pytest.mark.parametrize("what", ["pairs", "targets", "train_index", "test_index"])
+def test_whoever_changes_what_a_task_hands_out_changes_a_copy(what):
+    task = ModularTask(p=7)
+    getattr(task, what)[:] = 0
+    task.index("train")[:] = 0
+    assert torch.equal(getattr(task, what), getattr(ModularTask(p=7), what))
+
+
+@pytest.mark.parametrize("op", OPERATIONS)
+def test_a_task_is_the_same_under_any_default_type_and_device(op):
+    plain = ModularTask(p=13, op=op)
+    expected = [plain.pairs, plain.targets, plain.train_index, plain.one_hot()]
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            task = ModularTask(p=13, op=op)
+            found = [task.pairs, task.targets, task.train_index, task.one_hot()]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(a, b) and a.dtype == b.dtype for a, b in zip(expected, found, strict=True))

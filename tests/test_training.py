@@ -18,7 +18,8 @@ from filelock import FileLock
 
 from grok_synergy import training
 from grok_synergy.data import ModularTask
-from grok_synergy.model import init_weights, weight_norm
+from grok_synergy.model import Weights, init_weights, logits, weight_norm
+from grok_synergy.paper import Paper
 from grok_synergy.training import Experiment, Trainer, plain_loop, train, train_many
 
 TASK = ModularTask(p=23)
@@ -42,11 +43,9 @@ ROUTES = {
 
 
 @pytest.fixture
-def double_precision():
+def double_precision(monkeypatch):
     """Rounding is amplified by AdamW where a gradient is near 0; in float64 it stays far below what is tested."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+    monkeypatch.setattr(training, "init_weights", lambda *given: Weights(*(one.double() for one in init_weights(*given))))
 
 
 @pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
@@ -55,7 +54,7 @@ def test_first_steps_are_those_of_a_plain_loop(route, double_precision):
     trainer = Trainer([(experiment, 100)])
     for _ in range(20):
         trainer.update()
-    for ours, theirs in zip(trainer.weights, plain_loop(experiment, 20), strict=True):
+    for ours, theirs in zip(trainer.weights, plain_loop(experiment, 20, torch.float64), strict=True):
         torch.testing.assert_close(ours[0], theirs, rtol=1e-8, atol=1e-9)
 
 
@@ -131,11 +130,78 @@ def test_condition_is_in_the_name_and_seeds_are_not():
 @pytest.mark.parametrize("settings, message", [
     (dict(wd=-0.1), "wd=-0.1"), (dict(wd=float("nan")), "wd=nan"), (dict(alpha=0), "alpha=0"), (dict(alpha=-2), "alpha=-2"),
     (dict(lr=0), "lr=0"), (dict(seeds=()), r"seeds=\(\)"), (dict(seeds=(1, 1)), "seeds that differ"),
+    (dict(lr=float("inf")), "lr=inf is not possible: give a finite, positive number"), (dict(wd="inf"), "wd='inf'"),
+    (dict(alpha="large"), "alpha='large'"), (dict(wd=None), "wd=None"), (dict(wd=True), "wd=True"),
+    (dict(seeds=(-1,)), "seeds=-1 is not possible: give a whole number, from 0"), (dict(seeds=(2**63,)), "seeds=9223"),
+    (dict(seeds="12"), "seeds='12' is not possible: give several numbers"), (dict(seeds=5), "seeds=5"),
+    (dict(seeds=(0, "0")), "seeds that differ"), (dict(seeds=(0.5,)), "seeds=0.5"), (dict(betas=0.9), "betas=0.9"),
+    (dict(betas=(0.9,)), "give two numbers"), (dict(zero_last=1), "zero_last=1 is unknown"),
+    (dict(keep_norm="False"), "keep_norm='False' is unknown: choose True or False"),
+    (dict(task=97), "task=97 is not possible: give a ModularTask"),
+    (dict(width=2.5), "width=2.5"), (dict(eps=float("nan")), "eps=nan"),
     (dict(steps=0), "steps=0"), (dict(width=0), "width=0"), (dict(betas=(0.9, 1.0)), "betas="),
 ])
 def test_impossible_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         Experiment(**settings)
+
+
+NAMES = {  # files of the study are found by these
+    "wd0.1": "add97-wd0.1-alpha1-705ff0fdc1", "wd2": "add97-wd2-alpha1-7854008524", "wd10": "add97-wd10-alpha1-ede00df1d6",
+    "wd50": "add97-wd50-alpha1-029f0927c0", "alpha1": "add97-wd0-alpha1-init-48842fb086",
+    "alpha8": "add97-wd0-alpha8-init-914a311586", "alpha50": "add97-wd0-alpha50-init-80efd89737",
+}
+
+
+def test_names_of_experiments_are_those_of_the_files_on_disk():
+    assert {one.name: Paper().experiment(one.name, [0]).name for one in Paper().conditions} == NAMES
+    assert Experiment().name == "add97-wd2-alpha1-3a40d1d895"
+    odd = Experiment(ModularTask(p=53, op="divide", train_fraction=0.5, split_seed=7), width=100, wd=0.1, alpha=8,
+                     keep_norm=True, zero_last=True, lr=0.01, betas=(0.9, 0.99), eps=1e-7, steps=100, per_decade=10)
+    assert odd.name == "divide53-wd0.1-alpha8-init-cbc1393e8d"
+
+
+@pytest.mark.parametrize("plain, other", [
+    (dict(wd=0.0), dict(wd="0")), (dict(wd=0.0), dict(wd=-0.0)), (dict(wd=0.0), dict(wd=np.int8(0))),
+    (dict(wd=0.001), dict(wd="1e-3")), (dict(alpha=1), dict(alpha="1")), (dict(alpha=8), dict(alpha=np.float32(8))),
+    (dict(alpha=8), dict(alpha=torch.tensor(8))), (dict(keep_norm=True), dict(keep_norm=np.True_)),
+    (dict(seeds=(0, 1)), dict(seeds=np.arange(2.0))), (dict(seeds=(0, 1)), dict(seeds=["0", torch.tensor(1)])),
+    (dict(betas=(0.9, 0.98)), dict(betas=["0.9", np.float64(0.98)])), (dict(width=64), dict(width="64")),
+    (dict(steps=100), dict(steps=1e2)),
+    (dict(task=ModularTask(p=23)), dict(task=ModularTask(p=np.int64(23), split_seed=np.int64(420)))),
+])
+def test_a_number_of_another_kind_chooses_the_same_experiment(plain, other):
+    for make in (Experiment, Experiment.paper):
+        assert make(**plain) == make(**other) and make(**plain).name == make(**other).name
+        assert repr(make(**plain)) == repr(make(**other))  # not even the type of a setting differs
+
+
+@pytest.mark.parametrize("settings, message", [
+    (dict(threads=0), "threads=0 is not possible"), (dict(progress="no"), "progress='no' is unknown"),
+    (dict(device=None), "device=None is unknown"), (dict(store=3), "store=3 is not a path"),
+])
+def test_options_of_training_are_checked_before_it(tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message):
+        train(Experiment(**SMALL), **{"store": tmp_path, "progress": False, **settings})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("given", [3, ["wd2"], Experiment(), [Experiment(), None]])
+def test_what_is_no_list_of_experiments_is_refused(tmp_path, given):
+    with pytest.raises(ValueError, match="give a list, as in"):
+        run_many(given, tmp_path)
+
+
+def test_losses_are_those_of_double_precision(tmp_path):
+    trajectory = run(Experiment(**{**SMALL, "width": 128, "steps": 1000}, wd=0.0, seeds=(0,)), tmp_path)
+    for step in (0, 79, 501, 1000):
+        weights = Weights(*(one.double() for one in trajectory.weights(0, step)))
+        for part in ("train", "test"):
+            index = TASK.index(part)
+            outputs, targets = logits(weights, TASK.pairs[index]), TASK.targets[index]
+            stored = trajectory.metrics[f"{part}_loss"].sel(seed=0, step=step).item()
+            exact = torch.nn.functional.cross_entropy(outputs, targets).item()
+            assert exact > 0 and stored == pytest.approx(exact, rel=1e-8)
 
 
 def test_unknown_device_is_named(tmp_path):
