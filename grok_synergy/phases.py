@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
-from numbers import Real
 from pathlib import Path
 
 import joblib
@@ -36,6 +35,7 @@ from grok_synergy.arrays import (
     column_names,
     group_labels,
     live_columns,
+    real_number,
     real_samples,
     truth,
     whole_number,
@@ -427,20 +427,6 @@ def min_max(
     low, high = values.min("step"), values.max("step")
     return (values - low) / xr.where(high > low, high - low, 1.0)
 
-# %% ../nbs/04_phases.ipynb #4b1d0004
-def _check_number(
-    name: str,             # of an argument
-    value,                 # what was given for it
-    least: float = 0,      # the smallest value allowed
-    most: float = np.inf,  # the largest
-) -> None:
-    "Raises `ValueError` unless a finite number within these limits was given."
-    number = isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value)
-    if not number or not least <= value <= most:
-        low = f", {least:g} or more" if np.isfinite(least) else ""
-        high = f", {most:g} or less" if np.isfinite(most) else ""
-        raise ValueError(f"{name}={value!r} is not possible: give a finite number{low}{high}")
-
 # %% ../nbs/04_phases.ipynb #4b1d0005
 def exponential_average(
     values: xr.DataArray,  # (..., step)
@@ -452,8 +438,8 @@ def exponential_average(
     Raises `ValueError` as `min_max` does, and for a weight that is not from 0 to 1. Source: the
     released code of Clauw, Stramaglia and Marinazzo (2024).
     """
-    _check_number("weight", weight, most=1)
-    _check_number("every", every, least=1e-9)
+    weight = real_number("weight", weight, "a number from 0 to 1", lambda weight: 0 <= weight <= 1)
+    every = real_number("every", every, "a positive number", lambda every: every >= 1e-9)
     smooth = _finite(_ordered(values)).transpose(..., "step").copy(deep=True)
     steps = smooth.step.values.astype(float)
     for i in range(1, len(steps)):
@@ -471,8 +457,8 @@ def smooth_log_steps(
 
     Raises `ValueError` as `min_max` does, and for fewer than two steps above 0.
     """
-    _check_number("width", width)
-    _check_number("per_decade", per_decade, least=1)
+    width = real_number("width", width, "a number, 0 or more", lambda width: width >= 0)
+    per_decade = real_number("per_decade", per_decade, "a number, 1 or more", lambda points: points >= 1)
     curves = _ordered(values)
     curves = _finite(curves.sel(step=curves.step > 0))
     if curves.sizes["step"] < 2:
@@ -512,7 +498,7 @@ def normalise(
     if not isinstance(dataset, xr.Dataset):
         raise ValueError(f"{type(dataset).__name__} was given: give an xarray.Dataset, as `measure` "
                          "returns")
-    _check_number("first", first, least=-np.inf)
+    first = real_number("first", first)
     return dataset.map(prepare)
 
 # %% ../nbs/04_phases.ipynb #bf5f87d3
@@ -604,7 +590,7 @@ def _pairs(
     pair = pair.map(_ordered)
     pair = pair.sel(step=pair.step >= max(first, 1))
     if pair.sizes["step"] < 4:
-        raise ValueError(f"{pair.sizes['step']} checkpoints from step {first} on are too few to "
+        raise ValueError(f"{pair.sizes['step']} checkpoints from step {first:g} on are too few to "
                          "find phases in: give 4")
     start, stop = pair.step.values[[0, -1]]
     if (decades := np.log10(stop / start)) < shortest:
@@ -634,10 +620,11 @@ def segment(
     and infinite values, for steps or seeds that occur twice, and for other dimensions. Source of
     the names: Clauw et al. (2024), section 5; of the search: Jackson et al. (2005).
     """
-    for name, value in [("width", width), ("penalty", penalty), ("tolerance", tolerance),
-                        ("shortest", shortest)]:
-        _check_number(name, value)
-    _check_number("first", first, least=-np.inf)
+    given = {"width": width, "penalty": penalty, "tolerance": tolerance, "shortest": shortest}
+    width, penalty, tolerance, shortest = (
+        real_number(name, value, "a number, 0 or more", lambda number: number >= 0)
+        for name, value in given.items())
+    first = real_number("first", first)
     pairs = _pairs(dataset, first, shortest)
     scaled = min_max(smooth_log_steps(pairs.to_array("curve"), width))
     scaled, logs, rows = scaled.transpose("seed", "step", "curve"), np.log10(scaled.step.values), []

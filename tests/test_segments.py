@@ -207,14 +207,14 @@ def test_what_has_no_phases_is_named(change, message):
 
 
 @pytest.mark.parametrize("call, message", [
-    *((lambda name=name, value=value: segment(pair(), **{name: value}), f"{name}=.* is not possible: give a finite number")
-      for name in ("width", "penalty", "tolerance", "shortest") for value in (-1, np.nan, np.inf, "0.1", None, True)),
-    (lambda: segment(pair(), first="5"), "first='5' is not possible: give a finite number$"),
+    *((lambda name=name, value=value: segment(pair(), **{name: value}), f"{name}=.* is not possible: give a number, 0 or more")
+      for name in ("width", "penalty", "tolerance", "shortest") for value in (-1, np.nan, np.inf, "a tenth", None, True)),
+    (lambda: segment(pair(), first="five"), "first='five' is not possible: give a number$"),
     (lambda: normalise(pair(), first=np.nan), "first=nan is not possible"),
     (lambda: smooth_log_steps(curve(), width=-0.1), "width=-0.1 is not possible"),
-    (lambda: smooth_log_steps(curve(), per_decade=0), "per_decade=0 is not possible: give a finite number, 1 or more"),
-    (lambda: exponential_average(curve(), weight=1.5), "weight=1.5 is not possible: .*, 0 or more, 1 or less"),
-    (lambda: exponential_average(curve(), every=0), "every=0 is not possible: give a finite number, 1e-09 or more"),
+    (lambda: smooth_log_steps(curve(), per_decade=0), "per_decade=0 is not possible: give a number, 1 or more"),
+    (lambda: exponential_average(curve(), weight=1.5), "weight=1.5 is not possible: give a number from 0 to 1"),
+    (lambda: exponential_average(curve(), every=0), "every=0 is not possible: give a positive number"),
     (lambda: smooth_log_steps(curve()[:, :1]), "1 steps above 0 are too few for a curve over log steps: give 2 or more"),
     (lambda: min_max(curve()[:, :0]), r"steps \[\] of type int64 were given"),
 ])
@@ -226,9 +226,9 @@ def test_settings_that_make_no_sense_are_named(call, message):
 @pytest.mark.parametrize("synergy, redundancy, message", [
     ([1, np.nan, 2], [1, 2, np.nan], "NaN or infinite values at positions 1, 2: leave those points out"),
     ([1, 2, np.inf], [1, 2, 3], "NaN or infinite values at positions 2"),
-    ([1, 2, 3], [1, 2], r"synergy of shape \(3,\) and type int64 and redundancy of shape \(2,\)"),
+    ([1, 2, 3], [1, 2], r"synergy of shape \(3,\) and type float64 and redundancy of shape \(2,\)"),
     ([[1, 2], [3, 4]], [[1, 2], [3, 4]], "give one real number a point in each"),
-    ([1, 2j], [1, 2], "give one real number a point"), (["a"], [1], "give an array or tensor of numbers"),
+    ([1, 2j], [1, 2], "give real numbers"), (["a"], [1], "give real numbers"),
 ])
 def test_points_that_have_no_front_are_named(synergy, redundancy, message):
     with pytest.raises(ValueError, match=message):
