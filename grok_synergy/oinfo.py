@@ -43,7 +43,7 @@ def _tc_dtc(corr: Array, n_samples: int | None) -> tuple[Tensor, Tensor]:
     factor = torch.linalg.cholesky(t / deviation.unsqueeze(-1) / deviation.unsqueeze(-2))
     logdet = 2 * factor.diagonal(dim1=-2, dim2=-1).log2().sum(-1)
     precision = torch.cholesky_inverse(factor).diagonal(dim1=-2, dim2=-1)
-    tc, dtc = -logdet / 2, (logdet + precision.log2().sum(-1)) / 2
+    tc, dtc = 0 - logdet / 2, (logdet + precision.log2().sum(-1)) / 2
     if n_samples is not None:
         tc_bias, dtc_bias = biases(n, n_samples)
         tc, dtc = tc - tc_bias[n].to(t.device), dtc - dtc_bias[n].to(t.device)
@@ -299,11 +299,6 @@ def _group(labels: Array, n: int, word: str) -> tuple[Tensor, tuple | None]:
     return groups, tuple(texts) if isinstance(texts[0], str) else None
 
 
-def _largest_group(sizes: Sequence[int], units: int) -> int:
-    "How many variables so many units have at most."
-    return sum(sorted(sizes)[len(sizes) - units:])
-
-
 def _refuse_singular(t: Tensor, groups: Sequence[np.ndarray], names: tuple | None, eps: float) -> None:
     "Raises `ValueError` naming the columns of the first group of (n, n) that is singular on its own."
     by_size = {}
@@ -389,7 +384,7 @@ class _Subtrees:
         self.corr = _unit_blocks(matrices[:, order[:, None], order], self.sizes)
         self.biased, bias = False, np.zeros(n + 1)
         if n_samples is not None:
-            most = _largest_group(self.sizes, self.largest)
+            most = sum(sorted(self.sizes, reverse=True)[:self.largest])
             bias[:most + 1], bias[most + 1:] = entropy_bias(most, n_samples), np.nan
         self._bias = torch.as_tensor(bias).to(t)
         self._counts = torch.as_tensor(_sum_over_members(self.sizes[:self.low])).to(t.device)
@@ -846,8 +841,8 @@ def union_multiplets(
             _refuse_singular(one, members, columns, eps)
     logdet, diagonal = logdet[..., walked], diagonal[..., walked]
     neurons = _sum_over_members(counts)[kept]
-    tc, dtc = -logdet / 2, (logdet + diagonal) / 2
+    tc, dtc = 0 - logdet / 2, (logdet + diagonal) / 2
     if n_samples is not None:
-        tc_bias, dtc_bias = biases(n, n_samples)
+        tc_bias, dtc_bias = biases(int(neurons.max()), n_samples)
         tc, dtc = tc - tc_bias[neurons].to(t.device), dtc - dtc_bias[neurons].to(t.device)
     return Multiplets(kept, neurons, like(tc, corr), like(dtc, corr), k, neurons, names)
