@@ -245,8 +245,9 @@ def search_multiplet(
     if size is not None and max_size is not None:
         raise ValueError(f"size={size!r} and max_size={max_size!r} were both given: give size for exactly so many "
                          "variables, or max_size for any number up to it")
+    size = None if size is None else whole_number("size", size)
+    max_size = None if max_size is None else whole_number("max_size", max_size)
     least, most = (3, n if max_size is None else max_size) if size is None else (size, size)
-    most = whole_number("size" if max_size is None else "max_size", most)
     if n < 3 or not 3 <= least <= most <= n:
         raise ValueError(f"size={size}, max_size={max_size} with {n} variables: give 3 or more, and no more than there are")
     restarts = whole_number("restarts", restarts)
@@ -257,7 +258,7 @@ def search_multiplet(
     t = t * scale.unsqueeze(1) * scale
     offset = t.new_full((n + 1,), torch.inf)
     sign = 1.0 if extreme == "synergy" else -1.0
-    tc_bias, dtc_bias = (torch.zeros(most + 1),) * 2 if n_samples is None else biases(most, n_samples)
+    tc_bias, dtc_bias = torch.zeros(2, most + 1, dtype=t.dtype) if n_samples is None else biases(most, n_samples)
     offset[least:most + 1] = sign * (dtc_bias - tc_bias)[least:]
     score = _Score(sign, offset)
     generator = torch.Generator(t.device).manual_seed(seed)

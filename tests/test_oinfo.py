@@ -1,5 +1,6 @@
 """TC, DTC, Ω and S: closed forms, brute force from the definitions, 50-digit arithmetic, and symmetries."""
 
+import math
 from functools import partial
 
 import mpmath
@@ -23,6 +24,7 @@ from grok_synergy.oinfo import (
     total_correlation,
     union_multiplets,
 )
+from grok_synergy.search import search_multiplet
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=40)
 MEASURES = (total_correlation, dual_total_correlation, o_information, s_information)
@@ -273,6 +275,218 @@ def test_nine_digits_are_right_on_ill_conditioned_matrices(n, condition, seed):
                 for result in results:
                     errors = [abs(mpmath.mpf(float(a)) - b) for a, b in zip(result, (tc, dtc, tc - dtc), strict=True)]
                     assert errors[0] < 1e-9 * tc and errors[1] < 1e-9 * dtc and errors[2] < 1e-9 * (tc + dtc)
+
+
+# Groups, not the whole
+
+def softmax(samples=500, n=6, seed=0):
+    "Correlations of columns that sum to one."
+    x = np.exp(np.random.default_rng(seed).normal(size=(samples, n)))
+    return np.corrcoef((x / x.sum(1, keepdims=True)).T)
+
+
+def few_samples(samples=5, n=8, seed=0):
+    return np.corrcoef(np.random.default_rng(seed).normal(size=(samples, n)).T)
+
+
+def with_sum(n=7, seed=0):
+    "Column 2 is the sum of columns 0, 4 and 5."
+    x = np.random.default_rng(seed).normal(size=(100, n))
+    x[:, 2] = x[:, [0, 4, 5]].sum(1)
+    return np.corrcoef(x.T)
+
+
+@pytest.fixture(params=[(18, 27), (3, 27), (2, 4)], ids=["whole", "subtrees", "fixed bits"])
+def cut(request, monkeypatch):
+    "The tree whole, or cut so that small searches take the ways of large ones."
+    monkeypatch.setitem(SUBTREE, "cpu", request.param[0])
+    monkeypatch.setattr(oinfo, "STORED", request.param[1])
+
+
+@pytest.mark.parametrize("corr, size", [(softmax(), 5), (few_samples(), 4), (with_sum(), 3),
+                                        (np.array([[1, 0.9, -0.9], [0.9, 1, 0.9], [-0.9, 0.9, 1]]), 2)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_only_the_groups_asked_for_have_to_be_regular(corr, size, dtype, cut):
+    corr = corr.astype(dtype)
+    n = len(corr)
+    alone, expected = np.arange(n), {}
+    for search in (all_multiplets, partial(union_multiplets, bins=alone), partial(all_multiplets, blocks=alone)):
+        found = search(np.stack([np.eye(n, dtype=dtype), corr]), max_size=size)
+        assert len(found) == sum(math.comb(n, k) for k in range(2, size + 1)) and np.isfinite(found.omega).all()
+        for i in range(len(found)):
+            group = found.members(i)
+            expected[group] = expected.get(group) or o_information(part(corr, group))
+            assert abs(found.omega[1, i] - expected[group]) < 1e-9
+        for larger in ({"max_size": size + 1}, {"max_size": n}, {}):
+            with pytest.raises(ValueError, match="singular|negative eigenvalue"):
+                search(corr, **larger)
+    best = extremes(corr, max_size=size)
+    assert (-best.synergy, best.redundancy) == pytest.approx((found.omega[1].min(), found.omega[1].max()), abs=1e-9)
+
+
+@pytest.mark.parametrize("search", [all_multiplets, extremes, partial(union_multiplets, bins=np.arange(7)),
+                                    partial(all_multiplets, blocks=np.arange(7))])
+def test_a_singular_group_is_named_by_its_columns(search, cut):
+    with pytest.raises(ValueError, match="in the group of columns 0, 2, 4 and 5 .* is singular: column 5 follows"):
+        search(with_sum(), max_size=4)
+    frame = pd.DataFrame(with_sum(), columns=list("abcdefg"))
+    with pytest.raises(ValueError, match="in the group of columns 'a', 'c', 'e' and 'f' the correlation matrix is singular"):
+        search(frame, max_size=4)
+
+
+def test_columns_that_depend_on_each_other_inside_one_block_are_named():
+    corr, blocks = with_sum(8), [0, 1, 0, 1, 0, 0, 2, 2]
+    for search in (partial(all_multiplets, blocks=blocks), partial(extremes, blocks=blocks),
+                   partial(union_multiplets, bins=blocks)):
+        with pytest.raises(ValueError, match="in the group of columns 0, 2, 4 and 5"):
+            search(corr, min_size=1, max_size=1)
+    apart = [0, 1, 2, 1, 0, 0, 2, 2]
+    for search in (partial(all_multiplets, blocks=apart), partial(union_multiplets, bins=apart)):
+        assert np.isfinite(search(corr, min_size=1, max_size=1).omega).all()
+        with pytest.raises(ValueError, match="in the group of columns 0, 2, 4, 5, 6 and 7"):
+            search(corr, max_size=2)
+
+
+def test_dependence_that_small_coefficients_hide_is_found():
+    "Column 2 is column 0 and a ten-thousandth of column 1: none of the three is nearly explained by one other alone."
+    x = np.random.default_rng(0).normal(size=(100, 5))
+    x[:, 2] = x[:, 0] + 1e-4 * x[:, 1]
+    for search in (all_multiplets, extremes, partial(union_multiplets, bins=np.arange(5))):
+        assert (abs(search(np.corrcoef(x.T), max_size=2).omega) < 1e-12).all()
+        with pytest.raises(ValueError, match="in the group of columns 0, 1 and 2"):
+            search(np.corrcoef(x.T), max_size=3)
+
+
+def test_bias_correction_needs_more_samples_than_the_largest_group_has_variables():
+    corr, bins = random_corr(6), [0, 0, 0, 1, 2, 3]
+    for search, least in [(all_multiplets, 3), (extremes, 3), (partial(all_multiplets, blocks=bins), 5),
+                          (partial(extremes, blocks=bins), 5), (partial(union_multiplets, bins=bins), 5)]:
+        assert np.isfinite(search(corr, max_size=2, n_samples=least).omega).all()
+        with pytest.raises(ValueError, match=f"n_samples={least - 1} is too few for {least - 1} variables"):
+            search(corr, max_size=2, n_samples=least - 1)
+
+
+EVERY = (*MEASURES, gaussian_entropy, all_multiplets, extremes, search_multiplet,
+         lambda corr: union_multiplets(corr, np.arange(len(corr))),
+         lambda corr: all_multiplets(corr, blocks=np.arange(len(corr))))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("kind", ["few samples", "sum", "copy", "softmax"])
+def test_singular_matrices_of_ordinary_scale_are_always_refused(kind, dtype):
+    "Half a thousand; each by o_information and by another function in turn."
+    for seed in range(63):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(3, 9))
+        x = rng.normal(size=(n if kind == "few samples" else 100, n))
+        if kind == "sum":
+            x[:, 0] = x[:, 1:] @ rng.normal(size=n - 1)
+        if kind == "copy":
+            x[:, 0] = 3 - 2 * x[:, 1]
+        corr = (softmax(100, n, seed) if kind == "softmax" else np.cov(x.T) if seed % 2 else np.corrcoef(x.T)).astype(dtype)
+        for function in (o_information, EVERY[seed % len(EVERY)]):
+            with pytest.raises(ValueError, match="singular|negative eigenvalue"):
+                function(corr)
+
+
+# What comes in
+
+SCALES = np.outer(*[10.0 ** np.arange(-140, 150, 50)] * 2)
+FORMS = {
+    "list": lambda c: c.tolist(), "frame": pd.DataFrame, "fortran": np.asfortranarray,
+    "big-endian": lambda c: c.astype(">f8"), "long": lambda c: c.astype(np.longdouble), "tensor": torch.tensor,
+    "masked, none": np.ma.asarray,
+    "with gradient": lambda c: torch.tensor(c, requires_grad=True), "reversed": lambda c: c[::-1, ::-1].copy()[::-1, ::-1],
+    "float32": lambda c: c.astype("f4"), "float16": lambda c: c.astype("f2"),
+    "asymmetric by rounding": lambda c: c + 1e-16 * np.tri(len(c), k=-1),
+    "1e300": lambda c: c * 1e300, "1e-300": lambda c: c * 1e-300, "mixed scales": lambda c: c * SCALES}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_matrices_in_every_form_give_one_answer(form):
+    x = np.random.default_rng(0).normal(size=(50, 6)) @ (np.eye(6) + 0.3 * np.random.default_rng(1).normal(size=(6, 6)))
+    corr = np.corrcoef(x.T)
+    given, atol = FORMS[form](corr), {"float32": 1e-5, "float16": 2e-2}.get(form, 1e-12)
+    for measure in MEASURES:
+        np.testing.assert_allclose(np.asarray(measure(given)), measure(corr), atol=atol)
+    bins = [0, 0, 1, 1, 2, 2]
+    for search in (all_multiplets, extremes, partial(all_multiplets, blocks=bins), partial(union_multiplets, bins=bins),
+                   partial(search_multiplet, size=3, restarts=4)):
+        np.testing.assert_allclose(np.asarray(search(given).omega), search(corr).omega, atol=atol)
+
+
+@pytest.mark.parametrize("given, message", [
+    (np.eye(3) + 0j, "complex"), (np.ma.masked_equal([[1, 0.2], [0.2, 1]], 0.2), "NaN or infinite"), ("eye", "real numbers"),
+    (np.empty((0, 0)), r"shape \(0, 0\)"), (np.empty((0, 3, 3)), r"shape \(0, 3, 3\)"),
+    (np.zeros((2, 3, 3)), "diagonal of the matrix is 0 or less in column 0, 1 and 2"), (-np.eye(3), "diagonal"),
+    (np.ones(3), r"shape \(3,\)"), ([[1, 2], [3]], "rows of equal length")])
+def test_what_is_no_matrix_is_refused(given, message):
+    for function in EVERY:
+        with pytest.raises(ValueError, match=message):
+            function(given)
+
+
+@pytest.mark.parametrize("n_samples", [np.nan, np.inf, [600, 300], True, -5, 0, 600.5, "many"])
+def test_impossible_numbers_of_samples_are_refused(n_samples):
+    for function in (*MEASURES, gaussian_entropy, all_multiplets, extremes, partial(search_multiplet, size=3),
+                     partial(union_multiplets, bins=[0, 1, 2, 3])):
+        with pytest.raises(ValueError, match="n_samples=.* is not possible: give a whole number, 2 or more"):
+            function(np.eye(4), n_samples=n_samples)
+
+
+# Equal Ω, and results that are equal
+
+def test_of_equal_multiplets_the_smaller_mask_comes_first():
+    "All groups of a size have one Ω, apart from rounding; the matrices differ in what rounding does."
+    corr, triplets = np.stack([equicorrelated(8, rho) for rho in (0.1, 0.3, 0.7, -0.1)]), {"min_size": 3, "max_size": 3}
+    blocks = np.array([5, 5, 3, 3, 1, 1, 0, 0])
+    for found in (all_multiplets(corr, **triplets), union_multiplets(corr, np.arange(8), **triplets),
+                  all_multiplets(corr, blocks=blocks, **triplets), all_multiplets(torch.tensor(corr), **triplets)):
+        assert found.most_synergistic().tolist() == found.most_redundant().tolist() == [0] * 4
+    assert all_multiplets(corr[0], **triplets).table(rows=2).index.tolist() == [0, 1]
+
+
+def test_multiplets_of_fewer_than_three_parts_do_not_hide_the_others():
+    "Two bins of one neuron make a pair, whose Ω is 0 whatever it shares."
+    corr, bins = equicorrelated(6, 0.5), [0, 1, 2, 2, 3, 3]
+    found = union_multiplets(corr, bins)
+    assert found.members(found.most_synergistic()) == (0, 1) and found.parts[found.most_synergistic()] == 2
+    proper = found.most_synergistic(parts=3)
+    assert found.members(proper) == (0, 2) and found.omega[proper] == pytest.approx(o_information(equicorrelated(3, 0.5)))
+    assert proper in found.table(rows=1).index and "with three parts or more" in repr(found)
+    blocks = all_multiplets(corr, blocks=bins)
+    assert blocks.parts.tolist() == blocks.orders.tolist() and found.parts.tolist() == found.sizes.tolist()
+    with pytest.raises(ValueError, match="parts=7 is not possible: the largest multiplet here has 6"):
+        found.most_redundant(parts=7)
+    batch = union_multiplets(torch.tensor(np.stack([corr] * 2)), bins)
+    assert batch.most_synergistic(parts=3).tolist() == [proper] * 2
+
+
+def test_results_are_equal_when_they_hold_the_same():
+    corr = random_corr(5)
+    for search in (all_multiplets, extremes, partial(search_multiplet, size=3, restarts=4),
+                   partial(union_multiplets, bins=[0, 0, 1, 2, 2])):
+        assert search(corr) == search(corr) and search(corr) == search(torch.tensor(corr))
+        assert search(corr) != search(random_corr(5, seed=1)) and search(corr) != 5
+    assert all_multiplets(corr) != all_multiplets(np.stack([corr] * 2))
+    assert extremes(corr, top=9) == extremes(corr, top=9)  # NaN where there is none
+
+
+def test_names_of_columns_stand_beside_the_members():
+    corr, names = random_corr(4), ("acid", "ash", "hue", "alkali")
+    frame = pd.DataFrame(corr, names, names)
+    for search in (all_multiplets, extremes):
+        found = search(frame)
+        table = found.table()
+        assert found.names == names and all(row.names_ == tuple(names[i] for i in row.members)
+                                            for row in table.rename(columns={"names": "names_"}).itertuples())
+        assert search(corr).names is None and "names" not in search(corr).table()
+    found = search_multiplet(frame, 3)
+    assert found.names == tuple(names[i] for i in found.members) and repr(found.names) in repr(found)
+    for found in (union_multiplets(frame, ["b", "a", "b", "c"]), all_multiplets(frame, blocks=["b", "a", "b", "c"]),
+                  extremes(frame, blocks=["b", "a", "b", "c"])):
+        assert found.names == ("a", "b", "c")
+    assert union_multiplets(frame, [0, 1, 1, 2]).names is None
 
 
 # Symmetries

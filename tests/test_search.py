@@ -1,10 +1,12 @@
 """Extremes of every order, and the search among many variables, against the exhaustive list."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.covariance import LedoitWolf
 
 from grok_synergy import oinfo
 from grok_synergy.oinfo import all_multiplets, extremes, o_information
@@ -70,6 +72,30 @@ def test_more_variables_than_memory_would_hold_when_orders_are_few():
     assert found.omega[0, 0, 0] <= by_hand + 1e-12
 
 
+@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("blocks", [None, [4, 4, 0, 0, 2, 2, 1, 1, 3, 3]])
+def test_equal_extremes_are_those_of_smaller_masks_whatever_the_threads(cut, threads, blocks):
+    "Variables of equal correlations, whose groups differ by rounding, and independent ones, whose Ω is 0."
+    for share in (0.3, 0):
+        torch.set_num_threads(threads)
+        found = extremes(np.full((10, 10), share) + (1 - share) * np.eye(10), blocks=blocks, top=3)
+        torch.set_num_threads(1)
+        units = np.arange(2 ** found.n_units)
+        for row, order in enumerate(found.orders):
+            first = units[np.bitwise_count(units) == order][:3]
+            assert found.masks[:, row, :len(first)].tolist() == [first.tolist()] * 2
+
+
+def test_results_are_the_same_whatever_the_threads(cut):
+    corr, wide = correlations(9, batch=(2,)), correlations(30, seed=1)
+    results = []
+    for threads in (1, 2, 4):
+        torch.set_num_threads(threads)
+        results.append((extremes(corr, top=2), all_multiplets(corr), search_multiplet(wide, 5, restarts=2, steps=10)))
+        torch.set_num_threads(1)
+    assert results[0] == results[1] == results[2]
+
+
 @pytest.mark.parametrize("corr, options, message", [
     (np.eye(33), {}, "33 units have"), (np.eye(5), {"top": 0}, "top=0 is not possible"),
     (np.ones((4, 4)), {}, "columns 1, 2 and 3 follow from"),
@@ -123,7 +149,69 @@ def test_what_is_found_is_what_it_says():
     (np.eye(9), 2, {}, "size=2, max_size=None with 9 variables"), (np.eye(9), 10, {}, "size=10"),
     (np.eye(9), 4, {"extreme": "max"}, "extreme='max' is unknown"), (np.eye(9), 4, {"restarts": 0}, "restarts=0"),
     (np.eye(9), 4, {"max_size": 5}, "were both given"), (np.eye(9), 4.5, {}, "size=4.5 is not possible"),
-    (np.ones((4, 4)), 3, {}, "singular"), (np.stack([np.eye(4)] * 2), 3, {}, "give one")])
+    (np.ones((4, 4)), 3, {}, "singular"), (np.ones((4, 4)), None, {}, "singular"), (np.eye(9), 4, {"seed": -1}, "seed=-1"),
+    (np.stack([np.eye(4)] * 2), 3, {}, "give one")])
 def test_impossible_searches_are_refused(corr, size, options, message):
     with pytest.raises(ValueError, match=message):
         search_multiplet(corr, size, **options)
+
+
+# Groups, not the whole
+
+def samples(rows, columns, seed=0):
+    return np.random.default_rng(seed).normal(size=(rows, columns))
+
+
+@pytest.mark.parametrize("extreme", ["synergy", "redundancy"])
+@pytest.mark.parametrize("sizes", [{"size": 3}, {"size": 7}, {"max_size": 4}])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_search_needs_regular_groups_only(extreme, sizes, dtype):
+    "Thirty samples of forty variables span 29 dimensions."
+    corr = np.corrcoef(samples(30, 40).T).astype(dtype)
+    found = search_multiplet(corr, extreme=extreme, restarts=4, steps=40, **sizes)
+    group = np.array(found.members)
+    assert found.omega == pytest.approx(o_information(corr[np.ix_(group, group)]), abs=1e-8)
+    assert np.isfinite(found.restarts).all()
+    for whole in ({}, {"size": 40}, {"max_size": 40}):
+        with pytest.raises(ValueError, match="the correlation matrix is singular"):
+            search_multiplet(corr, extreme=extreme, **whole)
+
+
+def test_a_search_walks_up_to_the_size_that_is_singular():
+    "Of four outputs that sum to one, triplets are regular; the fourth has no variance left."
+    x = np.exp(samples(200, 4))
+    corr = np.corrcoef((x / x.sum(1, keepdims=True)).T)
+    for extreme in ("synergy", "redundancy"):
+        exact = extremes(corr, min_size=3, max_size=3)
+        for sizes in ({"size": 3}, {"max_size": 3}):
+            found = search_multiplet(corr, extreme=extreme, **sizes)
+            assert abs(found.omega) == pytest.approx(abs(float(getattr(exact, extreme))), abs=1e-9)
+
+
+@pytest.mark.parametrize("extreme", ["synergy", "redundancy"])
+def test_a_search_that_meets_a_singular_group_names_it(extreme):
+    x = samples(100, 12)
+    x[:, 7] = -2 * x[:, 3]
+    frame = pd.DataFrame(np.corrcoef(x.T), columns=list("abcdefghijkl"))
+    for sizes in ({"size": 4}, {"max_size": 5}):
+        with pytest.raises(ValueError, match="in the group of columns .* singular: column 'h' follows"):
+            search_multiplet(frame, extreme=extreme, **sizes)
+
+
+def test_a_shrunk_matrix_of_few_samples_is_searched_with_its_bias():
+    corr = LedoitWolf().fit(samples(100, 150)).covariance_
+    found = search_multiplet(corr, 3, n_samples=100, restarts=4)
+    group = corr[np.ix_(found.members, found.members)]
+    assert found.omega == pytest.approx(o_information(group, n_samples=100))
+    with pytest.raises(ValueError, match="n_samples=3 is too few for 3 variables"):
+        search_multiplet(corr, 3, n_samples=3)
+
+
+def test_sizes_may_be_whole_floats_or_text_and_one_restart_may_have_one_way_to_go():
+    corr = correlations(6)
+    assert search_multiplet(corr, 3.0) == search_multiplet(corr, "3") == search_multiplet(corr, 3)
+    assert search_multiplet(corr, 6, restarts=1).members == tuple(range(6))
+
+
+def test_of_equal_multiplets_the_search_gives_the_smaller_mask():
+    assert search_multiplet(np.full((6, 6), 0.3) + 0.7 * np.eye(6), 3, restarts=64).members == (0, 1, 2)
