@@ -264,8 +264,11 @@ def group_labels(
 # %% ../nbs/00a_arrays.ipynb #a69b62d0
 def _plain(value):
     "NumPy's and PyTorch's single numbers as Python's, text without its surrounding spaces."
-    if isinstance(value, np.ndarray | np.generic | Tensor) and value.ndim == 0:
-        return value.item()
+    if isinstance(value, Tensor) and value.ndim == 0 and not value.is_meta:
+        value = (value.float() if value.dtype == torch.bfloat16 else value).detach().cpu().numpy()
+    if isinstance(value, np.ndarray | np.generic) and value.ndim == 0:
+        short = value.dtype.kind == "f" and value.dtype.itemsize < 8
+        return float(str(value)) if short else value.item()  # 0.1 in 32 bits stands for 0.1
     return value.strip() if isinstance(value, str) else value
 
 
@@ -340,7 +343,10 @@ def as_path(
     "A path with `~` replaced by the home folder. Raises `ValueError` for what is no path."
     if not isinstance(value, str | os.PathLike) or not os.fspath(value) or "\0" in str(os.fspath(value)):
         raise ValueError(f"{name}={value!r} is not a path: give a file or folder name")
-    return Path(os.fsdecode(value)).expanduser()
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{name}={value!r} is not a path: {error}; give the folder's full name") from None
 
 # %% ../nbs/00a_arrays.ipynb #b7c00002
 def same_content(

@@ -485,9 +485,9 @@ def _warn_of_columns(x: Tensor, used: np.ndarray, names: tuple | None, left_out:
         warnings.warn(f"column {name_columns(broken, names)} holds NaN, infinite or masked values and is left out: remove "
                       "those samples if the neuron matters", stacklevel=3)
     kept = None if names is None else tuple(np.array(names, dtype=object)[used])
-    warn_of_rank(x[:, torch.as_tensor(used)], kept, stacklevel=4)
+    warn_of_rank(x[:, used], kept, stacklevel=4)
     if left_out:
-        warn_of_on_off(x[:, torch.as_tensor(used)], kept, stacklevel=4)
+        warn_of_on_off(x[:, used], kept, stacklevel=4)
 
 # %% ../nbs/08_audit.ipynb #8a0d002e2
 def audit(
@@ -529,7 +529,7 @@ def audit(
             left_out |= set(np.flatnonzero(~used))
             if ranks in ("average", "pre-activations"):
                 _warn_of_columns(values, used, names, left_out=ranks == "average")
-            moved = np.stack([bits, *(extremes_of(values[torch.as_tensor(order)], correlate)[0] for order in orders)])
+            moved = np.stack([bits, *(extremes_of(values[order], correlate)[0] for order in orders)])
             halves = _halves(values, first, correlate, bins)
             bar.update()
             columns, drawn = values.T.numpy()[used], []  # a copy of a neuron is none once it is shuffled

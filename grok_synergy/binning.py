@@ -171,7 +171,7 @@ def bin_means(
     t = real_samples(x)
     labels = group_labels("bins", bins, t.shape[-1])
     share = np.eye(labels.max() + 1)[labels] / np.bincount(labels)
-    return like(t @ torch.as_tensor(share).to(t), x)
+    return like(t.double() @ torch.from_numpy(share).to(t.device), x)
 
 
 def bin_multiplets(

@@ -314,7 +314,7 @@ def _singular(
     factor, failed = torch.linalg.cholesky_ex(t / deviation.unsqueeze(-1) / deviation.unsqueeze(-2))
     eye = torch.eye(t.shape[-1], dtype=t.dtype, device=t.device).expand(t.shape)
     trace = torch.linalg.solve_triangular(factor, eye, upper=False).square().sum((-2, -1))
-    return (failed > 0) | ~(trace * 32 * eps < 1)
+    return (failed > 0) | ~((trace - t.shape[-1]) * 32 * eps < 1)  # of independent variables it is their number
 
 
 def _why_singular(

@@ -43,7 +43,7 @@ def _tc_dtc(corr: Array, n_samples: int | None) -> tuple[Tensor, Tensor]:
     factor = torch.linalg.cholesky(t / deviation.unsqueeze(-1) / deviation.unsqueeze(-2))
     logdet = 2 * factor.diagonal(dim1=-2, dim2=-1).log2().sum(-1)
     precision = torch.cholesky_inverse(factor).diagonal(dim1=-2, dim2=-1)
-    tc, dtc = -logdet / 2, (logdet + precision.log2().sum(-1)) / 2
+    tc, dtc = 0 - logdet / 2, (logdet + precision.log2().sum(-1)) / 2
     if n_samples is not None:
         tc_bias, dtc_bias = biases(n, n_samples)
         tc, dtc = tc - tc_bias[n].to(t.device), dtc - dtc_bias[n].to(t.device)
@@ -294,14 +294,9 @@ def _bounds(n_units: int, min_size: int, max_size: int | None, word: str) -> tup
 
 def _group(labels: Array, n: int, word: str) -> tuple[Tensor, tuple | None]:
     "The number of each variable's group, and the names of the groups where the labels are text."
-    groups = torch.as_tensor(group_labels(word, labels, n))
+    groups = torch.from_numpy(group_labels(word, labels, n))
     texts = sorted(set(as_numpy(labels).tolist()), key=str)
     return groups, tuple(texts) if isinstance(texts[0], str) else None
-
-
-def _largest_group(sizes: Sequence[int], units: int) -> int:
-    "How many variables so many units have at most."
-    return sum(sorted(sizes)[len(sizes) - units:])
 
 
 def _refuse_singular(t: Tensor, groups: Sequence[np.ndarray], names: tuple | None, eps: float) -> None:
@@ -364,7 +359,7 @@ class _Subtrees:
                  most: int, remedy: str):
         t = check_correlation(corr, whole=False)
         n, columns, eps = t.shape[-1], column_names(corr), given_precision(corr)
-        groups, self.names = (torch.arange(n), columns) if labels is None else _group(labels, n, "blocks")
+        groups, self.names = (torch.arange(n, device="cpu"), columns) if labels is None else _group(labels, n, "blocks")
         order, self.sizes = groups.argsort(stable=True), groups.bincount().tolist()
         self.units = len(self.sizes)
         self.smallest, self.largest = _bounds(self.units, min_size, max_size, "variables" if labels is None else "blocks")
@@ -389,7 +384,7 @@ class _Subtrees:
         self.corr = _unit_blocks(matrices[:, order[:, None], order], self.sizes)
         self.biased, bias = False, np.zeros(n + 1)
         if n_samples is not None:
-            most = _largest_group(self.sizes, self.largest)
+            most = sum(sorted(self.sizes, reverse=True)[:self.largest])
             bias[:most + 1], bias[most + 1:] = entropy_bias(most, n_samples), np.nan
         self._bias = torch.as_tensor(bias).to(t)
         self._counts = torch.as_tensor(_sum_over_members(self.sizes[:self.low])).to(t.device)
@@ -716,7 +711,7 @@ def _upper_factors(xp, matrices: Array) -> Array:
     try:
         return xp.linalg.cholesky(matrices, upper=True)
     except (np.linalg.LinAlgError, torch.linalg.LinAlgError):  # a larger union than those asked for
-        factors, failed = torch.linalg.cholesky_ex(torch.as_tensor(matrices), upper=True)
+        factors, failed = torch.linalg.cholesky_ex(torch.as_tensor(matrices, device=matrices.device), upper=True)
         factors[failed > 0] = torch.nan
         return factors.numpy() if xp is np else factors
 
@@ -725,7 +720,7 @@ def _include(xp, nodes: _Nodes, size: int, step: int, scratch: Array, out: Array
     "What the nodes become when they include their next bin; `step` is how far that moves them in the result."
     matrix = nodes.matrix
     upper = _upper_factors(xp, matrix[:, :size, :size])
-    factor = torch.as_tensor(upper).mT  # column by column, as LAPACK likes it
+    factor = torch.as_tensor(upper, device=upper.device).mT  # column by column, as LAPACK likes it
     eye = torch.eye(size, dtype=factor.dtype, device=factor.device).expand(factor.shape)
     inverse = torch.linalg.solve_triangular(factor, eye, upper=False)
     inverse = inverse.numpy() if xp is np else inverse
@@ -801,7 +796,8 @@ def _walk_unions(corr: Tensor, sizes: Sequence[int]) -> tuple[Tensor, Tensor, Te
                       for leaf in _descend(xp, group, sizes[cut:end], 1 << cut, found, scratch, new)]
         place, *values = (xp.concat(parts) for parts in zip(*found, strict=True))
         for result, value in zip(results, values, strict=True):
-            result[start:start + together].view(-1)[torch.as_tensor(place)] = torch.as_tensor(value)
+            flat = result[start:start + together].view(-1)
+            flat[torch.as_tensor(place, device=device)] = torch.as_tensor(value, device=device)
     return tuple(results.view(3, *corr.shape[:-2], -1))
 
 # %% ../nbs/03_oinfo.ipynb #5d0c7a42
@@ -828,8 +824,8 @@ def union_multiplets(
         raise ValueError(f"{k} bins have 2**{k} unions, too many for an exhaustive search: use 16 bins or fewer")
     regular = _check_whole(t, columns, eps, largest == k)
     by_size = sorted(range(k), key=lambda i: -counts[i])  # largest first
-    position = torch.empty(k, dtype=torch.long)
-    position[by_size] = torch.arange(k)
+    position = torch.empty(k, dtype=torch.long, device="cpu")
+    position[by_size] = torch.arange(k, device="cpu")
     order = position[labels].argsort(stable=True).to(t.device)
     scale = t.diagonal(dim1=-2, dim2=-1).sqrt()
     scaled = t / scale.unsqueeze(-1) / scale.unsqueeze(-2)
@@ -846,8 +842,8 @@ def union_multiplets(
             _refuse_singular(one, members, columns, eps)
     logdet, diagonal = logdet[..., walked], diagonal[..., walked]
     neurons = _sum_over_members(counts)[kept]
-    tc, dtc = -logdet / 2, (logdet + diagonal) / 2
+    tc, dtc = 0 - logdet / 2, (logdet + diagonal) / 2
     if n_samples is not None:
-        tc_bias, dtc_bias = biases(n, n_samples)
+        tc_bias, dtc_bias = biases(int(neurons.max()), n_samples)
         tc, dtc = tc - tc_bias[neurons].to(t.device), dtc - dtc_bias[neurons].to(t.device)
     return Multiplets(kept, neurons, like(tc, corr), like(dtc, corr), k, neurons, names)

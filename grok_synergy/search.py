@@ -86,7 +86,7 @@ class _Multiplets:
         names, eps = self.guard
         batch, enters = (room & ~self._inside & _may_be_singular(trace.log2(), eps))[:, :-1].nonzero().T
         groups = self.members[batch]
-        groups[torch.arange(len(batch)), enters] = True
+        groups[torch.arange(len(batch), device=groups.device), enters] = True
         _refuse_singular(self.corr, [group.nonzero().flatten().cpu().numpy() for group in groups], names, eps)
 
     def toggle(

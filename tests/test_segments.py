@@ -207,7 +207,7 @@ def test_what_has_no_phases_is_named(change, message):
 
 
 @pytest.mark.parametrize("call, message", [
-    *((lambda name=name, value=value: segment(pair(), **{name: value}), f"{name}=.* is not possible: give a number, 0 or more")
+    *((lambda name=name, value=value: segment(pair(), **{name: value}), f"{name}=.* give a number, 0 or more")
       for name in ("width", "penalty", "tolerance", "shortest") for value in (-1, np.nan, np.inf, "a tenth", None, True)),
     (lambda: segment(pair(), first="five"), "first='five' is not possible: give a number$"),
     (lambda: normalise(pair(), first=np.nan), "first=nan is not possible"),
