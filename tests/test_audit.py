@@ -200,10 +200,30 @@ def test_refuses_what_it_cannot_measure(change, message, monkeypatch):
         audit(given.pop("features"), **given)
 
 
-@pytest.mark.parametrize("zeros", [[-0.1], [1.0], [np.nan], [[0.1]]])
+@pytest.mark.parametrize("zeros", [[-0.1], [1.0], [np.nan], [[0.1]], []])
 def test_refuses_impossible_shares(zeros):
     with pytest.raises(ValueError, match="are not shares"):
         tie_artefact(zeros)
+
+
+@pytest.mark.parametrize("zeros", [-0.1, 1.1, np.nan, "half", None])
+def test_theory_refuses_impossible_shares(zeros):
+    with pytest.raises(ValueError, match="are not shares|give real numbers"):
+        tied_correlation(zeros)
+    with pytest.raises(ValueError, match="is not possible: give a share"):
+        artefact_correlation(zeros)
+
+
+ODD = {"two live": np.column_stack([np.random.default_rng(0).normal(size=(120, 2)), np.ones((120, 10))]),
+       "on/off": np.random.default_rng(0).random((300, 12)) < 0.3,
+       "1e300": 1e300 * np.random.default_rng(0).normal(size=(120, 12)),
+       "rows four times": np.repeat(np.random.default_rng(0).normal(size=(30, 12)), 4, 0)}
+
+
+@pytest.mark.parametrize("x", ODD.values(), ids=ODD)
+def test_odd_layers_are_measured(x):
+    found = audit(x, draws=1)
+    assert np.isfinite(found.table.select_dtypes("number")).all(axis=None) and np.isfinite(found.null).all()
 
 
 def test_refuses_unknown_orders():

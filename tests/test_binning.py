@@ -1,5 +1,7 @@
 """Ways to group neurons, against scikit-learn on the columns themselves."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -175,3 +177,24 @@ def test_means_of_bins_with_any_labels():
         for unit in PARTS:
             with pytest.raises(ValueError, match=message.replace("bins", "b[a-z]+")):
                 bin_multiplets(torch.tensor(x), torch.eye(4), labels, unit, correlation)
+
+
+ODD = {"one sample": np.arange(5.0)[None], "constant": np.ones((9, 5)), "zeros": np.zeros((9, 5)),
+       "pairs of copies": np.tile(np.random.default_rng(0).normal(size=(50, 4)), 2),
+       "copies far from 0": 1e9 + np.tile(np.random.default_rng(0).normal(size=(50, 4)), 2),
+       "subnormal": 5e-324 * np.random.default_rng(0).integers(1, 50, (40, 6)),
+       "mixed scales": np.random.default_rng(0).normal(size=(40, 5)) * [1e-300, 1, 1e300, 1e-10, 1e10],
+       "one constant but for rounding": 1 + np.eye(40, 5) * [1e-15, 1, 2, 3, 4],
+       "largest float": 1.7e308 * np.sign(np.random.default_rng(0).normal(size=(40, 6)))}
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("x", ODD.values(), ids=ODD)
+def test_odd_columns_are_grouped_or_the_missing_bins_are_told_of(x, method, standardise):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        bins = group_neurons(x, 4, method, standardise=standardise)
+    assert bins.shape == (x.shape[1],) and set(bins) <= set(range(4))
+    assert len(told) == (method == "kmeans" and len(set(bins)) < 4)
+    assert all("k-means made" in str(one.message) and one.filename == __file__ for one in told)

@@ -645,3 +645,32 @@ def test_on_off_columns_that_mid_ranks_overstate_are_told_of(name):
     assert len(told) == (words is not None)
     if words:
         assert words in str(told[0].message) and "'c1'" in str(told[0].message) and "'c0'" not in str(told[0].message)
+
+
+ODD = {"two samples": np.array([[1.0, 2, 3], [2.0, 1, 4]]), "batch": np.maximum(np.stack([gaussian(TRIPLE, 90)] * 2), 0),
+       "one column": gaussian(TRIPLE, 90)[:, :1], "copies": np.tile(gaussian(TRIPLE, 90), 2),
+       "opposites": np.column_stack([gaussian(TRIPLE, 90), -gaussian(TRIPLE, 90)]),
+       "mixed scales": gaussian(TRIPLE, 90) * [1e-300, 1, 1e300], "subnormal": 5e-324 * np.arange(90)[:, None] * [1, 2],
+       "almost all zeros": np.maximum(gaussian(TRIPLE, 900) - 1.5, 0), "a cliff": np.arange(90.0)[:, None] ** [1, 100]}
+
+
+@pytest.mark.filterwarnings("ignore:.*(have rank|span)")
+@pytest.mark.parametrize("x", ODD.values(), ids=ODD)
+def test_odd_samples_have_correlations(x):
+    for found in (kendall_tau(x), truncated_correlation(x), nearest_correlation(truncated_correlation(x)).corr):
+        assert np.isfinite(found).all() and (abs(found) <= 1).all() and (found == found.swapaxes(-1, -2)).all()
+
+
+@pytest.mark.parametrize("corr", [[[1.0]], np.ones((30, 30)), 2 * np.eye(8) - 1, np.eye(3) + 1e6 * (1 - np.eye(3)),
+                                  np.eye(3) - 1e3 * (1 - np.eye(3)), np.eye(3, dtype=int), np.eye(3, dtype=np.float16)])
+@pytest.mark.parametrize("smallest", [0.5, 1e-3, 1e-9])
+@pytest.mark.filterwarnings("ignore:2000 projections")
+def test_odd_matrices_become_correlations(corr, smallest):
+    found = np.asarray(nearest_correlation(corr, smallest).corr)
+    assert (np.diag(found) == 1).all() and (abs(found) <= 1).all()
+    assert np.linalg.eigvalsh(found)[0] > smallest * (1 - 2e-6) - 1e-13
+
+
+def test_a_batch_of_gaussians_is_refused_with_words():
+    with pytest.raises(ValueError, match=r"shape \(2, 2, 2\) with diagonal \[1.0, 1.0, 1.0, 1.0\]"):
+        relu_information(np.stack([np.eye(2)] * 2), [0, 0])
