@@ -37,6 +37,7 @@ from grok_synergy.arrays import (
     like,
     live_columns,
     name_columns,
+    real_number,
     truth,
     whole_number,
 )
@@ -48,7 +49,10 @@ from .oinfo import all_multiplets
 
 # %% ../nbs/08_audit.ipynb #8a0d0009
 def _quantile(zeros: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    "Where the normal distribution passes a share, and its density there."
+    "Where the normal distribution passes a share, and its density there. Raises `ValueError` for what is no share."
+    shares = as_tensor(zeros).numpy()
+    if not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError(f"zeros={shares.tolist()!r} are not shares: give numbers from 0 to 1")
     q = ndtri(np.clip(zeros, 1e-300, 1 - 1e-16))
     return q, np.exp(-q * q / 2) / np.sqrt(2 * np.pi)
 
@@ -75,7 +79,7 @@ def artefact_correlation(
 ) -> np.ndarray:             # (n, n)
     "The correlations that ordinal ranks find among independent variables with equal values, for infinitely many samples."
     choice("rows", rows, tuple(ROWS))
-    n = whole_number("n", n)
+    n, zeros = whole_number("n", n), real_number("zeros", zeros, "a share from 0 to below 1", lambda share: 0 <= share < 1)
     density = _quantile(zeros)[1]
     first = {"ascending": lambda t: ndtri(t),
              "descending": lambda t: ndtri(1 - t) if t < 1 - zeros else ndtri(t - 1 + zeros)}.get(rows)
@@ -163,7 +167,7 @@ def tie_artefact(
     The rule "expected" is what theory says of "ordinal". Biases are corrected. Raises `ValueError` for impossible shares.
     """
     zeros = np.atleast_1d(as_tensor(zeros).double().numpy())
-    if zeros.ndim != 1 or not ((zeros >= 0) & (zeros < 1)).all():
+    if zeros.ndim != 1 or not len(zeros) or not ((zeros >= 0) & (zeros < 1)).all():
         raise ValueError(f"zeros={zeros.tolist()!r} are not shares: give numbers from 0 up to, not including, 1")
     n, samples = whole_number("n", n, 2), whole_number("samples", samples, 2)
     seed = whole_number("seed", seed, 0, 2**63 - 1)
@@ -489,6 +493,27 @@ def _warn_of_columns(x: Tensor, used: np.ndarray, names: tuple | None, left_out:
     if left_out:
         warn_of_on_off(x[:, used], kept, stacklevel=4)
 
+# %% ../nbs/08_audit.ipynb #8a0d002e3
+def _rows(
+    ranks: str,           # the estimator
+    bits: np.ndarray,     # (searches, 2) synergy and redundancy
+    sizes: np.ndarray,    # (searches, 2) neurons
+    order: np.ndarray,    # (searches, 2) bits between orders of the samples
+    halves: np.ndarray,   # (searches, 2, 2) bits on the half that chose, and on the other
+    null: np.ndarray,     # (searches, 2) mean bits of shuffled columns
+    dropped: int,         # neurons left out
+) -> list[dict]:
+    "One row of the table for each search."
+    rows = []
+    for i, search in enumerate(SEARCHES):
+        row = {"ranks": ranks, "search": str(search), **vars(search)}
+        for j, quantity in enumerate(("synergy", "redundancy")):
+            row |= {quantity: bits[i, j], f"{quantity}_size": sizes[i, j], f"{quantity}_null": null[i, j],
+                    f"{quantity}_order": order[i, j], f"{quantity}_half": halves[i, j, 0],
+                    f"{quantity}_other_half": halves[i, j, 1]}
+        rows.append(row | {"dropped": dropped})
+    return rows
+
 # %% ../nbs/08_audit.ipynb #8a0d002e2
 def audit(
     features: Array,              # (samples, neurons) activations after the ReLU, of any layer
@@ -538,12 +563,6 @@ def audit(
                 shuffled = np.random.default_rng([seed, draw]).permuted(columns, axis=1)
                 drawn.append(extremes_of(torch.as_tensor(shuffled, device="cpu").T, correlate, bins_used)[0])
             null.append(np.stack(drawn, -1))
-            for i, search in enumerate(SEARCHES):
-                row = {"ranks": ranks, "search": str(search), **vars(search)}
-                for j, quantity in enumerate(("synergy", "redundancy")):
-                    row |= {quantity: bits[i, j], f"{quantity}_size": sizes[i, j], f"{quantity}_null": null[-1][i, j].mean(),
-                            f"{quantity}_order": np.ptp(moved[:, i, j]), f"{quantity}_half": halves[i, j, 0],
-                            f"{quantity}_other_half": halves[i, j, 1]}
-                rows.append(row | {"dropped": int((~used).sum())})
+            rows += _rows(ranks, bits, sizes, np.ptp(moved, 0), halves, null[-1].mean(-1), int((~used).sum()))
     return Audit(pd.DataFrame(rows), np.concatenate(null), tuple(x.shape),
                  None if names is None else tuple(names[i] for i in sorted(left_out)))

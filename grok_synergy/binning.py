@@ -6,6 +6,7 @@
 __all__ = ['METHODS', 'PARTS', 'ward_bins', 'group_neurons', 'bin_means', 'bin_multiplets']
 
 # %% ../nbs/03a_binning.ipynb #db721e8d
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -94,7 +95,7 @@ def _squared_distances(
         squares[i, j] = squares[j, i] = np.square(centred[:, i] - centred[:, j]).sum(0)
     return squares + len(x) * gaps * gaps
 
-
+# %% ../nbs/03a_binning.ipynb #b1d2000b
 def _cut(link: Callable, squares: np.ndarray, n_bins: int) -> np.ndarray:
     "Labels of agglomerative clustering by Euclidean distance, `link` being one of SciPy's methods."
     if n_bins == 1:
@@ -119,6 +120,19 @@ def ward_bins(
 METHODS = ("ward", "average", "kmeans", "spectral", "random")
 
 
+def _k_means(squares: np.ndarray, n_bins: int, seed: int) -> np.ndarray:
+    "Labels of k-means from squared distances; warns the caller's caller of bins that could not be made."
+    around = np.eye(len(squares)) - 1 / len(squares)
+    values, vectors = np.linalg.eigh(-around @ squares @ around / 2)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Number of distinct clusters")
+        bins = KMeans(n_bins, n_init=3, random_state=seed).fit_predict(vectors * np.sqrt(values.clip(0)))
+    if (made := len(set(bins))) < n_bins:
+        warnings.warn(f"k-means made {made} of {n_bins} bins, for so few columns differ: ask for fewer "
+                      "bins, or leave out copies of neurons", stacklevel=3)
+    return bins
+
+# %% ../nbs/03a_binning.ipynb #b1d2000c
 def group_neurons(
     features: Array,           # (samples, neurons) activations, finite
     n_bins: int = 10,          # how many bins
@@ -147,14 +161,14 @@ def group_neurons(
     if method == "spectral":
         affinity = abs(x.T @ x)
         np.fill_diagonal(affinity, 1)
-        return SpectralClustering(n_bins, affinity="precomputed", assign_labels="cluster_qr", random_state=seed).fit_predict(
-            affinity)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Graph is not fully connected")  # a constant column has no affinity
+            return SpectralClustering(n_bins, affinity="precomputed", assign_labels="cluster_qr",
+                                      random_state=seed).fit_predict(affinity)
     squares = _squared_distances(x)
     if method in ("ward", "average"):
         return _cut({"ward": ward, "average": average}[method], squares, n_bins)
-    around = np.eye(neurons) - 1 / neurons
-    values, vectors = np.linalg.eigh(-around @ squares @ around / 2)
-    return KMeans(n_bins, n_init=3, random_state=seed).fit_predict(vectors * np.sqrt(values.clip(0)))
+    return _k_means(squares, n_bins, seed)
 
 # %% ../nbs/03a_binning.ipynb #b1d20007
 PARTS = ("neurons", "blocks", "means")  # what of a multiplet is left out one at a time

@@ -145,8 +145,9 @@ def relu_information(
     """
     r, t = check_correlation(corr).cpu().numpy(), as_tensor(thresholds).double().cpu().numpy()
     if r.shape not in [(2, 2), (3, 3)] or not np.allclose(np.diag(r), 1, atol=1e-8):
-        raise ValueError(f"a matrix of shape {r.shape} with diagonal {np.diag(r).tolist()[:4]} was given: give the "
-                         "correlations of two or three variables, with 1 on the diagonal")
+        diagonal = r.diagonal(axis1=-2, axis2=-1).ravel().tolist()[:4]
+        raise ValueError(f"a matrix of shape {r.shape} with diagonal {diagonal} was given: give the correlations of two or "
+                         "three variables, with 1 on the diagonal")
     if t.shape != (len(r),) or not (t <= 4).all():
         raise ValueError(f"thresholds {t.tolist()} were given for {len(r)} variables: give one number for each, at most 4")
     deviation = np.diag(np.linalg.inv(r)) ** -0.5

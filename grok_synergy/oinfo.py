@@ -386,11 +386,11 @@ class _Subtrees:
         if n_samples is not None:
             most = sum(sorted(self.sizes, reverse=True)[:self.largest])
             bias[:most + 1], bias[most + 1:] = entropy_bias(most, n_samples), np.nan
-        self._bias = torch.as_tensor(bias).to(t)
-        self._counts = torch.as_tensor(_sum_over_members(self.sizes[:self.low])).to(t.device)
+        self._bias = torch.as_tensor(bias, device="cpu").to(t)
+        self._counts = torch.as_tensor(_sum_over_members(self.sizes[:self.low]), device="cpu").to(t.device)
         self._alone = -bias[self.sizes]
-        self._low_alone = torch.as_tensor(_sum_over_members(self._alone[:self.low])).to(t).unsqueeze(-1)
-        self.orders = torch.as_tensor(np.bitwise_count(np.arange(2**self.low)) * 1.0).to(t).unsqueeze(-1)
+        self._low_alone = torch.as_tensor(_sum_over_members(self._alone[:self.low]), device="cpu").to(t).unsqueeze(-1)
+        self.orders = torch.as_tensor(np.bitwise_count(np.arange(2**self.low)) * 1.0, device="cpu").to(t).unsqueeze(-1)
         if not regular:
             self._check_largest(matrices, [some.numpy() for some in members], columns, eps)
         self.biased = n_samples is not None
@@ -671,7 +671,7 @@ def extremes(
     omega[1] *= -1
     masks, tc, omega = (np.moveaxis(part, -1, 0).reshape(*trees.batch, *shape[:3]) for part in (masks, tc, omega))
     dtc = np.where(masks < 0, np.nan, tc - omega)
-    tc, dtc = (like(torch.as_tensor(part).to(trees.corr.device), corr) for part in (tc, dtc))
+    tc, dtc = (like(torch.as_tensor(part, device="cpu").to(trees.corr.device), corr) for part in (tc, dtc))
     return Extremes(orders, masks, tc, dtc, trees.units, trees.names)
 
 # %% ../nbs/03_oinfo.ipynb #16c1160a

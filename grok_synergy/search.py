@@ -258,7 +258,7 @@ def search_multiplet(
     t = t * scale.unsqueeze(1) * scale
     offset = t.new_full((n + 1,), torch.inf)
     sign = 1.0 if extreme == "synergy" else -1.0
-    tc_bias, dtc_bias = torch.zeros(2, most + 1, dtype=t.dtype) if n_samples is None else biases(most, n_samples)
+    tc_bias, dtc_bias = torch.zeros(2, most + 1, dtype=t.dtype, device="cpu") if n_samples is None else biases(most, n_samples)
     offset[least:most + 1] = sign * (dtc_bias - tc_bias)[least:]
     score = _Score(sign, offset)
     generator = torch.Generator(t.device).manual_seed(seed)

@@ -257,7 +257,7 @@ def _torn(
         columns /= np.linalg.norm(columns, axis=1, keepdims=True)
 
     def draw_matrix(draw):
-        moved = torch.as_tensor(move(columns, np.random.default_rng([seed, draw]))).to(t.device)
+        moved = torch.as_tensor(move(columns, np.random.default_rng([seed, draw])), device="cpu").to(t.device)
         return _gram(moved).fill_diagonal_(1.0) if ranked_once else copula_matrices(moved.T, (ties,))[0]
 
     return draw_matrix
@@ -419,8 +419,8 @@ def _redrawn(asked: _Question) -> Callable:  # from the number of a draw to its 
     def draw_matrix(draw):
         rows = _rows_drawn(samples, np.random.default_rng([asked.seed, draw]), asked.block_length)
         if resampled is None:
-            return copula_matrices(check_samples(t[torch.as_tensor(rows).to(t.device)]), (ties,), draw)[0]
-        return resampled.correlation(torch.as_tensor(np.bincount(rows, minlength=samples)).to(t.device))
+            return copula_matrices(check_samples(t[torch.as_tensor(rows, device="cpu").to(t.device)]), (ties,), draw)[0]
+        return resampled.correlation(torch.as_tensor(np.bincount(rows, minlength=samples), device="cpu").to(t.device))
 
     return draw_matrix
 
