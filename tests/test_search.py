@@ -215,3 +215,23 @@ def test_sizes_may_be_whole_floats_or_text_and_one_restart_may_have_one_way_to_g
 
 def test_of_equal_multiplets_the_search_gives_the_smaller_mask():
     assert search_multiplet(np.full((6, 6), 0.3) + 0.7 * np.eye(6), 3, restarts=64).members == (0, 1, 2)
+
+
+@pytest.mark.parametrize("n", [3, 6])
+def test_where_any_size_means_three_a_search_exchanges(n):
+    corr = correlations(n, seed=4)
+    for extreme in ("synergy", "redundancy"):
+        any_size, three = (search_multiplet(corr, extreme=extreme, restarts=8, **sizes) for sizes in
+                           ({"max_size": 3}, {"size": 3}))
+        assert any_size == three
+
+
+def test_a_walk_through_nearly_singular_groups_keeps_its_numbers():
+    "Two dimensions and a millionth of noise: precisions of 10^12, which an exchange takes away again."
+    for seed in range(5):
+        corr = np.corrcoef((samples(50, 2, seed) @ samples(2, 8, seed + 9) + 1e-6 * samples(50, 8, seed + 99)).T)
+        for sizes in ({"size": 3}, {"max_size": 4}):
+            found = search_multiplet(corr, restarts=8, steps=40, **sizes)
+            group = corr[np.ix_(found.members, found.members)]
+            assert found.omega == pytest.approx(o_information(group), abs=0.01) and np.isfinite(found.restarts).all()
+            assert found.restarts.min() == pytest.approx(found.omega, abs=0.02)
