@@ -18,7 +18,7 @@ import xarray as xr
 from scipy.stats import CensoredData, ecdf
 from torch.nn.functional import pad
 
-from .arrays import Array
+from .arrays import Array, same_content
 from .model import Weights, init_weights, weight_norm
 from .phases import PHASES, segment
 from .training import Experiment, Trainer, evaluate, one_thread_per_task
@@ -153,6 +153,8 @@ class Choice:
     step: int           # the checkpoint
     synergistic: Array  # (neurons,) booleans: the multiplet of lowest Ω
     redundant: Array    # (neurons,) booleans: the multiplet of highest Ω
+
+    __eq__ = same_content
 
     def __repr__(self):
         place = self.phase if self.phase_found else f"no {self.phase}: highest synergy before 98 % test accuracy"

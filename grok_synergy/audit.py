@@ -38,6 +38,7 @@ from grok_synergy.arrays import (
     live_columns,
     name_columns,
     real_number,
+    same_content,
     truth,
     whole_number,
 )
@@ -319,6 +320,8 @@ class Audit:
     null: np.ndarray     # (ways, 2, draws) bits: synergy and redundancy of shuffled columns
     shape: tuple[int, int]  # samples, neurons
     names: tuple | None = None  # of the columns that some way left out as degenerate, where columns have names
+
+    __eq__ = same_content
 
     def _row(self, ranks: str, search: Search = SEARCHES[0]) -> pd.Series:
         return self.table[(self.table.ranks == ranks) & (self.table.search == str(search))].iloc[0]

@@ -34,6 +34,7 @@ from grok_synergy.arrays import (
     name_columns,
     real_number,
     real_samples,
+    same_content,
     whole_number,
 )
 from .entropy import check_correlation, warn_of_rank
@@ -45,6 +46,8 @@ class Information:
 
     tc: Array   # (...) total correlation
     dtc: Array  # (...) dual total correlation
+
+    __eq__ = same_content
 
     @property
     def omega(self) -> Array:
@@ -345,6 +348,8 @@ class NearestCorrelation:
     frobenius: Array  # (...) Frobenius norm of the difference
     largest: Array    # (...) largest difference of an entry
     at_floor: Array   # (...) number of eigenvalues that lie at the smallest allowed
+
+    __eq__ = same_content
 
     def _repr_markdown_(self) -> str:
         return (f"| moved | |\n|---|---|\n| Frobenius norm | {as_numpy(self.frobenius).round(6)} |\n"

@@ -37,11 +37,13 @@ from grok_synergy.arrays import (
     live_columns,
     real_number,
     real_samples,
+    same_content,
     truth,
     whole_number,
 )
 from .binning import PARTS, bin_multiplets, ward_bins
 from .entropy import TIES, copula_matrices, independent_columns, warn_of_rank
+from .estimators import warn_of_on_off
 from .model import hidden_features
 from .training import Trajectory, load_result, one_thread_per_task, save_dataset, warn_unwritten
 
@@ -101,6 +103,8 @@ class Reading:
     dropped: Array            # (neurons,) booleans: which were left out as degenerate
     settings: Measurement
     names: tuple | None = None  # of the columns of a data frame
+
+    __eq__ = same_content
 
     def table(self) -> pd.DataFrame:
         "One row for each neuron: in which of the two multiplets it is, and whether it was left out."
@@ -176,7 +180,10 @@ def _check_features(
                       "each neuron; give more samples, or fewer neurons", stacklevel=3)
     live = live_columns(x)
     if samples > neurons and live.any():
-        warn_of_rank(x[:, live], None if names is None else tuple(np.array(names, object)[live]), stacklevel=4)
+        kept = None if names is None else tuple(np.array(names, object)[live])
+        warn_of_rank(x[:, live], kept, stacklevel=4)
+        if settings.ties == "average":
+            warn_of_on_off(x[:, live], kept, stacklevel=4)
 
 # %% ../nbs/04_phases.ipynb #52b08c72
 def measure_features(

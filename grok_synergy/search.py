@@ -46,6 +46,7 @@ class _Multiplets:
         self.diagonal = corr.new_ones(len(slots), n + 1)
         self.rows = corr.new_zeros(*slots.shape, n + 1)
         self.slots = torch.full_like(slots, n)
+        self.inside = torch.zeros_like(self.diagonal, dtype=torch.bool)  # not by the sign, which a tiny variance may lose
         self.logdet = corr.new_zeros(len(slots))
         for variable in slots.T:
             self.toggle(variable)
@@ -53,12 +54,7 @@ class _Multiplets:
     @property
     def members(self) -> Tensor:
         "(batch, n) booleans."
-        return self._inside[:, :-1]
-
-    @property
-    def _inside(self) -> Tensor:
-        "(batch, n + 1) booleans. Members hold -1 or less; a conditional variance may round to just below 0."
-        return self.diagonal < -0.5
+        return self.inside[:, :-1]
 
     def omega(self) -> Tensor:
         "Ω of every multiplet, bits: (batch,)."
@@ -74,7 +70,7 @@ class _Multiplets:
         # Precisions are between 1 and the condition number: 16 can be multiplied before a logarithm is due.
         total = sum(part.prod(1).log2() for part in precision.split(16, 1))
         change = self.diagonal.abs().log2()
-        total -= torch.where(self._inside, 0.0, change)  # a variable that enters adds its own
+        total -= torch.where(self.inside, 0.0, change)  # a variable that enters adds its own
         return (-self.logdet.unsqueeze(-1) - change - total / 2)[:, :-1]
 
     def _refuse_singular(
@@ -84,7 +80,7 @@ class _Multiplets:
         "Raises `ValueError` naming the columns of a neighbour that is singular, where there is room for it."
         room = (self.slots == len(self.corr) - 1).any(1, keepdim=True)
         names, eps = self.guard
-        batch, enters = (room & ~self._inside & _may_be_singular(trace.log2(), eps))[:, :-1].nonzero().T
+        batch, enters = (room & ~self.inside & _may_be_singular(trace.log2(), eps))[:, :-1].nonzero().T
         groups = self.members[batch]
         groups[torch.arange(len(batch), device=groups.device), enters] = True
         _refuse_singular(self.corr, [group.nonzero().flatten().cpu().numpy() for group in groups], names, eps)
@@ -95,7 +91,7 @@ class _Multiplets:
     ) -> None:
         "Sweeps every matrix on one variable."
         pivot = self.diagonal[self.batch, variable].unsqueeze(-1)
-        leaves = pivot < -0.5
+        leaves = self.inside[self.batch, variable].unsqueeze(-1)
         place = variable.view(-1, 1, 1).expand(-1, self.rows.shape[1], 1)
         column = self.rows.gather(2, place).squeeze(-1)
         of_corr = self.corr[variable]
@@ -114,7 +110,8 @@ class _Multiplets:
         self.rows[self.batch, slot] = torch.where(leaves, 0.0, row)
         self.slots[self.batch, slot] = torch.where(leaves.squeeze(-1), len(self.corr) - 1, variable)
         self.logdet += pivot.squeeze(-1).abs().log2()
-        self.rows[..., -1], self.diagonal[:, -1] = 0, 1
+        self.inside[self.batch, variable] = ~leaves.squeeze(-1)
+        self.rows[..., -1], self.diagonal[:, -1], self.inside[:, -1] = 0, 1, False
 
 # %% ../nbs/03b_search.ipynb #e1e1343f
 @dataclass(frozen=True, eq=False)
@@ -250,6 +247,7 @@ def search_multiplet(
     least, most = (3, n if max_size is None else max_size) if size is None else (size, size)
     if n < 3 or not 3 <= least <= most <= n:
         raise ValueError(f"size={size}, max_size={max_size} with {n} variables: give 3 or more, and no more than there are")
+    size = most if least == most else size  # where any size means one
     restarts = whole_number("restarts", restarts)
     if steps is not None:
         steps = whole_number("steps", steps, 0)
@@ -258,7 +256,8 @@ def search_multiplet(
     t = t * scale.unsqueeze(1) * scale
     offset = t.new_full((n + 1,), torch.inf)
     sign = 1.0 if extreme == "synergy" else -1.0
-    tc_bias, dtc_bias = torch.zeros(2, most + 1, dtype=t.dtype, device="cpu") if n_samples is None else biases(most, n_samples)
+    none = torch.zeros(2, most + 1, dtype=t.dtype, device="cpu")
+    tc_bias, dtc_bias = none if n_samples is None else biases(most, n_samples)
     offset[least:most + 1] = sign * (dtc_bias - tc_bias)[least:]
     score = _Score(sign, offset)
     generator = torch.Generator(t.device).manual_seed(seed)

@@ -34,7 +34,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 from tqdm import tqdm
 
-from .arrays import as_path, choice, real_number, truth, whole_number
+from .arrays import as_path, choice, real_number, same_content, truth, whole_number
 from .data import LARGEST_SEED, ModularTask
 from .model import Weights, hidden_features, init_weights, logits, weight_norm
 
@@ -556,6 +556,8 @@ class Trajectory:
     experiment: Experiment
     data: xr.Dataset     # W1, b1, W2 and the metrics, with axes (seed, step, ...)
     folder: Path         # where its seeds are stored
+
+    __eq__ = same_content
 
     @property
     def metrics(self) -> xr.Dataset:

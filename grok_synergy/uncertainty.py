@@ -27,6 +27,7 @@ from grok_synergy.arrays import (
     group_labels,
     name_columns,
     real_number,
+    same_content,
     truth,
     whole_number,
 )
@@ -184,6 +185,8 @@ class NullExtremes:
     draws: np.ndarray                 # (2, draws) bits
     names: tuple[tuple, ...] | None = None  # of the columns in these units, where they have some
     block_length: int | None = None   # rows that stayed together
+
+    __eq__ = same_content
 
     @property
     def p_values(self) -> np.ndarray:
@@ -365,6 +368,8 @@ class BootstrapExtremes:
     displacement: np.ndarray          # (2,) bits: mean of `same` less what the closed form of the bias expects
     names: tuple[tuple, ...] | None = None  # of the columns in these units, where they have some
     block_length: int | None = None   # consecutive rows drawn together
+
+    __eq__ = same_content
 
     @property
     def same_interval(self) -> np.ndarray:
