@@ -144,7 +144,7 @@ PLAN = {"wd0.1": {"phase": "delayed emergence", "removed": ("inverse",)},  # of 
         "alpha8": {"phase": "emergence", "removed": ("synergistic", "inverse")}}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Choice:
     "The multiplets of one checkpoint that are trained again."
 

@@ -312,7 +312,7 @@ def _halves(x: Tensor, first: Tensor, correlate: Callable, bins: dict) -> np.nda
 NOTHING = 0.05  # bits: what a verdict does not speak of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Audit:
     "Synergy and redundancy of a layer in every way to measure, beside what chance, order and choice do to them."
 

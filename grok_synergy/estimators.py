@@ -40,7 +40,7 @@ from grok_synergy.arrays import (
 from .entropy import check_correlation, warn_of_rank
 
 # %% ../nbs/02a_estimators.ipynb #e0a10007
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Information:
     "What a few variables share, in bits."
 
@@ -340,7 +340,7 @@ def truncated_correlation(
     return like(found, x, "variables")
 
 # %% ../nbs/02a_estimators.ipynb #e0a10028
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NearestCorrelation:
     "A correlation matrix with the smallest eigenvalue asked for, and how far it is from the one given."
 

@@ -487,7 +487,7 @@ class _Subtrees:
                 minors(own, root, table[root].view(-1))
 
             def measure(root, own=own, fewer=fewer, table=table):
-                without = torch.full_like(table[root], start)
+                without = torch.full_like(table[root], start) if start else torch.zeros_like(table[root])
                 for i in range(self.low):
                     with_unit = without.view(-1, 2, batch << i)[:, 1]
                     combine(with_unit, table[root].view(-1, 2, batch << i)[:, 0], out=with_unit)
@@ -538,13 +538,13 @@ def all_multiplets(
             torch.addcmul(without[piece], orders[piece], own, value=-1, out=dtc[part, place].T)
 
     trees.visit(keep)
-    sizes = orders[masks].astype(int)
+    sizes = parts = orders[masks].astype(int)
     if max(trees.sizes) > 1:
         sizes = _sum_over_members(trees.named_sizes)[masks]
         place = torch.as_tensor(np.searchsorted(masks, trees.walked(masks)), device=tc.device)
         tc, dtc = tc[:, place], dtc[:, place]
     tc, dtc = (like(part.view(*trees.batch, -1), corr) for part in (tc, dtc))
-    return Multiplets(masks, sizes, tc, dtc, trees.units, orders[masks].astype(int), trees.names)
+    return Multiplets(masks, sizes, tc, dtc, trees.units, parts, trees.names)
 
 # %% ../nbs/03_oinfo.ipynb #ad4508ad
 @dataclass(frozen=True, eq=False)

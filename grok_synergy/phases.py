@@ -88,7 +88,7 @@ def measurement(
     return replace(PRESETS[preset], **choices)
 
 # %% ../nbs/04_phases.ipynb #12c94302
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reading:
     "Synergy and redundancy of one set of activations, with the neurons behind them."
 

@@ -549,7 +549,7 @@ class _Partial:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 # %% ../nbs/01a_training.ipynb #1ea857e1
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trajectory:
     "A trained experiment: the weights at every checkpoint, and the losses."
 

@@ -175,7 +175,7 @@ def _named(names: tuple | None) -> dict:
     return {} if names is None else {"names": names}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NullExtremes:
     "Extremes of Ω beside those of data whose columns know nothing of each other; index 0 is the minimum, 1 the maximum."
 
@@ -355,7 +355,7 @@ class _Resampled:
         return (cov * variance.rsqrt() * variance.rsqrt().unsqueeze(1)).fill_diagonal_(1.0)
 
 # %% ../nbs/03c_uncertainty.ipynb #94268ee2
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BootstrapExtremes:
     "Extremes of Ω and those of resampled rows; index 0 is the minimum, 1 the maximum."
 

@@ -237,19 +237,6 @@ def test_what_cannot_be_trained_is_named(settings, message):
         retrain(**{"experiment": experiment_of({}), "seed": 100, "neurons": KEPT, **settings})
 
 
-def test_losses_are_in_double_precision_from_the_logits_on():
-    "Whole numbers as weights make the logits exact in either precision."
-    rng = np.random.default_rng(0)
-    whole = Weights(*(torch.as_tensor(rng.integers(-2, 3, part.shape).astype("float32"))
-                      for part in init_weights(TASK, [0], WIDTH)))
-    found = dict(zip(ablations._Evaluation.names, ablations._Evaluation(TASK, WIDTH)(whole), strict=True))
-    W1, b1, W2 = (part[0].double() for part in whole)
-    for name, index in (("train_loss", TASK.train_index), ("test_loss", TASK.test_index)):
-        a, b = TASK.pairs[index].T
-        exact = torch.relu(W1.T[a] + W1.T[TASK.p + b] + b1) @ W2.T
-        assert found[name] == pytest.approx(cross_entropy(exact, TASK.targets[index]).item(), rel=1e-13)
-
-
 STEPS = np.unique(np.round(np.geomspace(5, 4000, 120))).astype(int)
 
 
