@@ -53,6 +53,10 @@ test-plain: export OPENBLAS_CORETYPE := Nehalem
 endif
 test-plain: test ## the same as on a processor without vector instructions; two threads: OMP_NUM_THREADS=2
 
+fuzz: export OMP_NUM_THREADS := 1
+fuzz: $(INSTALLED) ## 100 000 strange inputs through the public API, some twenty minutes; another seed each time
+	@FUZZ=80000 $(BIN)/python $(SAY) "fuzz" $(BIN)/pytest -q -n 2 tests/test_fuzz.py
+
 OTHER = build/$(notdir $(PYTHON))
 test-python: ## the library's tests under another interpreter, in an environment of its own: PYTHON=python3.13
 	@$(PYTHON) $(SAY) "environment in $(OTHER)" $(PYTHON) -m venv $(OTHER)
@@ -80,4 +84,4 @@ bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures paper audit test test-plain test-python prepare readme lab bench clean
+.PHONY: help figures paper audit test test-plain fuzz test-python prepare readme lab bench clean
