@@ -283,6 +283,10 @@ def _check_square(t: Tensor, names: tuple | None, eps: float) -> Tensor:
                          "correlations or covariances, without constant columns")
     deviation = variance.sqrt()
     unit = t / deviation.unsqueeze(-1) / deviation.unsqueeze(-2)
+    if not unit.isfinite().all():
+        far = (~unit.isfinite()).reshape(-1, *t.shape[-2:]).any(0).any(0).nonzero().flatten()
+        raise ValueError(f"covariances of columns {name_columns(far, names)} are larger than their variances by more than "
+                         "a 64-bit float can hold: give the covariances of one set of samples")
     if ((unit - unit.mT).abs() > max(1e-8, 128 * eps)).any():
         raise ValueError("the matrix is not symmetric: give correlations or covariances")
     return (t / 2 + t.mT / 2)

@@ -295,7 +295,8 @@ def test_duplicate_columns_are_named():
 @pytest.mark.parametrize("place, value, message", [
     ((1, 0, 2), np.nan, "NaN or infinite correlations in column 2"), ((1, 2, 2), np.inf, "correlations in column 2"),
     ((1, 0, 2), 0.1, "not symmetric"), ((1, 2, 2), 0.0, "diagonal of the matrix is 0 or less in column 2"),
-    ((1, 2, 2), -1.0, "diagonal of the matrix is 0 or less in column 2"), ((1, [0, 1], [1, 0]), 1.5, "negative eigenvalue")])
+    ((1, 2, 2), -1.0, "diagonal of the matrix is 0 or less in column 2"), ((1, [0, 1], [1, 0]), 1.5, "negative eigenvalue"),
+    ((1, [0, 1, 0, 1], [1, 0, 0, 1]), [1e300, 1e300, 1e-200, 1e-200], "columns 0 and 1 are larger than their variances")])
 def test_matrices_without_entropy_are_refused(place, value, message):
     corr = np.stack([np.eye(3)] * 2)
     corr[place] = value

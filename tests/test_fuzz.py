@@ -194,7 +194,7 @@ def test_tau_is_that_of_counted_pairs(x):
     if found is None:
         return
     n = len(values)
-    sign = [np.sign(values[i] / 2 - values[j] / 2) for i, j in itertools.combinations(range(n), 2)]
+    sign = [(values[i] > values[j]) * 1 - (values[i] < values[j]) for i, j in itertools.combinations(range(n), 2)]
     expected = sum(np.outer(s, s) for s in sign) / (n * (n - 1) / 2)
     np.testing.assert_allclose(np.asarray(found), expected, atol=1e-12)
     latent = answer(truncated_correlation, x)
@@ -214,7 +214,9 @@ def test_bins_are_groups_of_all_neurons(x, method, n_bins, standardise):
     found = answer(group_neurons, x, n_bins, method, standardise=standardise)
     assert (found is not None) == bool(possible)
     if possible:
-        assert sorted(set(found)) == list(range(n_bins)) and len(found) == values.shape[1]
+        made = len(set(found))  # k-means makes fewer, with a warning, where columns are equal
+        assert set(found) == set(range(made)) and len(found) == values.shape[1]
+        assert made == n_bins or method == "kmeans" and made < n_bins
         assert len(answer(ward_bins, x, n_bins)) == values.shape[1]
 
 
