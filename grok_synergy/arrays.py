@@ -295,7 +295,7 @@ def whole_number(
         upto = f"{least} or more" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name}={value!r} is not possible: give a whole number, {upto}") from None
 
-
+# %% ../nbs/00a_arrays.ipynb #4ddd6a23
 def real_number(
     name: str,                                 # of the argument or setting
     value,                                     # what was given for it
