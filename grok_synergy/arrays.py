@@ -115,6 +115,13 @@ def as_tensor(
     "`x` as a tensor of floats. Raises `ValueError` for what holds no real numbers."
     if isinstance(x, Tensor):
         return _tensor_floats(x)
+    if isinstance(x, list | tuple) and any(isinstance(part, Tensor | np.ndarray | pd.Series) for part in x):
+        parts = [as_tensor(part) for part in x]  # each has a type, a mask or a graph of its own
+        if len({part.shape for part in parts}) > 1:
+            raise ValueError(f"{type(x).__name__} of arrays of shapes {[tuple(part.shape) for part in parts][:3]} was "
+                             "given: give numbers in rows of equal length")
+        wide = torch.float64 if any(part.dtype == torch.float64 for part in parts) else torch.float32
+        return torch.stack([part.to(wide) for part in parts])
     if isinstance(x, pd.DataFrame):
         floats = _frame_floats(x)
     else:
@@ -139,9 +146,8 @@ def column_names(
     else:
         dims = getattr(x, "dims", ())
         labels = x.indexes.get(dims[-1]) if dims and hasattr(x, "indexes") else None
-    if labels is None or (len(labels) and all(isinstance(label, numbers.Integral) for label in labels)):
-        return None  # mere positions
-    return tuple(labels)
+    labels = None if labels is None else list(labels)
+    return None if labels is None or labels == list(range(len(labels))) else tuple(labels)  # mere positions
 
 
 def as_numpy(
@@ -172,7 +178,11 @@ def given_precision(
     "The relative precision of numbers as they were given: the largest that one of them has."
     if isinstance(x, Tensor):
         return torch.finfo(x.dtype).eps if x.is_floating_point() else np.finfo(float).eps
-    types = getattr(x, "dtypes", None) if isinstance(x, pd.DataFrame) else [getattr(x, "dtype", None)]
+    if isinstance(x, list | tuple):
+        return max([np.finfo(float).eps, *map(given_precision, x)])
+    if not hasattr(x, "dtype") and not isinstance(x, pd.DataFrame) and hasattr(x, "to_numpy"):
+        x = x.to_numpy()  # a frame of another library
+    types = x.dtypes if isinstance(x, pd.DataFrame) else [getattr(x, "dtype", None)]
     kinds = [getattr(kind, "numpy_dtype", kind) for kind in types]
     each = [np.finfo(kind).eps for kind in kinds if isinstance(kind, np.dtype) and kind.kind == "f"]
     return float(max([np.finfo(float).eps, *each]))

@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from grok_synergy.arrays import (
     Array,
+    as_numpy,
     as_tensor,
     check_samples,
     choice,
@@ -62,6 +63,7 @@ def tied_correlation(
     zeros: float | np.ndarray,  # share of each variable's samples that are 0, their lowest value
 ) -> float | np.ndarray:        # correlation of any two variables' normal scores
     "What ordinal ranks make of independent variables with equal values, when samples come in no particular order."
+    zeros = zeros if np.isscalar(zeros) else as_numpy(as_tensor(zeros))
     q, density = _quantile(zeros)
     return zeros * zeros - zeros * q * density - density**2
 

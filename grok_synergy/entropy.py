@@ -26,6 +26,7 @@ from grok_synergy.arrays import (
     like,
     live_columns,
     name_columns,
+    real_number,
     real_samples,
     whole_number,
 )
@@ -212,7 +213,7 @@ def copula_correlation(
     A data frame's is a data frame. Raises `ValueError` naming the columns that are constant or not finite; warns of
     samples that span fewer dimensions than they have columns. Source: Ince et al. (2017).
     """
-    one = isinstance(ties, str)
+    one = not isinstance(ties, tuple | list)
     rules = (ties,) if one else tuple(ties)
     if not rules:
         raise ValueError(f"ties={ties!r} names no rule: choose some of {', '.join(map(repr, TIES))}")
@@ -232,6 +233,7 @@ def independent_columns(
 
     Raises `ValueError` unless one square matrix of finite numbers is given.
     """
+    tolerance = real_number("tolerance", tolerance, "a number from 0 to below 1", lambda share: 0 <= share < 1)
     t = as_tensor(corr).double()
     if t.ndim != 2 or t.shape[0] != t.shape[1] or not t.isfinite().all():
         raise ValueError(f"an array of shape {tuple(t.shape)} was given that is not one square matrix of finite "
@@ -259,6 +261,7 @@ def usable_columns(
     Raises `ValueError` unless real numbers are given, samples by variables.
     """
     choice("ties", ties, TIES)
+    tolerance = real_number("tolerance", tolerance, "a number from 0 to below 1", lambda share: 0 <= share < 1)
     t = real_samples(x)
     if t.ndim != 2:
         raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (samples, variables), one set at a time")

@@ -447,10 +447,10 @@ def on_off_information(
     """
     t = check_samples(x)
     n, variables = t.shape[-2:]
-    if n < PATTERN_SAMPLES * 2**variables:
-        raise ValueError(f"{n} samples of {variables} variables with {2**variables} patterns were given: give "
-                         f"{PATTERN_SAMPLES} samples or more for each pattern, here at most "
-                         f"{int(math.log2(n / PATTERN_SAMPLES))} variables")
+    most = int(math.log2(max(n / PATTERN_SAMPLES, 1)))
+    if variables > most:
+        raise ValueError(f"{n} samples of {variables} variables with 2**{variables} patterns were given: give "
+                         f"{PATTERN_SAMPLES} samples or more for each pattern, or no more than {most} variables")
     pattern = ((t > 0) * 2 ** torch.arange(variables, device=t.device)).sum(-1).cpu().numpy().reshape(-1, n)
     counts = np.stack([np.bincount(one, minlength=2**variables) for one in pattern]).reshape(-1, *(2,) * variables)
     axes = set(range(1, variables + 1))

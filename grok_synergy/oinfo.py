@@ -364,7 +364,9 @@ class _Subtrees:
         self.units = len(self.sizes)
         self.smallest, self.largest = _bounds(self.units, min_size, max_size, "variables" if labels is None else "blocks")
         if self.units > most:
-            raise ValueError(f"{self.units} units have 2**{self.units} multiplets, too many to {remedy}")
+            small = f"; for the best multiplet of {self.largest}, `search_multiplet(corr, {self.largest})`"
+            raise ValueError(f"{self.units} units have 2**{self.units} multiplets, too many to {remedy}"
+                             + small * (3 <= self.largest < self.units))
         regular = _check_whole(t, columns, eps, self.largest == self.units)
         self.batch = t.shape[:-2]
         self.low = min(self.units, SUBTREE[t.device.type])
@@ -623,7 +625,7 @@ def extremes(
     `ValueError` naming the columns where one of the multiplets is singular, for top < 1, and for more than 32 units.
     Source: as for `all_multiplets`.
     """
-    top = whole_number("top", top)
+    top = whole_number("top", top, 1, 2**20)
     trees = _Subtrees(corr, blocks, min_size, max_size, n_samples, 32, "visit: group them into 32 blocks or fewer, or "
                       "search for single multiplets with `search_multiplet`")
     low_orders = np.bitwise_count(np.arange(2**trees.low))

@@ -35,6 +35,7 @@ from grok_synergy.arrays import (
     column_names,
     group_labels,
     live_columns,
+    name_columns,
     real_number,
     real_samples,
     same_content,
@@ -113,8 +114,8 @@ class Reading:
 
     def __repr__(self):
         note = f"; {self.dropped.sum()} degenerate neurons left out" if self.dropped.any() else ""
-        return (f"synergy {self.synergy:.3f} bits ({self.synergy_size} neurons), redundancy {self.redundancy:.3f} bits "
-                f"({self.redundancy_size} neurons), TC {self.tc:.3f}, DTC {self.dtc:.3f} bits{note}")
+        return (f"synergy {self.synergy:z.3f} bits ({self.synergy_size} neurons), redundancy {self.redundancy:z.3f} bits "
+                f"({self.redundancy_size} neurons), TC {self.tc:z.3f}, DTC {self.dtc:z.3f} bits{note}")
 
 # %% ../nbs/04_phases.ipynb #61b87eab
 def _read(x: Tensor, several: Sequence[Measurement], bins: np.ndarray, degenerate: str) -> list[Reading]:
@@ -135,6 +136,12 @@ def _read_correlations(x: Tensor, usable: Tensor, corr: Tensor, settings: Measur
         independent = independent_columns(corr)
         usable[usable.clone()] = independent
         corr = corr if independent.all() else corr[independent][:, independent]
+    if settings.unit == "means" and (flat := _flat_means(x, usable.numpy(), bins)).any():
+        if degenerate == "raise":
+            raise ValueError(f"the mean of the neurons {name_columns(np.flatnonzero(flat))} of one bin is the same in every "
+                             "sample, to rounding: give other bins, or leave them out with degenerate='drop'")
+        corr = corr[~torch.from_numpy(flat[usable.numpy()])][:, ~torch.from_numpy(flat[usable.numpy()])]
+        usable &= ~torch.from_numpy(flat)
     kept = usable.numpy()
     present = np.unique(bins[kept])
     if len(present) < max(settings.min_size, 2):
@@ -146,6 +153,16 @@ def _read_correlations(x: Tensor, usable: Tensor, corr: Tensor, settings: Measur
     members = [kept & np.isin(bins, present[list(found.members(i))]) for i in (lowest, highest)]
     return Reading(-float(found.omega[lowest]), float(found.omega[highest]), int(members[0].sum()),
                    int(members[1].sum()), float(found.tc[-1]), float(found.dtc[-1]), *members, ~kept, settings)
+
+
+def _flat_means(x: Tensor, kept: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    "Which neurons are in a bin whose mean over the kept ones only varies by rounding: (neurons,) booleans."
+    flat, columns = np.zeros_like(kept), x.double().numpy()
+    for one in np.unique(bins[kept]):
+        inside = kept & (bins == one)
+        mean = columns[:, inside].mean(1)
+        flat |= inside & (np.ptp(mean) <= 1e-13 * np.abs(columns[:, inside]).max())
+    return flat
 
 
 def _empty_reading(dropped: np.ndarray, settings: Measurement) -> Reading:
@@ -180,7 +197,7 @@ def _check_features(
                       "each neuron; give more samples, or fewer neurons", stacklevel=3)
     live = live_columns(x)
     if samples > neurons and live.any():
-        kept = None if names is None else tuple(np.array(names, object)[live])
+        kept = None if names is None else tuple(name for name, one in zip(names, live, strict=True) if one)
         warn_of_rank(x[:, live], kept, stacklevel=4)
         if settings.ties == "average":
             warn_of_on_off(x[:, live], kept, stacklevel=4)
@@ -194,7 +211,7 @@ def measure_features(
     degenerate: str = "raise",      # constant or dependent columns: "raise" an error, or "drop" them
     **choices,                      # fields of `Measurement` that differ from the preset
 ) -> Reading:
-    """Synergy and redundancy of one layer's activations, in bits; why "tie_safe" is the preset to use says `measure`.
+    """Synergy and redundancy of one layer's activations, in bits; `measure` says why "tie_safe" is the preset to use.
 
     Raises `ValueError` naming the columns that are not finite, constant, or determined by others. Warns of samples that
     are few, or of lower rank than columns. Source: Clauw, Stramaglia and Marinazzo (2024), section 3.
@@ -203,14 +220,22 @@ def measure_features(
     choice("degenerate", degenerate, ("raise", "drop"))
     names, x = column_names(features), real_samples(features).cpu()
     _check_features(x, names, degenerate, settings)
+    needed = max(settings.min_size, 2)
+    if bins is None and x.shape[1] < needed:
+        raise ValueError(f"min_size={settings.min_size} bins cannot be made of {x.shape[1]} neurons: give a smaller "
+                         "min_size")
     if bins is None:
         finite = x.isfinite().all(0)
         groups = ward_bins(x if finite.all() else x.nan_to_num(0.0, 0.0, 0.0), min(settings.n_bins, x.shape[1]))
     else:
         groups = group_labels("bins", bins, x.shape[1])
-        if len(np.unique(groups)) < max(settings.min_size, 2):
-            raise ValueError(f"{len(np.unique(groups))} bins were given: give {max(settings.min_size, 2)} or more")
-    return replace(_read(x, [settings], groups, degenerate)[0], names=names)
+        if len(np.unique(groups)) < needed:
+            raise ValueError(f"{len(np.unique(groups))} bins were given: give {needed} or more")
+    try:
+        return replace(_read(x, [settings], groups, degenerate)[0], names=names)
+    except ValueError as error:
+        remedy = "; here degenerate='drop' leaves such columns out" if "singular" in str(error) else ""
+        raise ValueError(f"{error}{remedy}") from None
 
 # %% ../nbs/04_phases.ipynb #85af9088
 UNITS = {"synergy": "bits", "redundancy": "bits", "synergy_size": "neurons", "redundancy_size": "neurons", "tc": "bits",
@@ -431,8 +456,8 @@ def min_max(
     Raises `ValueError` for NaN and infinite values, and for a step that occurs twice.
     """
     values = _finite(_ordered(values))
-    low, high = values.min("step"), values.max("step")
-    return (values - low) / xr.where(high > low, high - low, 1.0)
+    low, high = values.min("step") / 2, values.max("step") / 2  # halves, as the range may be too large for a float
+    return (values / 2 - low) / xr.where(high > low, high - low, 1.0)
 
 # %% ../nbs/04_phases.ipynb #4b1d0005
 def exponential_average(
@@ -464,8 +489,9 @@ def smooth_log_steps(
 
     Raises `ValueError` as `min_max` does, and for fewer than two steps above 0.
     """
-    width = real_number("width", width, "a number, 0 or more", lambda width: width >= 0)
-    per_decade = real_number("per_decade", per_decade, "a number, 1 or more", lambda points: points >= 1)
+    width = real_number("width", width, "a number from 0 to 10", lambda width: 0 <= width <= 10)
+    per_decade = real_number("per_decade", per_decade, "a number from 1 to 1000",
+                             lambda points: 1 <= points <= 1000)
     curves = _ordered(values)
     curves = _finite(curves.sel(step=curves.step > 0))
     if curves.sizes["step"] < 2:

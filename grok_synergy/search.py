@@ -248,7 +248,7 @@ def search_multiplet(
     if n < 3 or not 3 <= least <= most <= n:
         raise ValueError(f"size={size}, max_size={max_size} with {n} variables: give 3 or more, and no more than there are")
     size = most if least == most else size  # where any size means one
-    restarts = whole_number("restarts", restarts)
+    restarts = whole_number("restarts", restarts, 1, 2**16)
     if steps is not None:
         steps = whole_number("steps", steps, 0)
     guard = None if _check_whole(t, columns, eps, most == n) else (columns, eps)

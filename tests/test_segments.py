@@ -212,7 +212,7 @@ def test_what_has_no_phases_is_named(change, message):
     (lambda: segment(pair(), first="five"), "first='five' is not possible: give a number$"),
     (lambda: normalise(pair(), first=np.nan), "first=nan is not possible"),
     (lambda: smooth_log_steps(curve(), width=-0.1), "width=-0.1 is not possible"),
-    (lambda: smooth_log_steps(curve(), per_decade=0), "per_decade=0 is not possible: give a number, 1 or more"),
+    (lambda: smooth_log_steps(curve(), per_decade=0), "per_decade=0 is not possible: give a number from 1 to 1000"),
     (lambda: exponential_average(curve(), weight=1.5), "weight=1.5 is not possible: give a number from 0 to 1"),
     (lambda: exponential_average(curve(), every=0), "every=0 is not possible: give a positive number"),
     (lambda: smooth_log_steps(curve()[:, :1]), "1 steps above 0 are too few for a curve over log steps: give 2 or more"),
