@@ -149,8 +149,8 @@ def measures_figure(
 _ONE = ("Synergy, redundancy and loss at {}, under both presets: accuracy and loss (a, b); curves scaled to 0–1 over the "
         "phases of the mean curves, with the phases of each seed in the rows above, and dotted the moving average that the "
         "released code takes (c, d); the same in bits (e, f); neurons in the most synergistic multiplet (g, h); redundancy "
-        "against synergy with the Pareto front of the mean ringed (i, j). What precedes step 5, the first that the released "
-        "code measures, is not measured.").format
+        "against synergy with the Pareto front of the mean ringed (i, j). Measures begin at step 5, the first that the "
+        "released code plots.").format
 FIGURES[2] = PaperFigure(lambda found: measures_figure(found, "wd0.1"), _ONE("weight decay 0.1"))
 FIGURES[3] = PaperFigure(lambda found: measures_figure(found, "wd2"), _ONE("weight decay 2"))
 FIGURES[4] = PaperFigure(lambda found: measures_figure(found, "alpha8"), _ONE("α = 8 without weight decay"))
@@ -342,11 +342,11 @@ def choices_note(
         seeds = "; ".join(f"seed {row.seed}, trained from step {row.chosen_step}, now step {row.step}"
                           for row in rows.itertuples())
         lines.append(f"- {LABELS[condition]}, {preset.replace('_', '-')} preset: {seeds}. Verdicts that "
-                     f"may come out otherwise: {', '.join(free) or 'none'}; that rest on it but cannot: "
+                     f"might change: {', '.join(free) or 'none'}. Verdicts that use it but cannot change: "
                      f"{', '.join(bound) or 'none'}.")
-    return (f"**To be trained again.** Today {len(other)} of {total} checkpoints would be chosen "
-            "otherwise: phases are now cut by an exact search, before by one that missed some cuts. The "
-            "numbers of their sub-networks stay until the next full run:\n\n" + "\n".join(lines))
+    return (f"**To be trained again.** An earlier search for change points missed some cuts. By the exact one "
+            f"{len(other)} of {total} checkpoints would now be chosen otherwise. The numbers of the sub-networks "
+            "retrained from there stay until the next full run:\n\n" + "\n".join(lines))
 
 # %% ../nbs/06c_paper_figures.ipynb #6d0c0005
 def losses_note(
@@ -358,7 +358,7 @@ def losses_note(
     counts = ", ".join(f"{count} at {label}" for label, count in zeros.items() if count)
     return counts and (f"**To be measured again.** {sum(zeros.values())} losses in the tables are 0 "
                        f"({counts}), and those below some 1e-6 are coarse: they were taken from "
-                       "32-bit logits. Panels (b) of Figures 2 to 4 draw losses as they are stored.")
+                       "32-bit logits. A loss panel draws those at weight decay 0.1 alone (Figure 2b), as 1e-8.")
 
 # %% ../nbs/06c_paper_figures.ipynb #8c8bbcb6
 AUDIT = {  # by name of the file

@@ -502,7 +502,7 @@ def test_matrices_that_cannot_be_repaired_are_refused(corr, smallest, message):
 
 
 def test_too_many_patterns_are_refused():
-    with pytest.raises(ValueError, match="31 samples of 3 variables with 2\*\*3 patterns.*no more than 2 variables"):
+    with pytest.raises(ValueError, match=r"31 samples of 3 variables with 2\*\*3 patterns.*no more than 2 variables"):
         on_off_information(gaussian(TRIPLE, 31))
     on_off_information(gaussian(TRIPLE, 32))
 
