@@ -44,7 +44,7 @@ from .binning import PARTS, bin_multiplets, ward_bins
 from .entropy import TIES, copula_matrices, independent_columns, warn_of_rank
 from .estimators import warn_of_on_off
 from .model import hidden_features
-from .training import Trajectory, load_result, one_thread_per_task, save_dataset, warn_unwritten
+from .training import Trajectory, load_result, one_thread_per_task, save_dataset, warn_unwritten, warn_user
 
 # %% ../nbs/04_phases.ipynb #28c69282
 @dataclass(frozen=True)
@@ -324,8 +324,8 @@ def _warn_broken(found: dict[tuple[str, int], xr.Dataset]) -> None:
              for (_, seed), dataset in found.items() if dataset.synergy.isnull().any()}
     if first:
         broken = ", ".join(f"seed {seed} from step {step} on" for seed, step in first.items())
-        warnings.warn(f"activations are not finite in {broken}: synergy and redundancy are NaN there, as the training "
-                      "diverged; try a smaller lr, wd or alpha", stacklevel=4)
+        warn_user(f"activations are not finite in {broken}: synergy and redundancy are NaN there, as the training diverged; "
+                  "try a smaller lr, wd or alpha")
 
 # %% ../nbs/04_phases.ipynb #9ea50003
 def _all_measures(measures: _Measures, preset: str | Sequence[str]) -> xr.Dataset:
