@@ -83,7 +83,7 @@ def _checked_pairs(
 ) -> Tensor:        # (samples, 2) int64
     "Pairs as a tensor. Raises `ValueError` unless they are two numbers from 0 to p-1 each."
     try:
-        given = torch.as_tensor(pairs)
+        given = pairs if isinstance(pairs, Tensor) else torch.as_tensor(pairs, device="cpu")
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"pairs={pairs!r} is not possible: give (samples, 2) whole numbers") from None
     real = given.is_floating_point() or given.is_complex() or given.dtype == torch.bool
