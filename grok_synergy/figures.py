@@ -9,8 +9,12 @@ __all__ = ['SYNERGY', 'REDUNDANCY', 'LOSS', 'TRAIN', 'TEST', 'PHASE_STYLE', 'PRE
            'compare_curves']
 
 # %% ../nbs/05_figures.ipynb #ba549434
+import hashlib
+import json
+import os
 import tempfile
 from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -25,7 +29,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 
-from .arrays import as_path
+from .arrays import as_path, choice, whole_number
 from .phases import PHASES, min_max, normalise, pareto_front, smooth_log_steps
 from .training import Experiment
 
@@ -43,10 +47,10 @@ def refuse_unknown(
 # %% ../nbs/05_figures.ipynb #6d4df2eb
 def made_folder(
     out_dir: str | Path,  # as given; empty for the default
-    default: Path,        # the folder that is taken then
+    default: str | Path,  # the folder that is taken then
 ) -> Path:
     "The folder to write to, which now exists. Raises `ValueError` for one that cannot be made or written to."
-    folder = default if out_dir == "" else as_path("out_dir", out_dir)
+    folder = as_path("default", default) if out_dir == "" else as_path("out_dir", out_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -59,13 +63,25 @@ def figure_name(
     experiment: Experiment,
     preset: str = "both",  # "published", "tie_safe" or "both"
 ) -> str:                  # without folder and suffix
-    "The name of a condition's files: weight decay, α, and what else differs from the paper's Figure 3."
+    """The name of a condition's files: weight decay, α, and what else differs from the paper's Figure 3.
+
+    Where settings differ that the parameters above do not have, their digest enters the name. Raises `ValueError` for
+    what is no experiment or preset.
+    """
+    if not isinstance(experiment, Experiment):
+        raise ValueError(f"experiment={experiment!r} is not possible: give an Experiment, as in Experiment(wd=2.0)")
+    choice("preset", preset, ("published", "tie_safe", "both"))
     usual, task = Experiment(), experiment.task
+    named = Experiment.paper(experiment.wd, experiment.alpha, task=replace(task, split_seed=usual.task.split_seed),
+                             width=experiment.width, lr=experiment.lr, steps=experiment.steps,
+                             seeds=range(0, 100 * len(experiment.seeds), 100))
+    settings = json.dumps(asdict(experiment), sort_keys=True)
+    digest = "" if experiment == named else hashlib.sha256(settings.encode()).hexdigest()[:8]
     rest = [("p{}", task.p, usual.task.p), ("{}", task.op, usual.task.op),
             ("train{}", task.train_fraction, usual.task.train_fraction),
             ("width{}", experiment.width, usual.width), ("lr{}", experiment.lr, usual.lr),
             ("{}seeds", len(experiment.seeds), len(usual.seeds)),
-            ("{}steps", experiment.steps, usual.steps), ("{}", preset, "both")]
+            ("{}steps", experiment.steps, usual.steps), ("{}", digest, ""), ("{}", preset, "both")]
     parts = [("wd{}", experiment.wd), ("alpha{}", experiment.alpha)]
     parts += [(text, value) for text, value, default in rest if value != default]
     return "-".join(text.format(str(value).removesuffix(".0")) for text, value in parts)
@@ -275,8 +291,14 @@ def save_figure(
     fig: Figure,
     path: Path,  # without suffix; .png and .svg are written
 ) -> list[Path]:
-    "Writes a figure as PNG (240 dpi) and SVG, the same bytes for the same figure."
-    path = as_path("path", path)
+    """Writes a figure as PNG (240 dpi) and SVG, the same bytes for the same figure.
+
+    Raises `ValueError` for a path without a file name.
+    """
+    path, given = as_path("path", path), path
+    if os.path.basename(os.fspath(given)) in ("", ".", ".."):
+        raise ValueError(f"path={str(given)!r} has no file name: give one without suffix, such as "
+                         f"{str(path / 'figure')!r}")
     files = [path.with_name(path.name + suffix) for suffix in (".png", ".svg")]
     files[0].parent.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
@@ -290,10 +312,22 @@ def compare_curves(
     there: xr.Dataset,  # the same of another run; what both have is compared
     split: int = 100,   # the last step that is early; the first is 5, as in the figure
 ) -> pd.DataFrame:      # a row for each preset and curve
-    "Largest and median difference (bits) between the curves of the same seeds in two runs, early and late."
-    names = ["synergy", "redundancy"]
+    """Largest and median difference (bits) between the curves of the same seeds in two runs, early and late.
+
+    Raises `ValueError` for other axes, and for runs without a common preset, seed or step from 5 on.
+    """
+    names, axes, split = ["synergy", "redundancy"], {"preset", "seed", "step"}, whole_number("split", split, 0)
+    for name, run in (("here", here), ("there", there)):
+        whole = isinstance(run, xr.Dataset) and set(names) <= set(run)
+        if not whole or set(run[names].dims) != axes or not axes <= set(run.coords):
+            raise ValueError(f"{name} has other content ({type(run).__name__}): give synergy and redundancy along preset, "
+                             "seed and step, as measure(trajectory, preset=['published', 'tie_safe']) returns them")
     apart = abs(here[names] - there[names]).to_array("curve")
-    parts = {"early": (apart.step >= 5) & (apart.step <= split), "late": apart.step > split}
+    apart = apart.sel(step=apart.step >= 5)
+    for axis in sorted(axes):
+        if not apart.sizes[axis]:
+            raise ValueError(f"the runs have no {axis} in common (from step 5 on): compare runs that share some")
+    parts = {"early": apart.step <= split, "late": apart.step > split}
     table = {}
     for part, steps in parts.items():
         if steps.any():

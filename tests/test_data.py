@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from grok_synergy.data import OPERATIONS, ModularTask
+from grok_synergy.data import OPERATIONS, ModularTask, is_prime
 
 
 @pytest.mark.parametrize("op, symbol", [("add", "+"), ("subtract", "-"), ("multiply", "*")])
@@ -95,3 +95,19 @@ def test_a_task_is_the_same_under_any_default_type_and_device(op):
     finally:
         torch.set_default_dtype(torch.float32)
     assert all(torch.equal(a, b) and a.dtype == b.dtype for a, b in zip(expected, found, strict=True))
+
+
+@pytest.mark.parametrize("number, prime", [("7", True), (7.0, True), (np.int64(91), False), (-7, False), (1, False)])
+def test_primes_of_other_kinds_of_numbers_are_told(number, prime):
+    assert is_prime(number) is prime
+
+
+@pytest.mark.parametrize("number", ["seven", 7.5, None, True, [7]])
+def test_what_is_no_whole_number_is_refused_as_a_prime(number):
+    with pytest.raises(ValueError, match="n=.* is not possible: give a whole number"):
+        is_prime(number)
+
+
+def test_the_documented_training_set_is_rounded_down():
+    assert ModularTask(p=10, train_fraction=0.29).n_train == 28
+    assert "int(train_fraction * n_pairs)" in ModularTask.__doc__

@@ -517,3 +517,32 @@ def test_processes_measure_what_one_process_does(trained, tmp_path):
         one.folder.mkdir()
     one, two = (measure(each, progress=False, n_jobs=n) for each, n in ((alone, 1), (many, 2)))
     assert one.identical(two)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"preset": None}, "preset=None is not possible"), ({"preset": 5}, "preset=5 is not possible"),
+    ({"preset": [["tie_safe"]]}, "is unknown|is not possible"), ({"preset": [5]}, "preset=5 is unknown"),
+    ({"steps": slice(3)}, r"steps=slice\(None, 3, None\) is not possible"), ({"steps": True}, "steps=True is not possible"),
+    ({"steps": 3.5}, "steps=3.5 is not possible"), ({"n_jobs": 0}, "n_jobs=0 is not possible"),
+    ({"n_jobs": "all"}, "n_jobs='all' is not possible"), ({"n_jobs": 1.5}, "n_jobs=1.5 is not possible"),
+])
+def test_options_of_measuring_that_mean_nothing_are_refused(trajectory, options, message):
+    with pytest.raises(ValueError, match=message):
+        measure(trajectory, **{"progress": False, **options})
+
+
+@pytest.mark.parametrize("what", ["experiment", "data"])
+def test_only_a_trajectory_is_measured(trajectory, what):
+    with pytest.raises(ValueError, match=f"a trajectory of type {type(getattr(trajectory, what)).__name__} was given"):
+        measure(getattr(trajectory, what))
+
+
+def test_one_step_may_come_as_an_array(trajectory):
+    found = [measured(trajectory, steps=steps) for steps in (60, np.array(60), np.array([60]))]
+    assert all(one.identical(found[0]) for one in found) and found[0].step.values.tolist() == [60]
+
+
+def test_a_single_neuron_shares_nothing_and_is_refused(tmp_path):
+    lone = train(Experiment(ModularTask(p=11), width=1, steps=2, seeds=(0,)), store=tmp_path, progress=False)
+    with pytest.raises(ValueError, match="1 hidden neuron: .* two neurons or more"):
+        measured(lone)

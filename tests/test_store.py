@@ -569,3 +569,49 @@ def test_defaults_of_pytorch_decide_nothing(tmp_path, default):
             assert everything(tmp_path / default, tmp_path / "plain") == expected
     finally:
         torch.set_default_dtype(before)
+
+
+# What is handed in, and whose line a warning names
+
+def test_trainings_in_two_stores_are_equal(store, tmp_path):
+    here, there = run(ONE, store), run(ONE, tmp_path / "other")
+    assert here == there and here != replace(here, experiment=replace(ONE, seeds=(6,)))
+    assert here != replace(here, data=here.data.isel(step=slice(1, None)))
+
+
+@pytest.mark.parametrize("seed, message", [(7, "seed=7 is not in this trajectory: choose one of"),
+                                           ("five", "seed='five' is not possible: give a whole number")])
+def test_the_digest_of_an_unknown_seed_is_refused(store, seed, message):
+    with pytest.raises(ValueError, match=message):
+        run(ONE, store).digest(seed)
+
+
+@pytest.mark.parametrize("given, message", [
+    (xr.Dataset({"x": (("i", "j"), [[1.0]])}, {"i": [0], "j": [0]}).stack(k=("i", "j")), "MultiIndex"),
+    (xr.Dataset(attrs={"note": None}), "None"), (xr.DataArray([1.0]), "DataArray was given: give an xarray.Dataset"),
+    ({"x": [1.0]}, "dict was given: give an xarray.Dataset"), (xr.Dataset({"x": ("i", [object()])}), "object"),
+])
+def test_what_netcdf_cannot_hold_is_refused_without_a_word_of_the_disk(tmp_path, given, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        save_dataset(given, tmp_path / "x.nc")
+    assert "disk" not in str(refused.value) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("how", [run, lambda experiment, store: train_many([experiment], store=store, progress=False)[0]])
+def test_warnings_name_the_line_of_the_user(tmp_path, how):
+    wild = replace(WILD, seeds=(0,))
+    with pytest.warns(UserWarning, match="diverged") as said:
+        trajectory = how(wild, tmp_path)
+    with pytest.warns(UserWarning, match="not finite") as measuring:
+        measured(trajectory, steps=trajectory.steps[-1:])
+    network_path(tmp_path, wild, 0).write_bytes(b"")
+    with pytest.warns(UserWarning, match="damaged") as mending:
+        how(wild, tmp_path)
+    assert {one.filename for one in (*said, *measuring, *mending)} == {__file__}
+
+
+@pytest.mark.parametrize("how", [run, lambda experiment, store: train_many([experiment], store=store, progress=False)[0]])
+def test_the_warning_of_a_full_disk_names_the_line_of_the_user(tmp_path, full_disk, how):
+    with pytest.warns(UserWarning, match="trained networks could not be stored") as said:
+        how(ONE, tmp_path)
+    assert said[-1].filename == __file__

@@ -18,9 +18,9 @@ from filelock import FileLock
 
 from grok_synergy import training
 from grok_synergy.data import ModularTask
-from grok_synergy.model import Weights, init_weights, logits, weight_norm
+from grok_synergy.model import Weights, hidden_features, init_weights, logits, weight_norm
 from grok_synergy.paper import Paper
-from grok_synergy.training import Experiment, Trainer, plain_loop, train, train_many
+from grok_synergy.training import Experiment, Trainer, evaluate, plain_loop, train, train_many
 
 TASK = ModularTask(p=23)
 SMALL = dict(task=TASK, width=32, steps=120, per_decade=10)
@@ -468,3 +468,63 @@ def test_store_is_in_the_project_one_is_in(tmp_path, monkeypatch):
     assert default_store() == tmp_path / "trajectories"
     monkeypatch.chdir(Path(tmp_path.anchor))
     assert default_store().name == "trajectories"
+
+
+# What is handed in
+
+@pytest.mark.parametrize("task, seeds, message", [
+    (TASK, 5, "seeds=5 is not possible: give at least one seed, as in"),
+    (TASK, "05", "seeds='05' is not possible: give at least one seed"),
+    (TASK, (), r"seeds=\(\) is not possible: give at least one seed"),
+    (97, [0], "task=97 is not possible: give a ModularTask"),
+])
+def test_weights_of_no_seeds_or_no_task_are_refused(task, seeds, message):
+    with pytest.raises(ValueError, match=message):
+        init_weights(task, seeds)
+
+
+def test_seeds_may_come_one_by_one():
+    assert init_weights(TASK, (seed for seed in (0, 3)), 4) == init_weights(TASK, [0, 3], 4)
+
+
+@pytest.mark.parametrize("pairs, message", [
+    ([[-1, 0]], "pairs hold -1 .*: give numbers from 0 to 22"), ([[0, 23]], "pairs hold .*23: give numbers from 0 to 22"),
+    ([0, 1], r"pairs of shape \(2,\)"), ([[0, 1, 2]], r"pairs of shape \(1, 3\)"), ([[0.0, 1.0]], "type torch.float32"),
+    (torch.tensor([[True, False]]), "type torch.bool"), ("ab", "pairs='ab' is not possible"),
+])
+def test_pairs_that_are_none_of_the_task_are_refused(pairs, message):
+    with pytest.raises(ValueError, match=message):
+        hidden_features(init_weights(TASK, [0], 4), pairs)
+
+
+def test_pairs_of_any_whole_type_give_the_same_features():
+    weights, pairs = init_weights(TASK, [0], 4), TASK.pairs[:9]
+    for other in (pairs.tolist(), pairs.numpy(), pairs.to(torch.uint8), pairs.int()):
+        assert torch.equal(hidden_features(weights, other), hidden_features(weights, pairs))
+
+
+@pytest.mark.parametrize("task, chosen, message", [
+    (TASK, 0, r"W1 of shape \(4, 46\)"), (ModularTask(p=11), slice(None), r"W1 of shape \(1, 4, 46\)"),
+    (97, slice(None), "task=97 is not possible: give a ModularTask"),
+])
+def test_weights_that_do_not_fit_the_task_are_not_evaluated(task, chosen, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(task, Weights(*(tensor[chosen] for tensor in init_weights(TASK, [0], 4))))
+
+
+@pytest.mark.parametrize("given, message", [
+    (([],), r"members=\[\] is not possible: give at least one"), ((5,), "members=5 is not possible"),
+    (([Experiment()],), "members=.* is not possible"), (([(97, 0)],), "members=.* is not possible"),
+    (([(Experiment(**SMALL), 0)], "gpu"), "device='gpu' is unknown"),
+    (([(Experiment(**SMALL), 0)], "cuda"), "device='cuda' was asked for, but"),
+])
+def test_what_cannot_be_trained_is_refused_by_the_trainer(monkeypatch, given, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=message):
+        Trainer(*given)
+
+
+def test_weights_are_equal_where_their_numbers_are():
+    one, same, other = (init_weights(TASK, [seed], 4) for seed in (0, 0, 1))
+    assert one == same and not one != same
+    assert one != other and not one == other and one != tuple(one)

@@ -1,0 +1,79 @@
+"""Figures: the names of their files, the folder they are written to, and the comparison of two runs."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import xarray as xr
+
+from grok_synergy.data import ModularTask
+from grok_synergy.figures import compare_curves, figure_name, made_folder, save_figure
+from grok_synergy.training import Experiment
+
+SETTINGS = [
+    {}, {"seeds": (1, 2, 3, 4, 5)}, {"seeds": (0, 1)}, {"seeds": (0, 100)}, {"betas": (0.9, 0.99)}, {"keep_norm": True},
+    {"zero_last": True}, {"eps": 1e-6}, {"per_decade": 12}, {"task": ModularTask(split_seed=1)},
+    {"task": ModularTask(split_seed=1), "eps": 1e-6},
+]
+
+
+def test_no_two_conditions_share_a_name():
+    assert len({figure_name(Experiment.paper(**settings)) for settings in SETTINGS}) == len(SETTINGS)
+    assert figure_name(Experiment.paper(wd=0)) != figure_name(Experiment(wd=0))
+
+
+@pytest.mark.parametrize("settings, name", [
+    ({}, "wd2-alpha1"), ({"wd": 0, "alpha": 8}, "wd0-alpha8"), ({"seeds": (0, 100)}, "wd2-alpha1-2seeds"),
+    ({"task": ModularTask(p=53), "width": 100}, "wd2-alpha1-p53-width100"),
+])
+def test_conditions_of_the_parameters_keep_their_plain_names(settings, name):
+    assert figure_name(Experiment.paper(**settings)) == name
+
+
+@pytest.mark.parametrize("given, message", [
+    (("wd2",), "experiment='wd2' is not possible: give an Experiment"),
+    ((Experiment(), "best"), "preset='best' is unknown"),
+])
+def test_what_has_no_name_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        figure_name(*given)
+
+
+def test_the_default_folder_may_be_text(tmp_path):
+    assert made_folder("", str(tmp_path / "new")) == tmp_path / "new" and (tmp_path / "new").is_dir()
+
+
+@pytest.mark.parametrize("path", ["{}/folder/", "{}/.", "{}/..", ".", "/"])
+def test_a_path_without_a_file_name_is_refused(tmp_path, path):
+    fig = plt.figure()
+    with pytest.raises(ValueError, match="has no file name"):
+        save_figure(fig, path.format(tmp_path))
+    plt.close(fig)
+    assert not list(tmp_path.iterdir())
+
+
+def curves(**axes):
+    shape = [len(values) for values in axes.values()]
+    values = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    return xr.Dataset({name: (tuple(axes), values) for name in ("synergy", "redundancy")}, axes)
+
+
+WHOLE = dict(preset=["published", "tie_safe"], seed=[0, 100], step=[0, 10, 100, 1000])
+
+
+def test_the_last_early_step_may_be_text():
+    whole = curves(**WHOLE)
+    assert compare_curves(whole, whole + 1, "100").equals(compare_curves(whole, whole + 1))
+
+
+@pytest.mark.parametrize("there, options, message", [
+    (curves(seed=[0], step=[10]), {}, "there has .*: give synergy and redundancy along preset, seed and step"),
+    (curves(**WHOLE).synergy, {}, "there has .*: give synergy and redundancy along preset, seed and step"),
+    (Path("other.nc"), {}, "there has .*: give synergy"), (curves(**WHOLE), {"split": "late"}, "split='late'"),
+    (curves(**{**WHOLE, "seed": [7]}), {}, "no seed in common"),
+    (curves(**{**WHOLE, "step": [0, 1]}), {}, "no step in common"),
+])
+def test_what_cannot_be_compared_is_refused(there, options, message):
+    with pytest.raises(ValueError, match=message):
+        compare_curves(curves(**WHOLE), there, **options)
