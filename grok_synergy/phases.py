@@ -9,7 +9,6 @@ __all__ = ['PRESETS', 'UNITS', 'PHASES', 'Measurement', 'measurement', 'Reading'
 # %% ../nbs/04_phases.ipynb #d29e0520
 import hashlib
 import json
-import numbers
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -46,7 +45,7 @@ from .binning import PARTS, bin_multiplets, ward_bins
 from .entropy import TIES, copula_matrices, independent_columns, warn_of_rank
 from .estimators import warn_of_on_off
 from .model import hidden_features
-from .training import Trajectory, load_result, one_thread_per_task, save_dataset, warn_unwritten
+from .training import Trajectory, load_result, one_thread_per_task, save_dataset, warn_unwritten, warn_user
 
 # %% ../nbs/04_phases.ipynb #28c69282
 @dataclass(frozen=True)
@@ -312,11 +311,31 @@ class _Measures:
             self._save(self.found[name, seed], seed, self.paths[name, seed])
 
 # %% ../nbs/04_phases.ipynb #9ea50002
+def _measurable(trajectory: Trajectory) -> None:
+    "Raises `ValueError` for what is no trajectory of networks with two neurons or more."
+    if not isinstance(trajectory, Trajectory):
+        raise ValueError(f"a trajectory of type {type(trajectory).__name__} was given: give a Trajectory, as "
+                         "train(experiment) returns")
+    if (width := trajectory.data.sizes["neuron"]) < 2:
+        raise ValueError(f"the networks have {width} hidden neuron: only two neurons or more can share anything")
+
+
+def _preset_names(preset: str | Sequence[str]) -> list[str]:
+    "The presets that were asked for, each once. Raises `ValueError` for others."
+    if not isinstance(preset, Iterable):
+        raise ValueError(f"preset={preset!r} is not possible: choose some of {', '.join(map(repr, PRESETS))}")
+    names = [choice("preset", name, tuple(PRESETS)) for name in ([preset] if isinstance(preset, str) else preset)]
+    if not names:
+        raise ValueError(f"preset={preset!r} names none: choose some of {', '.join(map(repr, PRESETS))}")
+    return list(dict.fromkeys(names))
+
+
 def _chosen_steps(steps: Iterable[int] | None, every: list[int]) -> list[int]:
     "Some of a trajectory's checkpoints, in order. Raises `ValueError` for others."
     if steps is None:
         return every
-    given = [steps] if isinstance(steps, str | numbers.Number) else list(steps)
+    steps = np.atleast_1d(as_numpy(steps)) if hasattr(steps, "ndim") else steps
+    given = list(steps) if isinstance(steps, Iterable) and not isinstance(steps, str) else [steps]
     chosen = sorted({whole_number("steps", step, 0) for step in given})
     if not chosen or (unknown := sorted(set(chosen) - set(every))):
         raise ValueError(f"steps={unknown[:5] if chosen else []} are no checkpoints from {every[0]} to {every[-1]}: choose "
@@ -330,8 +349,8 @@ def _warn_broken(found: dict[tuple[str, int], xr.Dataset]) -> None:
              for (_, seed), dataset in found.items() if dataset.synergy.isnull().any()}
     if first:
         broken = ", ".join(f"seed {seed} from step {step} on" for seed, step in first.items())
-        warnings.warn(f"activations are not finite in {broken}: synergy and redundancy are NaN there, as the training "
-                      "diverged; try a smaller lr, wd or alpha", stacklevel=3)
+        warn_user(f"activations are not finite in {broken}: synergy and redundancy are NaN there, as the training diverged; "
+                  "try a smaller lr, wd or alpha")
 
 # %% ../nbs/04_phases.ipynb #9ea50003
 def _all_measures(measures: _Measures, preset: str | Sequence[str]) -> xr.Dataset:
@@ -366,17 +385,17 @@ def measure(
     Mid-ranks have a limit: with half of all values zero about half of the synergistic Ω of the latent variables is
     left (see `estimators`).
 
-    Several presets share their work. Raises `ValueError` for an unknown preset or choice, and for steps without a
-    checkpoint. Warns of measures that cannot be stored, and of networks that diverged. Source: Clauw, Stramaglia and
-    Marinazzo (2024), section 3.
+    Several presets share their work. Raises `ValueError` for an unknown preset or choice, for steps without a
+    checkpoint, and for networks of one neuron. Warns of measures that cannot be stored, and of networks that diverged.
+    Source: Clauw, Stramaglia and Marinazzo (2024), section 3.
     """
-    names = [preset] if isinstance(preset, str) else list(dict.fromkeys(preset))
-    if not names:
-        raise ValueError(f"preset={preset!r} names none: choose some of {', '.join(map(repr, PRESETS))}")
+    _measurable(trajectory)
+    names = _preset_names(preset)
     several = {name: measurement(name, **choices) for name in names}
     steps = _chosen_steps(steps, trajectory.steps.tolist())
     progress, cores = truth("progress", progress), joblib.cpu_count()
-    n_jobs = n_jobs if n_jobs is None else whole_number("n_jobs", n_jobs, -cores)
+    if n_jobs is not None and not (n_jobs := whole_number("n_jobs", n_jobs, -cores)):
+        raise ValueError("n_jobs=0 is not possible: give a number of processes, -1 for all cores, or None")
     measures = _Measures(trajectory, several, steps)
     total = len(measures.tasks) * len(steps)
     n_jobs = n_jobs or (1 if total < 100 else cores)  # starting processes takes as long as that
