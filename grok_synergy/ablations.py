@@ -18,10 +18,24 @@ import xarray as xr
 from scipy.stats import CensoredData, ecdf
 from torch.nn.functional import pad
 
-from .arrays import Array, same_content
+from .arrays import Array, as_numpy, choice, real_number, same_content, truth, whole_number
 from .model import Weights, init_weights, weight_norm
-from .phases import PHASES, segment
+from .phases import PHASES, PRESETS, segment
 from .training import Experiment, Trainer, evaluate, one_thread_per_task
+
+# %% ../nbs/06_ablations.ipynb #7a5309ca
+def _mask(
+    name: str,                  # of the argument
+    neurons: Array,             # which neurons
+    width: int | None = None,   # how many there are; None: as many as the mask is long
+) -> np.ndarray:                # (width,) booleans
+    "Which neurons, as booleans. Raises `ValueError` for numbers of neurons, or another width."
+    mask = as_numpy(neurons)
+    if mask.dtype != bool or mask.ndim != 1 or width not in (None, len(mask)):
+        these = "neurons of the layer" if width is None else f"{width} neurons"
+        raise ValueError(f"{name} of shape {mask.shape} and type {mask.dtype} were given: give a boolean for each of the "
+                         f"{these}")
+    return mask
 
 # %% ../nbs/06_ablations.ipynb #ab000007
 class HeldNeurons(Trainer):
@@ -34,7 +48,7 @@ class HeldNeurons(Trainer):
         neurons: Array,          # (width,) booleans: which are trained as usual; not all
     ):
         whole = init_weights(experiment.task, [seed], experiment.width, experiment.alpha)
-        kept = torch.as_tensor(neurons, device="cpu")
+        kept = torch.as_tensor(_mask("neurons", neurons, experiment.width), device="cpu")
         one_more = zip(_of(whole, kept), ((0, 0, 0, 1), (0, 1), (0, 1)), strict=True)
         super().__init__([(experiment, seed)], initial=Weights(*(pad(part, sides) for part, sides in one_more)))
         self.norm = weight_norm(whole)
@@ -82,7 +96,8 @@ def sub_network(
     biases: str = "kept",    # of the other neurons: "kept" as released, or "removed", which leaves nothing of them
 ) -> Trainer:
     "A trainer of some of a network's neurons, from the network's initial weights and with its norm."
-    if biases == "kept" and not np.all(neurons):
+    neurons = _mask("neurons", neurons, experiment.width)
+    if choice("biases", biases, ("kept", "removed")) == "kept" and not np.all(neurons):
         return HeldNeurons(experiment, seed, neurons)
     whole = init_weights(experiment.task, [seed], experiment.width, experiment.alpha)
     trainer = Trainer([(experiment, seed)], initial=_of(whole, torch.as_tensor(neurons, device="cpu")))
@@ -91,6 +106,12 @@ def sub_network(
 
 # %% ../nbs/06_ablations.ipynb #ab000012
 _CURVES = ("train_loss", "test_loss", "train_acc", "test_acc")
+
+
+def _schedule(experiment: Experiment, steps: int | None, every: int | None) -> tuple[int, int | None]:
+    "How many updates, and how many from one evaluation to the next, as whole numbers."
+    return (experiment.steps if steps is None else whole_number("steps", steps),
+            None if every is None else whole_number("every", every))
 
 
 def retrain(
@@ -108,18 +129,14 @@ def retrain(
     Raises `ValueError` for a mask of another shape or type or without neurons, and for settings out of range. Source:
     Clauw, Stramaglia and Marinazzo (2024), section 7.
     """
-    neurons, steps = np.asarray(neurons), experiment.steps if steps is None else steps
-    if neurons.dtype != bool or neurons.shape != (experiment.width,):
-        raise ValueError(f"neurons of shape {neurons.shape} and type {neurons.dtype} were given: give a boolean for each of "
-                         f"the {experiment.width} neurons")
+    neurons, seed = _mask("neurons", neurons, experiment.width), whole_number("seed", seed, 0)
+    steps, every = _schedule(experiment, steps, every)
     if not neurons.any():
         raise ValueError("neurons is False throughout: keep at least one neuron to train")
-    if biases not in ("kept", "removed"):
-        raise ValueError(f"biases={biases!r} is unknown: choose 'kept' or 'removed'")
-    if steps < 1 or every is not None and every < 1:
-        raise ValueError(f"every={every!r}, steps={steps!r}: give 1 or more")
-    if stop_at is not None and not 0 < stop_at <= 1:
-        raise ValueError(f"stop_at={stop_at!r} is no accuracy to wait for: give a number above 0, up to 1, or None")
+    choice("biases", biases, ("kept", "removed"))
+    if stop_at is not None:
+        stop_at = real_number("stop_at", stop_at, "a test accuracy above 0, up to 1, or None",
+                              lambda number: 0 < number <= 1)
     with one_thread_per_task(), torch.inference_mode():
         trainer = sub_network(experiment, seed, neurons, biases)
         wanted = set(range(0, steps, every) if every else replace(experiment, steps=steps).checkpoints.tolist()) | {steps}
@@ -175,8 +192,7 @@ def chosen_step(
     """
     if "seed" in measures.dims or "seed" in metrics.dims:
         raise ValueError("several seeds were given: choose one first, as in measures.sel(seed=0)")
-    if phase not in PHASES:
-        raise ValueError(f"phase={phase!r} is unknown: choose one of {', '.join(map(repr, PHASES))}")
+    phase, first = choice("phase", phase, PHASES), real_number("first", first)
     intervals = segment(measures, first=first)
     synergy = measures.synergy.sortby("step")
     step = synergy.step
@@ -191,7 +207,7 @@ def chosen_step(
         reached = metrics.test_acc.sel(step=step) >= 0.98
         inside = (step >= first) & (reached.cumsum("step") == 0)
         if not inside.any():
-            raise ValueError(f"there is no {phase} and no checkpoint from step {first} on before 98 % "
+            raise ValueError(f"there is no {phase} and no checkpoint from step {first:g} on before 98 % "
                              "test accuracy: measure more checkpoints")
     return int(synergy.where(inside).idxmax("step")), found
 
@@ -213,7 +229,8 @@ def random_neurons(
     members: Array,            # (width,) booleans: the multiplet to be compared with
     rng: np.random.Generator,  # source of chance
 ) -> np.ndarray:               # (width,) booleans
-    "As many neurons, drawn without replacement."
+    "As many neurons, drawn without replacement. Raises `ValueError` where no mask is given."
+    members = _mask("members", members)
     drawn = np.zeros(len(members), bool)
     drawn[rng.permutation(len(members))[:np.sum(members)]] = True
     return drawn
@@ -225,7 +242,14 @@ def matched_neurons(
     rng: np.random.Generator,  # source of chance
     nearest: int = 5,          # among how many of the nearest neurons each one is drawn
 ) -> np.ndarray:               # (width,) booleans
-    "As many neurons, each drawn among those nearest in norm to one of the members, without replacement."
+    """As many neurons, each drawn among those nearest in norm to one of the members, without replacement.
+
+    Raises `ValueError` where no mask is given, or not a finite norm for each neuron.
+    """
+    members, norms, nearest = _mask("members", members), as_numpy(norms), whole_number("nearest", nearest)
+    if norms.shape != members.shape or norms.dtype.kind not in "fiu" or not np.isfinite(norms).all():
+        raise ValueError(f"norms of shape {norms.shape} and type {norms.dtype} were given: give a finite number for each of "
+                         f"the {len(members)} neurons")
     drawn = np.zeros(len(members), bool)
     for member in rng.permutation(np.flatnonzero(members)):
         free = np.flatnonzero(~drawn)
@@ -241,6 +265,9 @@ def outcome(
     curves: xr.Dataset,  # (step) of `retrain`
 ) -> dict:               # steps_98, steps_train_98, censored_at, rise, best_test_acc
     "When a network generalised and how sharply, NaN where it did not; the last step looked at; the best test accuracy."
+    if not (curves.step > 0).any():
+        raise ValueError("curves have no step above 0: give those of a network that was trained")
+
     def first(name, accuracy):
         return float(seen.step.where(seen[name] >= accuracy).min())
 
@@ -271,19 +298,25 @@ def ablate(
 ) -> tuple[pd.DataFrame, xr.Dataset]:  # one row a network; test_acc (variant, step) of what the paper draws
     """Retrains the multiplets of one seed, their controls and the whole network; the same inputs give the same result.
 
-    Raises `ValueError` as `choose` and `retrain` do. Source: Clauw, Stramaglia and Marinazzo (2024), section 7.
+    Raises `ValueError` as `choose` and `retrain` do, and for other settings out of range. Source: Clauw, Stramaglia
+    and Marinazzo (2024), section 7.
     """
-    if part not in ("drawn", "controls", "all"):
-        raise ValueError(f"part={part!r} is unknown: choose 'drawn', 'controls' or 'all'")
-    if isinstance(removed, str) or set(removed) - {"synergistic", "inverse", "redundant"}:
+    choice("preset", preset, tuple(PRESETS))
+    choice("part", part, ("drawn", "controls", "all"))
+    seed, whole = whole_number("seed", seed, 0), truth("whole", whole)
+    n_random, n_matched = whole_number("n_random", n_random, 0), whole_number("n_matched", n_matched, 0)
+    steps, every = _schedule(experiment, steps, every)
+    if not isinstance(removed, tuple | list | set) or set(removed) - {"synergistic", "inverse", "redundant"}:
         raise ValueError(f"removed={removed!r} is not possible: give a tuple of 'synergistic', 'inverse', 'redundant'")
-    choice = choose(measures, metrics, phase)
+    chosen = choose(measures, metrics, phase)
+    for name, mask in (("synergy_neurons", chosen.synergistic), ("redundancy_neurons", chosen.redundant)):
+        _mask(name, mask, experiment.width)
     norms = init_weights(experiment.task, [seed], experiment.width).W1[0].norm(dim=1).numpy()
-    multiplets = [("synergistic", 0, choice.synergistic), ("inverse", 0, ~choice.synergistic),
-                  ("redundant", 0, choice.redundant)]
-    randoms = [("random", draw, random_neurons(choice.synergistic, np.random.default_rng([seed, draw])))
+    multiplets = [("synergistic", 0, chosen.synergistic), ("inverse", 0, ~chosen.synergistic),
+                  ("redundant", 0, chosen.redundant)]
+    randoms = [("random", draw, random_neurons(chosen.synergistic, np.random.default_rng([seed, draw])))
                for draw in range(n_random)]
-    matches = [("matched", draw, matched_neurons(choice.synergistic, norms, np.random.default_rng([seed, draw])))
+    matches = [("matched", draw, matched_neurons(chosen.synergistic, norms, np.random.default_rng([seed, draw])))
                for draw in range(n_matched)]
     everything = np.ones(experiment.width, bool)
     runs = [*((*run, "kept") for run in [("full", 0, everything), *multiplets, *randoms, *matches]),
@@ -299,7 +332,7 @@ def ablate(
             done[key] = retrain(experiment, seed, neurons, biases=biases, stop_at=stop_at, every=every,
                                 steps=steps)
         rows.append({"preset": preset, "condition": _name(experiment), "seed": seed, "phase": phase,
-                     "phase_found": choice.phase_found, "chosen_step": choice.step, "variant": variant, "draw": draw,
+                     "phase_found": chosen.phase_found, "chosen_step": chosen.step, "variant": variant, "draw": draw,
                      "biases": biases, "neurons": int(neurons.sum()), **outcome(done[key])})
         if drawn:
             curves[variant] = done[key].test_acc.drop_attrs()
@@ -328,12 +361,22 @@ def time_to_generalise(
 ) -> pd.DataFrame:                                                 # one row a group
     """Median and restricted mean of the steps to 98 % test accuracy, with censoring, and the median rise, by group.
 
-    The mean is restricted to the last step that any network of the condition was followed to. The interval of the median
-    (Brookmeyer and Crowley 1982) takes networks as independent, so that it is too narrow where a seed has several draws.
+    The mean is restricted to the last step that any network of the condition was followed to; of several conditions, to
+    the last of all. The interval of the median (Brookmeyer and Crowley 1982) takes networks
+    as independent, so that it is too narrow where a seed has several draws.
+    Raises `ValueError` for columns that are not there or have gaps, and for a confidence outside (0, 1).
     """
+    names = [by] if isinstance(by, str) else list(by)
+    if not names or set(names) - set(rows):
+        raise ValueError(f"by={by!r} is not possible: give one or more of the columns {', '.join(map(str, rows))}")
+    for name in dict.fromkeys([*names, "condition"]):
+        if missing := int(rows[name].isna().sum()):
+            raise ValueError(f"{name} holds no name in {missing} row{'s' * (missing > 1)}: fill these in, or leave them out")
+    confidence = real_number("confidence", confidence, "a number between 0 and 1, such as 0.95",
+                             lambda number: 0 < number < 1)
     ends = rows.groupby("condition").censored_at.max()
-    return pd.DataFrame([{**dict(zip(by, key, strict=True)), **_times(group, ends[group.condition.iloc[0]], confidence)}
-                         for key, group in rows.groupby(list(by), sort=False)])
+    return pd.DataFrame([{**dict(zip(names, key, strict=True)), **_times(group, ends[group.condition].max(), confidence)}
+                         for key, group in rows.groupby(names, sort=False)])
 
 
 def _times(rows: pd.DataFrame, end: int, confidence: float) -> dict:

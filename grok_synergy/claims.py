@@ -22,6 +22,7 @@ import xarray as xr
 from scipy.signal import find_peaks
 from scipy.stats import quantile_test
 
+from .arrays import choice, real_number, same_content, whole_number
 from .phases import PRESETS, min_max, smooth_log_steps
 
 # %% ../nbs/06a_claims.ipynb #54786c0b
@@ -34,24 +35,39 @@ def outcome(
     side: str,      # what is claimed: "above" or "below" the margin
     margin: float,
 ) -> str:           # one of `OUTCOMES`
-    "What an interval says of a claim. Raises `ValueError` for another side."
-    if side not in ("above", "below"):
-        raise ValueError(f"side={side!r} is unknown: choose 'above' or 'below'")
+    "What an interval says of a claim. Raises `ValueError` for another side, or ends in the wrong order."
+    side, margin = choice("side", side, ("above", "below")), real_number("margin", margin)
+    if not low <= high:
+        raise ValueError(f"low={low!r} and high={high!r} are no interval: give the lower end first, neither of them NaN")
     if side == "below":
         low, high, margin = -high, -low, -margin
     return "supported" if low > margin else "contradicted" if high <= margin else "inconclusive"
 
 # %% ../nbs/06a_claims.ipynb #5da271e1
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bounds:
-    "A number for each seed that lies between two values; they are equal where it is known. NaN becomes unbounded."
+    """A number for each seed that lies between two values; they are equal where it is known. NaN becomes unbounded.
+
+    Raises `ValueError` for bounds of different seeds, or in the wrong order.
+    """
 
     low: pd.Series   # (seed)
     high: pd.Series  # (seed)
 
+    __eq__ = same_content
+
     def __post_init__(self):
         for name, unknown in (("low", -np.inf), ("high", np.inf)):
+            if not isinstance(getattr(self, name), pd.Series):
+                raise ValueError(f"{name} of type {type(getattr(self, name)).__name__} was given: give a pandas Series "
+                                 "with the seeds as its index")
             object.__setattr__(self, name, getattr(self, name).astype(float).fillna(unknown))
+        if not self.low.index.equals(self.high.index):
+            raise ValueError(f"low and high are of different seeds, {self.low.index.tolist()} and "
+                             f"{self.high.index.tolist()}: give both for the same seeds in the same order")
+        if len(wrong := self.low.index[self.low > self.high]):
+            raise ValueError(f"low is above high in seed {', '.join(map(str, wrong))}: give the lower "
+                             "bound first")
 
     @classmethod
     def exact(
@@ -85,8 +101,7 @@ def median_interval(
 
     Raises `ValueError` for a level outside (0.5, 1). Source: Thompson (1936); `scipy.stats.quantile_test`.
     """
-    if not 0.5 < level < 1:
-        raise ValueError(f"level={level} is not a confidence: give a number between 0.5 and 1")
+    level = real_number("level", level, "a confidence between 0.5 and 1, such as 0.95", lambda number: 0.5 < number < 1)
     low, high = (quantile_test(end, p=0.5).confidence_interval(2 * level - 1) for end in (values.low, values.high))
     return (-np.inf if np.isnan(low.low) else float(low.low)), (np.inf if np.isnan(high.high) else float(high.high))
 
@@ -101,14 +116,14 @@ class _NotMeasured(LookupError):
     "The evidence does not hold what a claim needs."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """What the claims are judged by. Raises `ValueError` where a table lacks a curve, a column, or has gaps."""
 
     metrics: dict[str, xr.Dataset]              # by condition: (seed, step), as `Trajectory.metrics`
     measures: dict[str, dict[str, xr.Dataset]]  # by preset, then condition: (seed, step), as `phases.measure`
     ablations: pd.DataFrame | None = None       # one row a retrained network
-    _smoothed: dict = field(default_factory=dict, init=False, repr=False, compare=False)  # curves that were asked for
+    _smoothed: dict = field(default_factory=dict, init=False, repr=False)  # curves that were asked for
 
     def __post_init__(self):
         if unknown := set(self.measures) - set(PRESETS):
@@ -131,6 +146,10 @@ class Evidence:
                                      "those of one trajectory")
         if self.ablations is not None and (missing := set(ABLATION_COLUMNS) - set(self.ablations)):
             raise ValueError(f"ablations lack the columns {', '.join(sorted(missing))}")
+
+    def __eq__(self, other):
+        return isinstance(other, Evidence) and same_content((self.metrics, self.measures, self.ablations),
+                                                            (other.metrics, other.measures, other.ablations))
 
     def __repr__(self):
         measured = "; ".join(f"{preset} measures of {', '.join(tables)}" for preset, tables in self.measures.items())
@@ -160,7 +179,9 @@ class Evidence:
         name: str,       # "train_acc" or "test_acc"
         level: float,    # accuracy
     ) -> Bounds:         # (seed) log10 of the step; bounded from below by the last step where it never comes
-        "When each seed first reaches an accuracy."
+        "When each seed first reaches an accuracy. Raises `ValueError` for another curve, or a level that is no accuracy."
+        choice("name", name, ("train_acc", "test_acc"))
+        level = real_number("level", level, "an accuracy from 0 to 1, such as 0.98", lambda number: 0 <= number <= 1)
         if condition not in self.metrics:
             raise _NotMeasured(f"no {name} of {condition}")
         curve = self.metrics[condition][name]
@@ -239,9 +260,11 @@ def drawn_evidence(
     noise: float = 1,  # 0 for none
     rng: int = 0,      # seed of the noise
 ) -> Evidence:
-    "Evidence in which the claims hold, or do not, by construction. Raises `ValueError` for an unknown story."
+    "Evidence in which the claims hold, or do not, by construction. Raises `ValueError` for an unknown story or setting."
     if not stories or (unknown := set(stories) - set(STORIES)):
         raise ValueError(f"stories {', '.join(sorted(unknown)) if stories else '(none)'}: choose from {', '.join(STORIES)}")
+    seeds, rng = whole_number("seeds", seeds), whole_number("rng", rng, 0)
+    noise = real_number("noise", noise, "0 or more", lambda number: number >= 0)
     draw = np.random.default_rng(rng)
     names = [stories[i % len(stories)] for i in range(seeds)]
     axis = 100 * np.arange(seeds)

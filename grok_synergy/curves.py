@@ -13,7 +13,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,17 @@ import torch
 import xarray as xr
 from matplotlib.figure import Figure
 
-from .arrays import Array, as_path, as_tensor, live_columns
+from grok_synergy.arrays import (
+    Array,
+    as_path,
+    as_tensor,
+    column_names,
+    live_columns,
+    name_columns,
+    real_number,
+    real_samples,
+    whole_number,
+)
 from .binning import ward_bins
 from .entropy import copula_matrices, independent_columns
 from .figures import PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY
@@ -43,7 +53,12 @@ def split_halves(
     seed: int = 0,          # of the splits
     splits: int = 2,        # random splits into halves, of which either half chooses once
 ) -> np.ndarray:            # (2, 2) bits: synergy and redundancy, chosen on one half: there, and on the other
-    "Both extremes, as the half of the samples that made bins and choice has them, and as the other; NaN with too few bins."
+    """Both extremes, as the half of the samples that made bins and choice has them, and as the other; NaN with too few bins.
+
+    Raises `ValueError` for settings out of range.
+    """
+    n_bins, splits = whole_number("n_bins", n_bins), whole_number("splits", splits)
+    seed = whole_number("seed", seed, 0, 2**63 - 1)
     x, rng, found = as_tensor(x), np.random.default_rng(seed), []
     for _ in range(splits):
         halves = [x[half] for half in torch.as_tensor(rng.permutation(len(x)), device="cpu").tensor_split(2)]
@@ -70,6 +85,16 @@ def split_halves(
 COMPANIONS = ("value", "null", "null_most", "low", "high", "displaced", "half", "other_half")
 
 
+@contextmanager
+def _where_searched():
+    "Leaves the work inside where the samples are too few to be resampled, or a draw cannot be searched."
+    try:
+        yield
+    except ValueError as error:
+        if not any(words in str(error) for words in ("cannot be searched", "a resample holds about")):
+            raise
+
+
 def check_layer(
     features: Array,            # (samples, neurons) activations
     preset: str = "tie_safe",   # "published" or "tie_safe"
@@ -84,9 +109,18 @@ def check_layer(
     `high` are the ends of the interval for the multiplet at hand. These are NaN where some draw cannot be searched, as with
     neurons that fire on a few samples only, which a resample may miss and a shuffle may make alike. `displaced` tells that
     resamples lie where they should not, so that the interval is not to be trusted; `half` and `other_half` are those of
-    `split_halves`. Raises `ValueError` as `measure_features` does.
+    `split_halves`. Raises `ValueError` as `measure_features` does, and for settings out of range. Warns of columns that
+    are not finite, which are left out.
     """
-    settings, x = measurement(preset), as_tensor(features).detach().cpu()
+    settings, x, draws = measurement(preset), real_samples(features).cpu(), whole_number("draws", draws)
+    level = real_number("level", level, "a number between 0 and 1, such as 0.9", lambda number: 0 < number < 1)
+    seed = whole_number("seed", seed, 0, 2**63 - 1)
+    if x.ndim != 2:
+        raise ValueError(f"features of shape {tuple(x.shape)} were given: give (samples, neurons), one layer at a time")
+    broken = (~x.isfinite().all(0)).nonzero().flatten()
+    if len(broken):
+        warnings.warn(f"NaN or infinite values in column {name_columns(broken, column_names(features))}, left out: remove "
+                      "the samples that hold them, or find out how the network came to them", stacklevel=2)
     bins = ward_bins(x.nan_to_num(0.0, 0.0, 0.0), min(settings.n_bins, x.shape[-1]))
     reading = measure_features(x, preset, bins=bins, degenerate="drop")
     kept = ~reading.dropped
@@ -98,10 +132,10 @@ def check_layer(
     x = x[:, torch.as_tensor(kept, device="cpu")]
     choices = dict(bins=bins, ties=settings.ties, bias_correction=settings.bias_correction, draws=draws, seed=seed)
     sign = np.array([-1, 1])
-    with suppress(ValueError):
+    with _where_searched():
         null = sign[:, None] * null_extremes(x, **choices).draws
         table["null"], table["null_most"] = null.mean(1), null.max(1)
-    with warnings.catch_warnings(record=True) as caught, suppress(ValueError):
+    with warnings.catch_warnings(record=True) as caught, _where_searched():
         warnings.simplefilter("always")
         found = bootstrap_extremes(x, level=level, **choices)
         table[["low", "high"]] = np.sort(sign[:, None] * found.same_interval, axis=1)
@@ -136,6 +170,7 @@ def check_curves(
     progress: bool = True,  # show a bar
 ) -> pd.DataFrame:          # condition, seed, preset, step, quantity, and `COMPANIONS`: one row a point
     "The curves of the figures' networks with their companions; what was checked before is not checked again."
+    draws = whole_number("draws", draws)
     multiverse = Multiverse(paper, seeds=paper.figure_seeds, per_decade=per_decade, first=first)
     results = stored_results(partial(_check, paper, store, draws), multiverse.jobs, partial(_path, paper, store, draws),
                              partial(multiverse.network, store), "null and uncertainty", n_jobs, progress)

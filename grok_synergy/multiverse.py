@@ -32,7 +32,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 from tqdm import tqdm
 
-from .arrays import as_path, check_samples, live_columns
+from .arrays import as_path, as_tensor, check_samples, live_columns, whole_number
 from .binning import METHODS, PARTS, bin_means, bin_multiplets, group_neurons
 from .claims import REGISTER, Bounds, Claim, Evidence
 from .entropy import copula_matrices, independent_columns
@@ -123,6 +123,7 @@ def design(
     seed: int = 0,    # of the design
 ) -> list[Way]:        # all different; the presets first
     "A balanced random design of ways to measure. Raises `ValueError` where there are not as many as are asked for."
+    n, direct, seed = whole_number("n", n), whole_number("direct", direct, 0), whole_number("seed", seed, 0)
     if not 0 <= direct <= 64 or not direct + 2 <= n <= 4096:
         raise ValueError(f"n={n} with direct={direct}: give {direct + 2} to 4096 ways, of them 0 to 64 direct")
     rng, start = np.random.default_rng(seed), _replaced(PUBLISHED, {})
@@ -278,10 +279,13 @@ class Checkpoint:
 
 # %% ../nbs/08a_multiverse.ipynb #ee000017
 def spaced(
-    steps: np.ndarray,  # of the checkpoints there are
+    steps: np.ndarray,  # of the checkpoints there are, in any order
     per_decade: int,    # how many in a tenfold number of steps
 ) -> list[int]:
-    "Checkpoints about evenly spaced over the log of the step, the first and the last among them."
+    "Checkpoints evenly spaced over the log of the step, the first and last among them. Raises `ValueError` for none."
+    steps, per_decade = np.sort(as_tensor(steps).numpy()), whole_number("per_decade", per_decade)
+    if steps.ndim != 1 or not len(steps) or not (np.isfinite(steps) & (steps > 0)).all():
+        raise ValueError(f"steps={steps.tolist()[:5]} are not possible: give at least one step, each above 0")
     logs = np.log10(steps)
     wanted = np.arange(logs[0], logs[-1], 1 / per_decade)
     return sorted({int(steps[abs(logs - log).argmin()]) for log in wanted} | {int(steps[-1])})
@@ -296,6 +300,10 @@ class Multiverse:
     seeds: int = 3         # the first of the study
     per_decade: int = 4    # checkpoints in a tenfold number of steps
     first: int = 5         # steps before this one are left out
+
+    def __post_init__(self):
+        for name, least in (("seeds", 1), ("per_decade", 1), ("first", 0)):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), least))
 
     @property
     def jobs(self) -> list[tuple[str, int, int]]:

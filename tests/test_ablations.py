@@ -460,3 +460,89 @@ def test_groups_of_one_condition_share_their_horizon():
     summary = time_to_generalise(rows, by=("condition", "variant")).set_index(["condition", "variant"])
     assert summary.restricted_mean.to_dict() == {("a", "fast"): 50, ("a", "slow"): 400, ("b", "fast"): 70}
     assert summary["median"].to_dict() == {("a", "fast"): 50, ("a", "slow"): np.inf, ("b", "fast"): 70}
+
+
+@pytest.mark.parametrize("settings, message", [
+    (dict(steps=10.5), "steps=10.5"), (dict(every=2.5), "every=2.5"), (dict(stop_at="most"), "stop_at='most'"),
+    (dict(seed=-1), "seed=-1"), (dict(seed=0.5), "seed=0.5"),
+    (dict(neurons=np.arange(40)), "a boolean for each"),
+])
+def test_settings_of_a_retraining_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        retrain(**{"experiment": experiment_of({}), "seed": 100, "neurons": KEPT, **settings})
+
+
+def test_settings_of_a_retraining_are_converted():
+    plain = retrain(experiment_of({}), 0, KEPT, steps=10, every=5, stop_at=0.9)
+    words = retrain(experiment_of({}), "0", KEPT, steps="10", every=5.0, stop_at="0.9")
+    xr.testing.assert_identical(plain, words)
+
+
+@pytest.mark.parametrize("settings, message", [
+    (dict(n_random=-1), "n_random=-1"), (dict(n_random=1.5), "n_random=1.5"), (dict(n_matched=None), "n_matched=None"),
+    (dict(whole="no"), "whole='no'"), (dict(preset="safe"), "preset='safe'"), (dict(steps=10.5), "steps=10.5"),
+    (dict(every=2.5), "every=2.5"), (dict(seed="first"), "seed='first'"), (dict(removed=None), "removed=None"),
+    (dict(phase="dawn"), "phase='dawn'"),
+])
+def test_settings_of_an_ablation_are_refused_before_work(settings, message, monkeypatch):
+    monkeypatch.setattr(ablations, "retrain", lambda *args, **kwargs: pytest.fail("the work began"))
+    measures, metrics = measures_of(SMALL, 0, 120)
+    with pytest.raises(ValueError, match=message):
+        ablate(SMALL, **{"seed": 0, "measures": measures, "metrics": metrics, "preset": "tie_safe", **settings})
+
+
+def test_settings_of_an_ablation_are_converted():
+    measures, metrics = measures_of(SMALL, 0, 120)
+    given = dict(preset="tie_safe", part="controls", n_matched=0, removed=(), steps=3)
+    plain, words = (ablate(SMALL, seed, measures, metrics, **given | {"n_random": count})[0]
+                    for seed, count in ((0, 1), ("0", "1")))
+    pd.testing.assert_frame_equal(plain, words)
+
+
+def test_measures_of_another_width_are_refused():
+    measures, metrics = drawn(CORNERS, SYNERGY, REDUNDANCY)
+    with pytest.raises(ValueError, match=r"synergy_neurons of shape \(6,\).* a boolean for each of the"):
+        ablate(SMALL, 0, measures, metrics, preset="tie_safe")
+
+
+MEMBERS, RNG = np.arange(6) < 2, np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("wrong, message", [
+    (lambda: random_neurons(np.array([0, 3]), RNG), "members of shape .* give a boolean for each"),
+    (lambda: random_neurons(MEMBERS[None], RNG), r"members of shape \(1, 6\)"),
+    (lambda: matched_neurons(np.array([0, 3]), np.ones(6), RNG), "members of shape .* give a boolean for each"),
+    (lambda: matched_neurons(MEMBERS, np.ones(6), RNG, nearest=0), "nearest=0"),
+    (lambda: matched_neurons(MEMBERS, np.ones(5), RNG), r"norms of shape \(5,\)"),
+    (lambda: matched_neurons(MEMBERS, np.where(MEMBERS, np.nan, 1), RNG), "norms .* finite"),
+    (lambda: sub_network(SMALL, 0, np.arange(SMALL.width)), "neurons of shape .* give a boolean for each"),
+    (lambda: sub_network(SMALL, 0, np.ones(SMALL.width, bool), biases="zero"), "biases='zero'"),
+    (lambda: choose(*drawn(CORNERS, SYNERGY, REDUNDANCY), "dawn"), "phase='dawn'"),
+    (lambda: choose(*drawn(CORNERS, SYNERGY, REDUNDANCY), first="early"), "first='early'"),
+    (lambda: outcome(curve([0.5])), "no step above 0"),
+])
+def test_masks_norms_and_curves_that_cannot_be_used_are_named(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        wrong()
+
+
+def networks(**columns):
+    return pd.DataFrame({"condition": "a", "variant": ["fast", "slow"], "seed": 0, "rise": np.nan,
+                         "steps_98": [50, np.nan], "censored_at": [50, 400], **columns})
+
+
+def test_one_name_makes_groups_by_itself():
+    pd.testing.assert_frame_equal(time_to_generalise(networks(), "variant"), time_to_generalise(networks(), ("variant",)))
+    two = time_to_generalise(networks(condition=["a", "b"], variant="all"), "variant", "0.95").iloc[0]
+    assert two.restricted_mean == 225  # up to the last step of either condition
+
+
+@pytest.mark.parametrize("rows, settings, message", [
+    (networks(variant=["fast", None]), {}, "variant holds no name in 1 row"),
+    (networks(condition=["a", np.nan]), {}, "condition holds no name in 1 row"),
+    (networks(), dict(by="kind"), "by='kind'"), (networks(), dict(by=()), r"by=\(\)"),
+    (networks(), dict(confidence=95), "confidence=95"), (networks(), dict(confidence="high"), "confidence='high'"),
+])
+def test_groups_that_cannot_be_made_are_named(rows, settings, message):
+    with pytest.raises(ValueError, match=message):
+        time_to_generalise(rows, **{"by": ("variant",), **settings})

@@ -434,3 +434,43 @@ def test_summary_adds_up():
     assert rows[-1] == [len(REGISTER)] + [sum((table.outcome == each) & (table.preset == preset)) for preset in PRESETS
                                           for each in ("supported", "contradicted", "inconclusive")]
     assert "not measured" in claims_summary(judge(Evidence({}, {})))
+
+
+# What cannot be
+def series_of(*values, seeds=None):
+    return pd.Series(values, seeds)
+
+
+@pytest.mark.parametrize(("wrong", "says"), [
+    (lambda: Bounds(series_of(1.0, 3.0), series_of(2.0, 2.0)), "low is above high in seed 1"),
+    (lambda: Bounds(series_of(1.0, 3.0), series_of(2.0, 4.0, seeds=[0, 2])), "low and high are of different seeds"),
+    (lambda: Bounds(np.ones(2), np.ones(2)), "low of type ndarray"),
+    (lambda: outcome(2, 1, "above", 0), "low=2 and high=1"),
+    (lambda: outcome(np.nan, 1, "above", 0), "low=nan and high=1"),
+    (lambda: outcome(0, 1, "beside", 0), "side='beside'"),
+    (lambda: outcome(0, 1, "above", "much"), "margin='much'"),
+    (lambda: median_interval(Bounds.exact(series_of(1.0, 2.0)), 95), "level=95"),
+    (lambda: drawn_evidence("paper", seeds=2).log_step("wd2", "test_acc", 98), "level=98 is not possible: give an accuracy"),
+    (lambda: drawn_evidence("paper", seeds=2).log_step("wd2", "test_loss", 0.5), "name='test_loss'"),
+    (lambda: drawn_evidence("paper", seeds=0), "seeds=0"),
+    (lambda: drawn_evidence("paper", seeds=2.5), "seeds=2.5"),
+    (lambda: drawn_evidence("paper", noise=-1), "noise=-1"),
+    (lambda: drawn_evidence("paper", rng=-1), "rng=-1"),
+])
+def test_what_cannot_be_is_named(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        wrong()
+
+
+def test_settings_of_the_evidence_are_converted():
+    assert drawn_evidence("paper", seeds="3", noise="1", rng="0") == drawn_evidence("paper", seeds=3, noise=1)
+    values = Bounds.exact(series_of(*range(20)))
+    assert median_interval(values, "0.95") == median_interval(values, 0.95)
+
+
+def test_bounds_and_evidence_are_equal_by_content():
+    assert Bounds.exact(series_of(1.0, np.nan)) == Bounds(series_of(1.0, -np.inf), series_of(1.0, np.inf))
+    assert Bounds.exact(series_of(1.0)) != Bounds.exact(series_of(2.0)) and Bounds.exact(series_of(1.0)) != 1
+    one, other = drawn_evidence("paper", seeds=2), drawn_evidence("paper", seeds=2)
+    one.curve("published", "wd2", "synergy")  # what is kept for the next time is no content
+    assert one == other != drawn_evidence("opposite", seeds=2)

@@ -85,7 +85,7 @@ def test_layers_of_few_neurons_have_as_many_bins():
 
 def test_a_resample_that_cannot_be_searched_leaves_no_interval(monkeypatch):
     def refuse(*args, **kwargs):
-        raise ValueError("every row drawn has the same value")
+        raise ValueError("among draws 0 to 2 is one that cannot be searched: every row drawn has the same value")
 
     monkeypatch.setattr(curves, "bootstrap_extremes", refuse)
     found = check_layer(layer(), draws=3)
@@ -114,3 +114,45 @@ def test_what_is_not_there_is_asked_for(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="35 networks of the study are not in trajectories/: run `make paper` first"):
         main()
     assert not (tmp_path / "trajectories").exists() and not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize("settings, message", [
+    (dict(draws=0), "draws=0"), (dict(draws="many"), "draws='many'"), (dict(level=95), "level=95"),
+    (dict(level="most"), "level='most'"), (dict(seed=-1), "seed=-1"),
+    (dict(features=np.zeros((2, 30, 4))), r"\(2, 30, 4\) were given: give \(samples, neurons\)"),
+    (dict(features=np.zeros(30)), r"shape \(30,\)"),
+])
+def test_settings_of_a_check_are_refused_before_work(settings, message, monkeypatch):
+    monkeypatch.setattr(curves, "ward_bins", lambda *args: pytest.fail("the work began"))
+    with pytest.raises(ValueError, match=message):
+        check_layer(**{"features": layer(), **settings})
+
+
+def test_errors_that_are_not_of_a_draw_are_not_swallowed(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise ValueError("bins of shape (3,) were given")
+
+    monkeypatch.setattr(curves, "null_extremes", refuse)
+    with pytest.raises(ValueError, match="bins of shape"):
+        check_layer(layer(), draws=3)
+
+
+def test_samples_too_few_to_be_resampled_leave_no_interval():
+    found = check_layer(layer(samples=20, neurons=16), draws=3)
+    assert found.low.isna().all() and found.value.notna().all()
+
+
+def test_a_column_of_nan_is_left_out_with_a_warning():
+    x = layer()
+    x[3, 5] = np.nan
+    with pytest.warns(UserWarning, match="NaN or infinite values in column 5") as caught:
+        found = check_layer(x, draws=3)
+    assert found.value.notna().all() and sum("column 5" in str(one.message) for one in caught) == 1
+
+
+@pytest.mark.parametrize("settings, message", [
+    (dict(splits=0), "splits=0"), (dict(splits=1.5), "splits=1.5"), (dict(n_bins="few"), "n_bins='few'"),
+    (dict(seed=-1), "seed=-1")])
+def test_halves_without_a_split_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        split_halves(**{"x": layer(), "n_bins": 5, "settings": measurement("tie_safe"), **settings})

@@ -234,3 +234,30 @@ def test_nothing_is_read_beyond_what_was_measured():
     assert between_checkpoints(values, np.array([10, 32, 100])).values[0] == pytest.approx([1, 1.505, 2], abs=1e-3)
     with pytest.raises(ValueError, match="steps 5 to 100 are wanted of curves from 10 to 100: measure more"):
         between_checkpoints(values, np.array([5, 100]))
+
+
+def test_steps_in_any_order_are_spaced_alike():
+    steps = np.unique(np.round(np.geomspace(5, 4000, 100)).astype(int))
+    expected = spaced(steps, 4)
+    assert spaced(np.random.default_rng(0).permutation(steps), 4) == spaced(steps.tolist(), "4") == expected
+    assert Multiverse(TINY, seeds="1", per_decade=4.0) == Multiverse(TINY, seeds=1)
+    assert design(12, direct=2.0, seed="1") == design("12", direct=2, seed=1)
+
+
+@pytest.mark.parametrize(("wrong", "says"), [
+    (lambda: spaced([], 4), "give at least one step, each above 0"),
+    (lambda: spaced([0, 10], 4), "each above 0"),
+    (lambda: spaced([5, np.nan], 4), "each above 0"),
+    (lambda: spaced([5, 10], 0), "per_decade=0"),
+    (lambda: spaced([5, 10], 2.5), "per_decade=2.5"),
+    (lambda: Multiverse(TINY, seeds=0), "seeds=0"),
+    (lambda: Multiverse(TINY, seeds=-1), "seeds=-1"),
+    (lambda: Multiverse(TINY, per_decade=0), "per_decade=0"),
+    (lambda: Multiverse(TINY, first="early"), "first='early'"),
+    (lambda: design(12.5), "n=12.5"),
+    (lambda: design(12, direct="few"), "direct='few'"),
+    (lambda: design(12, direct=2, seed=-1), "seed=-1"),
+])
+def test_settings_of_the_multiverse_are_refused(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        wrong()
