@@ -130,6 +130,7 @@ def _k_means(squares: np.ndarray, n_bins: int, seed: int) -> np.ndarray:
     if (made := len(set(bins))) < n_bins:
         warnings.warn(f"k-means made {made} of {n_bins} bins, for so few columns differ: ask for fewer "
                       "bins, or leave out copies of neurons", stacklevel=3)
+        return np.unique(bins, return_inverse=True)[1]  # without gaps in their numbers
     return bins
 
 # %% ../nbs/03a_binning.ipynb #b1d2000c

@@ -8,6 +8,7 @@ import xarray as xr
 
 from grok_synergy.arrays import as_tensor, column_names, given_precision
 from grok_synergy.audit import tied_correlation
+from grok_synergy.binning import group_neurons
 from grok_synergy.entropy import copula_correlation, correlation, independent_columns, usable_columns
 from grok_synergy.estimators import on_off_information
 from grok_synergy.oinfo import all_multiplets, extremes, total_correlation
@@ -110,3 +111,12 @@ def test_messages_name_what_can_be_done():
     with pytest.raises(ValueError, match=r"with 2\*\*100 patterns .*no more than 5 variables"):
         on_off_information(np.random.default_rng(0).integers(0, 2, (200, 100)))
     assert tied_correlation([0.1, 0.5]) == pytest.approx(tied_correlation(np.array([0.1, 0.5])))
+
+
+def test_bins_that_k_means_makes_have_no_gaps_in_their_numbers():
+    column = np.random.default_rng(2).normal(size=(4, 1))
+    x = np.hstack([column] * 4 + [4 * column] * 2).astype("f2")
+    for seed in range(20):
+        with pytest.warns(UserWarning, match="k-means made . of 4 bins"):
+            bins = group_neurons(x, 4, "kmeans", seed=seed)
+        assert set(bins) == set(range(len(set(bins))))
