@@ -103,6 +103,7 @@ class Reading:
     dropped: Array            # (neurons,) booleans: which were left out as degenerate
     settings: Measurement
     names: tuple | None = None  # of the columns of a data frame
+    lowest_of_three: float = np.nan  # lowest Ω of three parts or more, bits, where a pair (always 0) is below it
 
     __eq__ = same_content
 
@@ -113,6 +114,9 @@ class Reading:
 
     def __repr__(self):
         note = f"; {self.dropped.sum()} degenerate neurons left out" if self.dropped.any() else ""
+        if np.isfinite(self.lowest_of_three):
+            note += ("; synergy is that of a pair, 0 by definition: "
+                     f"the lowest Ω of three is {self.lowest_of_three:z.3f} bits")
         return (f"synergy {self.synergy:z.3f} bits ({self.synergy_size} neurons), redundancy {self.redundancy:z.3f} bits "
                 f"({self.redundancy_size} neurons), TC {self.tc:z.3f}, DTC {self.dtc:z.3f} bits{note}")
 
@@ -150,8 +154,10 @@ def _read_correlations(x: Tensor, usable: Tensor, corr: Tensor, settings: Measur
                            n_samples=len(x) if settings.bias_correction else None)
     lowest, highest = int(found.most_synergistic()), int(found.most_redundant())
     members = [kept & np.isin(bins, present[list(found.members(i))]) for i in (lowest, highest)]
+    hidden = found.parts[lowest] < 3 <= found.parts.max()
     return Reading(-float(found.omega[lowest]), float(found.omega[highest]), int(members[0].sum()),
-                   int(members[1].sum()), float(found.tc[-1]), float(found.dtc[-1]), *members, ~kept, settings)
+                   int(members[1].sum()), float(found.tc[-1]), float(found.dtc[-1]), *members, ~kept, settings,
+                   lowest_of_three=float(found.omega[found.most_synergistic(parts=3)]) if hidden else np.nan)
 
 
 def _flat_means(x: Tensor, kept: np.ndarray, bins: np.ndarray) -> np.ndarray:

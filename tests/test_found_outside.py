@@ -120,3 +120,16 @@ def test_bins_that_k_means_makes_have_no_gaps_in_their_numbers():
         with pytest.warns(UserWarning, match="k-means made . of 4 bins"):
             bins = group_neurons(x, 4, "kmeans", seed=seed)
         assert set(bins) == set(range(len(set(bins))))
+
+
+def test_a_pair_that_is_0_by_definition_does_not_hide_what_lies_above_it():
+    source = np.random.default_rng(3).normal(size=(400, 1))
+    copies = source + 0.5 * np.random.default_rng(4).normal(size=(400, 6))
+    found = measure_features(copies, n_bins=6)
+    corr = copula_correlation(copies)
+    every = all_multiplets(corr, n_samples=400)
+    assert found.synergy == pytest.approx(0, abs=1e-9) and found.synergy_size == 2
+    assert found.lowest_of_three == pytest.approx(every.omega[every.orders >= 3].min()) and found.lowest_of_three > 0.1
+    assert f"the lowest Ω of three is {found.lowest_of_three:.3f} bits" in repr(found)
+    planted = np.c_[X, X[:, :2].sum(1)] + 0.1 * np.random.default_rng(5).normal(size=(200, 6))
+    assert "of a pair" not in repr(measure_features(planted, n_bins=6))
