@@ -130,7 +130,7 @@ def test_what_waits_for_the_next_run_is_counted_and_then_no_longer_said():
     assert other_choices(replace(study, ablations=mended)).empty and choices_note(replace(study, ablations=mended)) == ""
     wrong.loc[(wrong.condition == "wd2") & (wrong.seed == 100) & (wrong.preset == "tie_safe"), "chosen_step"] = 1500
     note = choices_note(replace(study, ablations=wrong))
-    assert f"Today {len(before) + 1} of {len(drawn)} checkpoints" in note
+    assert f"{len(before) + 1} of {len(drawn)} checkpoints" in note
     assert "- weight decay 2, tie-safe preset: seed 100, trained from step 1500, now step " in note
     hang = resting_on(Evidence(study.metrics, study.measures, wrong), "tie_safe", "wd2", [100])
     assert set(hang) == {40, 41, 42, 43, 44, 49}
