@@ -652,7 +652,10 @@ def extremes(
         bounds = torch.stack([torch.stack(found[low].aminmax(dim=0)) for low in wanted], 1).cpu().numpy()
         bounds[1] *= -1
         rows = [low + root.bit_count() - trees.smallest for low in wanted]
-        for kind, i in zip(*np.nonzero((bounds <= omega[:, rows, -1, part] + EQUAL).any(-1)), strict=True):
+        least = trees.named(np.array(root << trees.low))  # no mask of this subtree is smaller
+        with lock:  # Ω and masks of one moment
+            ranks, held, larger = _ranks(bounds), _ranks(omega[:, rows, -1, part]), masks[:, rows, -1, part] > least
+        for kind, i in zip(*np.nonzero(((ranks < held) | (ranks == held) & larger).any(-1)), strict=True):
             low, row = wanted[i], rows[i]
             places = _places(found[low], top, bool(kind))
             values = found[low].gather(0, places)
