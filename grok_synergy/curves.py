@@ -13,7 +13,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterable
-from contextlib import contextmanager
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -43,7 +43,7 @@ from .oinfo import union_multiplets
 from .paper import Findings, Job, Paper, load_paper
 from .phases import Measurement, measure_features, measurement
 from .training import default_store, network_path, one_thread_per_task, train, written_whole
-from .uncertainty import bootstrap_extremes, null_extremes
+from .uncertainty import UnsearchableDraws, bootstrap_extremes, null_extremes
 
 # %% ../nbs/08b_curves.ipynb #cb000007
 def split_halves(
@@ -85,16 +85,6 @@ def split_halves(
 COMPANIONS = ("value", "null", "null_most", "low", "high", "displaced", "half", "other_half")
 
 
-@contextmanager
-def _where_searched():
-    "Leaves the work inside where the samples are too few to be resampled, or a draw cannot be searched."
-    try:
-        yield
-    except ValueError as error:
-        if not any(words in str(error) for words in ("cannot be searched", "a resample holds about")):
-            raise
-
-
 def check_layer(
     features: Array,            # (samples, neurons) activations
     preset: str = "tie_safe",   # "published" or "tie_safe"
@@ -132,10 +122,10 @@ def check_layer(
     x = x[:, torch.as_tensor(kept, device="cpu")]
     choices = dict(bins=bins, ties=settings.ties, bias_correction=settings.bias_correction, draws=draws, seed=seed)
     sign = np.array([-1, 1])
-    with _where_searched():
+    with suppress(UnsearchableDraws):
         null = sign[:, None] * null_extremes(x, **choices).draws
         table["null"], table["null_most"] = null.mean(1), null.max(1)
-    with warnings.catch_warnings(record=True) as caught, _where_searched():
+    with warnings.catch_warnings(record=True) as caught, suppress(UnsearchableDraws):
         warnings.simplefilter("always")
         found = bootstrap_extremes(x, level=level, **choices)
         table[["low", "high"]] = np.sort(sign[:, None] * found.same_interval, axis=1)

@@ -13,7 +13,7 @@ from grok_synergy.oinfo import o_information, union_multiplets
 from grok_synergy.paper import Condition, Paper
 from grok_synergy.phases import measure_features, measurement
 from grok_synergy.training import train
-from grok_synergy.uncertainty import null_extremes
+from grok_synergy.uncertainty import UnsearchableDraws, null_extremes
 
 TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 20, ""),), ablated=(), seeds=(0, 100, 200), figure_seeds=2,
              ablation_seeds=2, task=ModularTask(p=23), width=20, per_decade=4)
@@ -85,7 +85,7 @@ def test_layers_of_few_neurons_have_as_many_bins():
 
 def test_a_resample_that_cannot_be_searched_leaves_no_interval(monkeypatch):
     def refuse(*args, **kwargs):
-        raise ValueError("among draws 0 to 2 is one that cannot be searched: every row drawn has the same value")
+        raise UnsearchableDraws("among draws 0 to 2 is one that cannot be searched: every row drawn has the same value")
 
     monkeypatch.setattr(curves, "bootstrap_extremes", refuse)
     found = check_layer(layer(), draws=3)
