@@ -32,7 +32,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 from tqdm import tqdm
 
-from .arrays import as_path, as_tensor, check_samples, live_columns, whole_number
+from .arrays import as_path, as_tensor, check_samples, live_columns, truth, whole_number
 from .binning import METHODS, PARTS, bin_means, bin_multiplets, group_neurons
 from .claims import REGISTER, Bounds, Claim, Evidence
 from .entropy import copula_matrices, independent_columns
@@ -88,6 +88,7 @@ class Way:
         for name, levels in FACTORS.items():
             if getattr(self, name) not in levels:
                 raise ValueError(f"{name}={getattr(self, name)!r} is unknown: choose one of {', '.join(map(repr, levels))}")
+        object.__setattr__(self, "n_bins", int(self.n_bins))  # 10.0 is the same way
         if self != self.possible():
             raise ValueError(f"{self} is not possible: {self.possible()} is the nearest that is")
 
@@ -373,6 +374,7 @@ def stored_results(
     progress: bool = True,  # show a bar
 ) -> dict[tuple, xr.Dataset]:  # by job
     "The result of every job; what is stored already of the same network is not done again."
+    progress = truth("progress", progress)
     networks = {file: stored_digest(file) for file in {network(*job) for job in jobs}}
     results = {job: load_result(path(*job), networks[network(*job)]) for job in jobs}
     left = [job for job in jobs if results[job] is None]

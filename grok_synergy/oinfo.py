@@ -30,6 +30,7 @@ from grok_synergy.arrays import (
     like,
     name_columns,
     same_content,
+    truth,
     whole_number,
 )
 from .entropy import _singular, _why_singular, check_correlation, entropy_bias
@@ -625,7 +626,7 @@ def extremes(
     `ValueError` naming the columns where one of the multiplets is singular, for top < 1, and for more than 32 units.
     Source: as for `all_multiplets`.
     """
-    top = whole_number("top", top, 1, 2**20)
+    top, progress = whole_number("top", top, 1, 2**20), truth("progress", progress)
     trees = _Subtrees(corr, blocks, min_size, max_size, n_samples, 32, "visit: group them into 32 blocks or fewer, or "
                       "search for single multiplets with `search_multiplet`")
     low_orders = np.bitwise_count(np.arange(2**trees.low))

@@ -25,7 +25,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from .ablations import PLAN, ablate
-from .arrays import as_path
+from .arrays import as_path, truth
 from .claims import ABLATION_COLUMNS
 from .data import ModularTask
 from .phases import PRESETS, UNITS, measure
@@ -257,6 +257,7 @@ def run_paper(
     progress: bool = True,         # show one bar for everything, with the expected end
 ) -> None:
     "Does every job of the study that is not done yet, and writes the tables."
+    progress = truth("progress", progress)
     store = default_store() if store is None else as_path("store", store)
     tables = store.parent / "figures" / "tables" if tables is None else as_path("tables", tables)
     jobs = stages(paper)

@@ -216,6 +216,17 @@ def _descend(walk: _Multiplets, score: _Score, size: int | None) -> Tensor:
             return value
 
 
+def _leave_idle(walk: _Multiplets, score: _Score, value: Tensor) -> None:
+    "Members without which the score stays what it is leave, one after the other."
+    free = len(walk.corr) - 1
+    while True:
+        without, chosen = score.neighbours(walk).masked_fill_(~walk.members, torch.inf).min(1)
+        idle = without <= value + 1e-10
+        if not idle.any():
+            return
+        walk.toggle(torch.where(idle, chosen, free))
+
+
 def search_multiplet(
     corr: Array,                    # (n, n) correlation (or covariance) matrix
     size: int | None = None,        # how many variables; None: as many as it takes
@@ -273,6 +284,8 @@ def search_multiplet(
         best = _anneal(walk, score, size, (4 * n if size is None else 40 * size) if steps is None else steps, generator)
         walk = _Multiplets(t, best, guard)  # afresh, without the rounding of a long walk
         value = _descend(walk, score, size)
+        if size is None:
+            _leave_idle(walk, score, value)
     finally:
         torch.set_num_threads(threads)
     ranks = _ranks(value)

@@ -466,6 +466,7 @@ def bootstrap_extremes(
     `null_extremes` does. Source: Efron (1979); Politis and Romano (1992) for blocks of rows.
     """
     level = real_number("level", level, "a number between 0 and 1, such as 0.95", lambda number: 0 < number < 1)
+    draws = whole_number("draws", draws, 2)
     asked = _question(x, bins, blocks, max_size, min_size, block_length, draws=draws, ties=ties, seed=seed,
                       progress=progress, bias_correction=bias_correction)
     samples = len(asked.t)

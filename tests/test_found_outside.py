@@ -11,9 +11,12 @@ from grok_synergy.audit import tied_correlation
 from grok_synergy.binning import group_neurons
 from grok_synergy.entropy import copula_correlation, correlation, independent_columns, usable_columns
 from grok_synergy.estimators import on_off_information
+from grok_synergy.multiverse import Multiverse, Way, run_multiverse
 from grok_synergy.oinfo import all_multiplets, extremes, total_correlation
+from grok_synergy.paper import Paper
 from grok_synergy.phases import measure_features, min_max, smooth_log_steps
 from grok_synergy.search import search_multiplet
+from grok_synergy.uncertainty import bootstrap_extremes
 
 X = np.random.default_rng(0).normal(size=(200, 5))
 
@@ -133,3 +136,18 @@ def test_a_pair_that_is_0_by_definition_does_not_hide_what_lies_above_it():
     assert f"the lowest Ω of three is {found.lowest_of_three:.3f} bits" in repr(found)
     planted = np.c_[X, X[:, :2].sum(1)] + 0.1 * np.random.default_rng(5).normal(size=(200, 6))
     assert "of a pair" not in repr(measure_features(planted, n_bins=6))
+
+
+def test_members_that_add_nothing_leave_what_a_search_found():
+    assert len(search_multiplet(np.eye(6), seed=1).members) == 3
+    assert len(search_multiplet(np.eye(12), extreme="redundancy").members) == 3
+
+
+def test_switches_that_are_words_and_one_resample_are_refused():
+    for call in (lambda: extremes(np.eye(4), progress="no"),
+                 lambda: run_multiverse(Multiverse(Paper()), store="nowhere", progress="no")):
+        with pytest.raises(ValueError, match="progress='no'"):
+            call()
+    with pytest.raises(ValueError, match="draws=1"):
+        bootstrap_extremes(X, draws=1)
+    assert type(Way(n_bins=10.0).n_bins) is int
