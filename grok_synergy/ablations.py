@@ -83,12 +83,12 @@ class HeldNeurons(Trainer):
         stand_in[-len(self.last) - 1] = 1.0
         stand_in[-len(self.last):] = self.last @ self.bias.relu()
 
-
+# %% ../nbs/06_ablations.ipynb #ab0891ac
 def _of(whole: Weights, kept: torch.Tensor) -> Weights:
     "The weights of some neurons."
     return Weights(whole.W1[:, kept], whole.b1[:, kept], whole.W2[..., kept])
 
-
+# %% ../nbs/06_ablations.ipynb #eebe1cc7
 def sub_network(
     experiment: Experiment,  # the settings
     seed: int,               # whose initial weights to start from
@@ -113,7 +113,7 @@ def _schedule(experiment: Experiment, steps: int | None, every: int | None) -> t
     return (experiment.steps if steps is None else whole_number("steps", steps),
             None if every is None else whole_number("every", every))
 
-
+# %% ../nbs/06_ablations.ipynb #69c75849
 def retrain(
     experiment: Experiment,        # the settings
     seed: int,                     # whose initial weights to start from
@@ -235,7 +235,7 @@ def random_neurons(
     drawn[rng.permutation(len(members))[:np.sum(members)]] = True
     return drawn
 
-
+# %% ../nbs/06_ablations.ipynb #5933d663
 def matched_neurons(
     members: Array,            # (width,) booleans: the multiplet to be compared with
     norms: Array,              # (width,) what is to be alike
@@ -278,7 +278,7 @@ def outcome(
             "rise": float(np.log10(first("test_acc", 0.9) / first("test_acc", 0.1))),
             "best_test_acc": float(seen.test_acc.max())}
 
-
+# %% ../nbs/06_ablations.ipynb #bd2bbe17
 def ablate(
     experiment: Experiment,           # the condition
     seed: int,                        # whose initial weights to start from
@@ -340,7 +340,7 @@ def ablate(
     joined = xr.concat(curves.values(), names, join="outer") if curves else xr.DataArray()
     return pd.DataFrame(rows), joined.to_dataset(name="test_acc")
 
-
+# %% ../nbs/06_ablations.ipynb #a25cfdba
 def _name(experiment: Experiment) -> str:
     "The short name of a condition of the paper."
     return f"alpha{experiment.alpha:g}" if experiment.keep_norm else f"wd{experiment.wd:g}"
@@ -353,7 +353,7 @@ def survival(
     censored = rows.steps_98.isna()
     return ecdf(CensoredData.right_censored(rows.steps_98.fillna(rows.censored_at), censored)).sf
 
-
+# %% ../nbs/06_ablations.ipynb #1b68a81b
 def time_to_generalise(
     rows: pd.DataFrame,                                            # as `ablate` returns them
     by: tuple[str, ...] = ("condition", "preset", "variant", "biases"),  # what makes a group
@@ -378,7 +378,7 @@ def time_to_generalise(
     return pd.DataFrame([{**dict(zip(names, key, strict=True)), **_times(group, ends[group.condition].max(), confidence)}
                          for key, group in rows.groupby(names, sort=False)])
 
-
+# %% ../nbs/06_ablations.ipynb #4c1302ce
 def _times(rows: pd.DataFrame, end: int, confidence: float) -> dict:
     "The summary of one group."
     def halved(share):

@@ -52,7 +52,7 @@ def _object_as_float(
         return float(value)
     raise ValueError(f"{value!r} of type {type(value).__name__} was given: give real numbers")
 
-
+# %% ../nbs/00a_arrays.ipynb #2797008c
 def _numpy_floats(
     array: np.ndarray,  # of any type
 ) -> np.ndarray:        # float32 or float64, in the byte order of this machine
@@ -89,7 +89,7 @@ def _frame_floats(
             raise ValueError(f"column {name!r}: {error}") from None
     return np.column_stack(columns) if columns else np.empty(frame.shape)
 
-
+# %% ../nbs/00a_arrays.ipynb #a2c5a2db
 def _tensor_floats(
     t: Tensor,  # of any type
 ) -> Tensor:    # float32 or float64
@@ -149,14 +149,14 @@ def column_names(
     labels = None if labels is None else list(labels)
     return None if labels is None or labels == list(range(len(labels))) else tuple(labels)  # mere positions
 
-
+# %% ../nbs/00a_arrays.ipynb #902bfec1
 def as_numpy(
     values: Array,  # array or tensor, of any device
 ) -> np.ndarray:    # the same numbers, sharing memory where possible
     "`values` as a NumPy array."
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
-
+# %% ../nbs/00a_arrays.ipynb #0ada3780
 def like(
     result: Tensor,      # what was computed
     given: Array,        # what the caller passed
@@ -199,7 +199,7 @@ def name_columns(
         return ", ".join(words[:most]) + f", … ({len(words)} in all)"
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
-
+# %% ../nbs/00a_arrays.ipynb #b690728a
 def real_samples(
     x: Array,  # (..., samples, variables)
 ) -> Tensor:   # the same, float32 or float64
@@ -215,7 +215,7 @@ def _lowest_highest(x: Tensor) -> tuple[Tensor, Tensor]:
     n = x.shape[-1]
     return x.amin(-2).reshape(-1, n), x.amax(-2).reshape(-1, n)
 
-
+# %% ../nbs/00a_arrays.ipynb #cc8460b8
 def live_columns(
     x: Array,  # (..., samples, variables)
 ) -> Array:    # (variables,) booleans
@@ -226,7 +226,7 @@ def live_columns(
     low, high = _lowest_highest(real_samples(x))
     return like((low.isfinite() & high.isfinite() & (low < high)).all(0), x)
 
-
+# %% ../nbs/00a_arrays.ipynb #d8dc143d
 def check_samples(
     x: Array,                    # (..., samples, variables)
     names: tuple | None = None,  # of the columns, where `x` has lost them
@@ -281,7 +281,7 @@ def _plain(value):
         return float(str(value)) if short else value.item()  # 0.1 in 32 bits stands for 0.1
     return value.strip() if isinstance(value, str) else value
 
-
+# %% ../nbs/00a_arrays.ipynb #d60cd849
 def whole_number(
     name: str,                 # of the argument or setting
     value,                     # what was given for it
@@ -334,7 +334,7 @@ def truth(
         raise ValueError(f"{name}={value!r} is unknown: choose True or False")
     return plain
 
-
+# %% ../nbs/00a_arrays.ipynb #53b9f1be
 def choice(
     name: str,               # of the argument or setting
     value,                   # what was given for it
@@ -345,7 +345,7 @@ def choice(
         raise ValueError(f"{name}={value!r} is unknown: choose one of {', '.join(map(repr, allowed))}")
     return str(value)
 
-
+# %% ../nbs/00a_arrays.ipynb #af03b284
 def as_path(
     name: str,  # of the argument or setting
     value,      # text or a path; it may begin with ~

@@ -58,7 +58,7 @@ def _quantile(zeros: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     q = ndtri(np.clip(zeros, 1e-300, 1 - 1e-16))
     return q, np.exp(-q * q / 2) / np.sqrt(2 * np.pi)
 
-
+# %% ../nbs/08_audit.ipynb #97da0124
 def tied_correlation(
     zeros: float | np.ndarray,  # share of each variable's samples that are 0, their lowest value
 ) -> float | np.ndarray:        # correlation of any two variables' normal scores
@@ -110,7 +110,7 @@ def plain_order(
                           env={**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(found)})
     return np.load(io.BytesIO(sort.stdout))
 
-
+# %% ../nbs/08_audit.ipynb #b12d5cd2
 def order_correlation(
     order: np.ndarray,  # (variables, samples) sample numbers that sort each variable
 ) -> np.ndarray:        # (variables, variables)
@@ -124,7 +124,7 @@ def _thoi(x: np.ndarray) -> np.ndarray:
     from thoi.commons import gaussian_copula_covmat
     return gaussian_copula_covmat(torch.as_tensor(x, device="cpu").double()[None])[1][0].numpy()
 
-
+# %% ../nbs/08_audit.ipynb #73ae290b
 def _hoi(x: np.ndarray) -> np.ndarray:
     from hoi.core import prepare_for_it
     from hoi.utils.logging import set_log_level
@@ -132,12 +132,12 @@ def _hoi(x: np.ndarray) -> np.ndarray:
     scores = prepare_for_it(x.T[None].astype(float), "gc")[0][0]
     return np.corrcoef(np.asarray(scores, dtype=float))
 
-
+# %% ../nbs/08_audit.ipynb #95bf6ada
 def _frites(x: np.ndarray) -> np.ndarray:
     from frites.core import copnorm_nd
     return np.corrcoef(copnorm_nd(x, axis=0), rowvar=False)
 
-
+# %% ../nbs/08_audit.ipynb #461936f8
 PEERS = {"thoi": _thoi, "hoi": _hoi, "frites": _frites}  # (samples, variables) -> covariances of normal scores
 
 
@@ -156,7 +156,7 @@ def _by_ranks(
     "Correlations of the normal scores, without a word on the samples."
     return like(copula_matrices(check_samples(x), (ties,))[0], x)
 
-
+# %% ../nbs/08_audit.ipynb #13a161c1
 def tie_artefact(
     zeros: np.ndarray,       # shares of zeros, each 0 <= share < 1
     *,
@@ -210,7 +210,7 @@ def _curves(table: pd.DataFrame, column: str) -> list[tuple[list[str], pd.Series
         groups.append([rule]) if same is None else same.append(rule)
     return sorted([(group, curves[group[0]]) for group in groups], key=lambda group: -group[1].sum())
 
-
+# %% ../nbs/08_audit.ipynb #974fe9a8
 def artefact_figure(
     table: pd.DataFrame,  # of `tie_artefact`
 ) -> Figure:
@@ -263,7 +263,7 @@ class Search:
                    "n_bins": f"{self.n_bins} bins"}
         return ", ".join(changed[name] for name in changed if getattr(self, name) != getattr(Search, name)) or "recommended"
 
-
+# %% ../nbs/08_audit.ipynb #c9e89c62
 SEARCHES = (Search(), Search(bias_correction=False), Search(n_bins=5), Search(bins="random"), Search(unit="blocks"),
             Search(unit="means"))
 
@@ -276,7 +276,7 @@ def _usable(x: Tensor, correlate: Callable) -> tuple[Tensor, Tensor]:
     usable[usable.clone()] = independent
     return usable, corr[independent][:, independent]
 
-
+# %% ../nbs/08_audit.ipynb #287661cd
 def _all_omega(x: Tensor, correlate: Callable, usable: Tensor, corr: Tensor, bins: dict) -> list[tuple]:
     "For each search Ω (bits) and number of neurons of every multiplet; of none where fewer than two bins are left."
     found = []
@@ -292,7 +292,7 @@ def _all_omega(x: Tensor, correlate: Callable, usable: Tensor, corr: Tensor, bin
         found.append((np.asarray(every.omega), inside @ counts))
     return found
 
-
+# %% ../nbs/08_audit.ipynb #8b4dd115
 def _extremes(x: Tensor, correlate: Callable, bins: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "Synergy and redundancy (bits) and their sizes (neurons), (searches, 2) each; and which columns are usable."
     usable, corr = _usable(x, correlate)
@@ -301,7 +301,7 @@ def _extremes(x: Tensor, correlate: Callable, bins: dict) -> tuple[np.ndarray, n
     bits = np.array([omega[best] * [-1, 1] for omega, _, best in places])
     return bits, np.array([sizes[best] for _, sizes, best in places]), usable.numpy()
 
-
+# %% ../nbs/08_audit.ipynb #2e20affa
 def _halves(x: Tensor, first: Tensor, correlate: Callable, bins: dict) -> np.ndarray:
     "Extremes of multiplets chosen on one half of the samples, there and on the other, either way: (searches, 2, 2)."
     halves = [x[first], x[~first]]
@@ -445,7 +445,7 @@ def _checked(
                          f"such neurons or more{rows}")
     return x
 
-
+# %% ../nbs/08_audit.ipynb #49175298
 def _sound(name: str, correlate: Callable) -> Callable:
     "An estimator whose result is looked at: a matrix of correlations, finite, or `ValueError`."
     def checked(x):
@@ -486,7 +486,7 @@ def _sources(
         sources[name] = (x, _sound(name, correlate))
     return sources
 
-
+# %% ../nbs/08_audit.ipynb #e18cc8ac
 def _warn_of_columns(x: Tensor, used: np.ndarray, names: tuple | None, left_out: bool) -> None:
     "Warns the caller's caller of columns that are broken, and of what the others cannot tell."
     broken = (~x.isfinite()).any(0).nonzero().flatten()

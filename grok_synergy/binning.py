@@ -53,7 +53,7 @@ def _points(
         return x, n_bins
     return np.ldexp(x, 460 - np.frexp(largest)[1]), n_bins
 
-
+# %% ../nbs/03a_binning.ipynb #38458518
 def _centred(
     x: np.ndarray,  # (samples, neurons)
 ) -> tuple[np.ndarray, np.ndarray]:  # (samples, neurons) columns of mean 0; (neurons, neurons) differences of the means
@@ -79,7 +79,7 @@ def _by_products(
     np.fill_diagonal(squares, 0)
     return squares.clip(0, out=squares), spoilt
 
-
+# %% ../nbs/03a_binning.ipynb #b818e2ea
 def _squared_distances(
     x: np.ndarray,  # (samples, neurons)
 ) -> np.ndarray:    # (neurons, neurons)
@@ -104,7 +104,7 @@ def _cut(link: Callable, squares: np.ndarray, n_bins: int) -> np.ndarray:
     labels = fcluster(merges, n_bins, "maxclust") - 1
     return labels if labels.max() == n_bins - 1 else cut_tree(merges, n_bins).ravel()  # merges at equal distances
 
-
+# %% ../nbs/03a_binning.ipynb #59f276b7
 def ward_bins(
     features: Array,   # (samples, neurons) activations, finite
     n_bins: int = 10,  # how many bins
@@ -188,7 +188,7 @@ def bin_means(
     share = np.eye(labels.max() + 1)[labels] / np.bincount(labels)
     return like(t.double() @ torch.from_numpy(share).to(t.device), x)
 
-
+# %% ../nbs/03a_binning.ipynb #1c064271
 def bin_multiplets(
     x: Tensor,            # (samples, neurons) activations
     corr: Tensor,         # (neurons, neurons) their correlations

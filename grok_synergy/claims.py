@@ -92,7 +92,7 @@ class Bounds:
         return Bounds(*(pd.concat([getattr(part, end) for part in parts], axis=1).max(axis=1, skipna=False)
                         for end in ("low", "high")))
 
-
+# %% ../nbs/06a_claims.ipynb #f802a9e2
 def median_interval(
     values: Bounds,  # one number, or its bounds, for each seed
     level: float,    # confidence of each end
@@ -115,7 +115,7 @@ ABLATION_COLUMNS = ("preset", "condition", "seed", "phase", "variant", "biases",
 class _NotMeasured(LookupError):
     "The evidence does not hold what a claim needs."
 
-
+# %% ../nbs/06a_claims.ipynb #7d637026
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What the claims are judged by. Raises `ValueError` where a table lacks a curve, a column, or has gaps."""
@@ -197,11 +197,11 @@ def _no_grokking(synergy):
     return {"train_acc": [(1, 0), (100, 0.5)], "test_acc": [(1, 0.01)], "test_loss": [(5, 0.7), (600, 1)],
             "synergy": synergy, "redundancy": [(5, 10), (20, 4)], "synergy_size": [(5, 60)]}
 
-
+# %% ../nbs/06a_claims.ipynb #aaa04f16
 def _grokking(synergy):
     return {**_no_grokking(synergy), "train_acc": [(1, 0), (25, 1)], "test_acc": [(60, 0), (400, 1)]}
 
-
+# %% ../nbs/06a_claims.ipynb #8ade3bb0
 _PAPER = {
     "wd0.1": {
         "train_acc": [(1, 0), (10, 0.3), (25, 1)], "test_acc": [(500, 0), (2000, 1)],
@@ -301,7 +301,7 @@ def drawn_evidence(
                     {preset: {condition: curves(condition, MEASURE_CURVES) for condition in LAST_STEP}
                      for preset in PRESETS}, pd.DataFrame(rows))
 
-
+# %% ../nbs/06a_claims.ipynb #0dcfde2d
 def _phase_of(condition: str) -> str:
     "The phase that the sub-networks of a condition come from."
     return "delayed emergence" if condition == "wd0.1" else "emergence"
@@ -315,7 +315,7 @@ class Margin:
     unit: str
     reason: str
 
-
+# %% ../nbs/06a_claims.ipynb #87626a7e
 VISIBLE = Margin(0.1, "ranges", "less than a tenth of a curve's range is hardly seen in a figure drawn from 0 to 1")
 RAPID = Margin(0.25, "ranges", "a range spent evenly on the 2.9 decades from step 5 to 4000 gives 0.17 in half a decade; "
                                "rapid is half as much again")
@@ -344,7 +344,7 @@ def duration(
     begin, end = INTERVALS[interval]
     return evidence.log_step(condition, *end) - evidence.log_step(condition, *begin)
 
-
+# %% ../nbs/06a_claims.ipynb #b61b94b1
 def shorter(
     evidence: Evidence,
     preset: str | None,  # of no matter
@@ -377,14 +377,14 @@ def _step_of(evidence: Evidence, condition: str, event: str, never: float) -> pd
     time = evidence.log_step(condition, *EVENTS[event])
     return (10**time.low).where(np.isfinite(time.high), never).round()
 
-
+# %% ../nbs/06a_claims.ipynb #4761eda3
 def _stretch(evidence: Evidence, condition: str, begin: str, end: str) -> tuple[pd.Series, pd.Series]:
     "First and last step between two events for each seed."
     if condition not in evidence.metrics:
         raise _NotMeasured(f"no metrics of {condition}")
     return _step_of(evidence, condition, begin, np.nan), _step_of(evidence, condition, end, np.inf)
 
-
+# %% ../nbs/06a_claims.ipynb #f6598f00
 def largest_change(
     curves: list[xr.DataArray],  # (seed, step) each, on one grid; those said to fall with a minus sign
     start: pd.Series,            # (seed) first step of the stretch searched
@@ -412,7 +412,7 @@ def largest_change(
         rows.append((change.max(), steps[first[best]], steps[last[best]]))
     return pd.DataFrame(rows, curves[0].seed.values, ["change", "start", "stop"])
 
-
+# %% ../nbs/06a_claims.ipynb #ad51804f
 def phase_window(
     evidence: Evidence,
     preset: str,     # whose measures
@@ -427,13 +427,13 @@ def phase_window(
     stretch = _stretch(evidence, condition, *STRETCHES[phase])
     return largest_change(curves, *stretch, longest, phase != "emergence" if together is None else together)
 
-
+# %% ../nbs/06a_claims.ipynb #86f591d8
 def _scaled(evidence: Evidence, preset: str, condition: str, name: str) -> xr.DataArray:
     "A smoothed curve in ranges; accuracy as it is."
     curve = evidence.curve(preset, condition, name)
     return curve if name.endswith("acc") else min_max(curve)
 
-
+# %% ../nbs/06a_claims.ipynb #fc4e69ae
 def phase_change(
     evidence: Evidence,
     preset: str,  # whose measures
@@ -454,7 +454,7 @@ def start_level(
     curve = min_max(evidence.curve(preset, condition, name))
     return Bounds.exact(curve.sel(step=curve.step <= 10).mean("step").to_series())
 
-
+# %% ../nbs/06a_claims.ipynb #5bdc4ecf
 def size_change(
     evidence: Evidence,
     preset: str,  # whose measures
@@ -466,18 +466,18 @@ def size_change(
     ends = [_at(size, window[end]) for end in ("start", "stop")]
     return Bounds.exact(_if_visible(window, ends[1] - ends[0], 0))
 
-
+# %% ../nbs/06a_claims.ipynb #1e7d880c
 def _if_visible(window: pd.DataFrame, values: pd.Series, otherwise: float) -> pd.Series:
     "Values of the seeds in which a phase is visible, another for those in which it is not."
     return values.where((window.change > VISIBLE.value) | window.change.isna(), otherwise)
 
-
+# %% ../nbs/06a_claims.ipynb #9af06516
 def _at(curve: xr.DataArray, steps: pd.Series) -> pd.Series:
     "A curve's value at one step for each seed; NaN where there is none."
     return pd.Series({seed: float(curve.sel(seed=seed, step=step)) if np.isfinite(step) else np.nan
                       for seed, step in steps.items()})
 
-
+# %% ../nbs/06a_claims.ipynb #a9acfc02
 def peak_height(
     curve: xr.DataArray,  # (seed, step)
     start: pd.Series,     # (seed) first step in which a peak may lie
@@ -492,7 +492,7 @@ def peak_height(
         heights[seed] = found["prominences"][inside].max(initial=0) if exists else np.nan
     return pd.Series(heights)
 
-
+# %% ../nbs/06a_claims.ipynb #462d0bca
 def loss_peak(
     evidence: Evidence,
     preset: str,  # whose measures
@@ -503,17 +503,17 @@ def loss_peak(
     loss = evidence.curve(None, choice["condition"], "test_loss")
     return Bounds.exact(_if_visible(window, peak_height(loss, window.start / 10**0.1, window.stop * 10**0.1), 0))
 
-
+# %% ../nbs/06a_claims.ipynb #5cf1d1c3
 def _range(curve: xr.DataArray) -> pd.Series:
     return (curve.max("step") - curve.min("step")).to_series()
 
-
+# %% ../nbs/06a_claims.ipynb #c8ecef42
 def _between(curve: xr.DataArray, start: pd.Series, stop: pd.Series) -> xr.DataArray:
     "A curve with NaN outside a stretch."
     start, stop = (xr.DataArray.from_series(end.rename_axis("seed")) for end in (start, stop))
     return curve.where((curve.step >= start) & (curve.step <= stop))
 
-
+# %% ../nbs/06a_claims.ipynb #04d87f7d
 def higher_peak(
     evidence: Evidence,
     preset: str,     # whose measures
@@ -530,7 +530,7 @@ def higher_peak(
     unit = _range(evidence.curve(preset, than, name)) if name == "synergy" else 1
     return Bounds.exact((highest[condition] - highest[than]) / unit)
 
-
+# %% ../nbs/06a_claims.ipynb #42b5e0f7
 def decoupling_lag(
     evidence: Evidence,
     preset: str,  # whose measures
@@ -544,7 +544,7 @@ def decoupling_lag(
     window = phase_window(evidence, preset, condition=condition, phase="decoupling", longest=DECADE)
     return Bounds.exact(_if_visible(window, np.log10(window.start / peak), np.inf))
 
-
+# %% ../nbs/06a_claims.ipynb #ec8e942e
 def final_excursion(
     evidence: Evidence,
     preset: str,  # whose measures
@@ -568,7 +568,7 @@ def _drop_and_rise(evidence: Evidence, preset: str, condition: str) -> tuple[pd.
     redundancy, synergy = (_scaled(evidence, preset, condition, name) for name in ("redundancy", "synergy"))
     return largest_change([-redundancy], *stretch, HALF_DECADE), largest_change([synergy], *stretch, HALF_DECADE)
 
-
+# %% ../nbs/06a_claims.ipynb #3025a216
 def drop_and_rise(
     evidence: Evidence,
     preset: str,  # whose measures
@@ -579,7 +579,7 @@ def drop_and_rise(
     drop, rise = _drop_and_rise(evidence, preset, condition)
     return Bounds.exact(np.minimum(drop.change, rise.change))
 
-
+# %% ../nbs/06a_claims.ipynb #cb20c940
 def rise_after_drop(
     evidence: Evidence,
     preset: str,  # whose measures
@@ -605,7 +605,7 @@ def early_peak(
     return Bounds.greatest(*(Bounds.exact(peak_height(evidence.curve(preset, condition, "synergy"), *stretch) / unit)
                              for condition in conditions))
 
-
+# %% ../nbs/06a_claims.ipynb #746cad4b
 def best_accuracy(
     evidence: Evidence,
     preset: str | None,  # of no matter
@@ -618,7 +618,7 @@ def best_accuracy(
     return Bounds.greatest(*(Bounds.exact(100 * evidence.metrics[condition].test_acc.max("step").to_series())
                              for condition in conditions))
 
-
+# %% ../nbs/06a_claims.ipynb #09993e64
 def lower_synergy(
     evidence: Evidence,
     preset: str,                  # whose measures
@@ -634,7 +634,7 @@ def lower_synergy(
              for each, curve in curves.items()}
     return Bounds.least(*(means[each] for each in than)) - Bounds.greatest(*(means[each] for each in conditions))
 
-
+# %% ../nbs/06a_claims.ipynb #0568f6a4
 def lasting_drop(
     evidence: Evidence,
     preset: str,     # whose measures
@@ -672,7 +672,7 @@ def _retrained(evidence: Evidence, preset: str, condition: str, variant: str, co
         low, high = np.log10(rows.steps_98.fillna(rows.censored_at)), np.log10(rows.steps_98.fillna(np.inf))
     return Bounds(*(end.groupby(rows.seed).median() for end in (low, high)))
 
-
+# %% ../nbs/06a_claims.ipynb #403106fc
 def subnetwork_later(
     evidence: Evidence,
     preset: str,                  # whose choice of neurons
@@ -702,11 +702,11 @@ class Claim:
     ours: bool = False        # not the paper's
     number: int = 0           # place in the register
 
-
+# %% ../nbs/06a_claims.ipynb #b6be7e16
 def _claims_of(place, *entries, figure, **common):
     return [Claim(place, *entry, figure, **common) for entry in entries]
 
-
+# %% ../nbs/06a_claims.ipynb #b8a1ea17
 _SECTION_4 = [
     *_claims_of("4, weight decay", (
         "At weight decay 0.1 generalisation is delayed.", partial(duration, condition="wd0.1", interval="delay"),
@@ -870,7 +870,7 @@ def _inverse_and_controls(name, condition, place, figure):
         ) for variant, addition in (("random", ""), ("matched", " and incoming norm"))), figure=figure, ours=True),
     ]
 
-
+# %% ../nbs/06a_claims.ipynb #a2fcab06
 _SECTION_7 = [
     *_claims_of("7, weight decay", (
         "At weight decay 0.1 the synergistic sub-network generalises like the full network, or earlier.",
@@ -917,7 +917,7 @@ def _estimate(values: Bounds) -> tuple[float, str]:
         return (low, "≥") if np.isfinite(low) else (high, "≤")
     return (np.nan if np.isinf(low) and low != high else low / 2 + high / 2), "="
 
-
+# %% ../nbs/06a_claims.ipynb #ecbad599
 def _verdict(claim: Claim, evidence: Evidence, preset: str) -> dict:
     "The row of one claim, without the preset."
     row = {"id": claim.number, "place": claim.place, "statement": claim.statement, "statistic": claim.measure,
@@ -935,7 +935,7 @@ def _verdict(claim: Claim, evidence: Evidence, preset: str) -> dict:
                   "showing": int(shows.sum()), "bounded": int((values.low != values.high).sum()),
                   "outcome": outcome(low, high, claim.side, claim.margin.value)}
 
-
+# %% ../nbs/06a_claims.ipynb #2bac1e86
 def judge(
     evidence: Evidence,
 ) -> pd.DataFrame:  # one row a claim and preset: what was claimed, estimate, interval, seeds, outcome
@@ -980,7 +980,7 @@ def as_decimal(
     "Two decimals, with the signs of print for minus and infinity."
     return f"{round(value, 2) + 0:.2f}".replace("inf", "∞").replace("-", "−")  # + 0: no minus zero
 
-
+# %% ../nbs/06a_claims.ipynb #360dbf21
 def _finding(row: pd.Series) -> str:
     "Outcome, effect, interval and seeds of one claim under one preset."
     if row.outcome == "not measured":
@@ -990,12 +990,12 @@ def _finding(row: pd.Series) -> str:
     return (f"**{row.outcome}** {estimate} [{as_decimal(row.low)}, {as_decimal(row.high)}], "
             f"{row.showing} of {row.seeds} seeds{bounded}")
 
-
+# %% ../nbs/06a_claims.ipynb #d90803d0
 def _sides(verdicts: pd.DataFrame) -> list[dict[str, pd.Series]]:
     "The rows of each claim by preset."
     return [{row.preset: row for _, row in rows.iterrows()} for _, rows in verdicts.groupby("id")]
 
-
+# %% ../nbs/06a_claims.ipynb #f5b5b6c7
 def _differences(verdicts: pd.DataFrame) -> str:
     "A paragraph on the claims whose outcome depends on the preset."
     groups = {}
@@ -1009,7 +1009,7 @@ def _differences(verdicts: pd.DataFrame) -> str:
     return (f"Both presets measure the very same networks; {count} of {verdicts.id.nunique()} claims come out differently. "
             + " ".join(f"*{case.capitalize()}*: {'; '.join(claims)}." for case, claims in groups.items()))
 
-
+# %% ../nbs/06a_claims.ipynb #448ce56c
 def claims_table(
     verdicts: pd.DataFrame,  # of `judge`
     note: str = "",          # what is still to be measured again
@@ -1045,7 +1045,7 @@ def claims_table(
         parts += [f"## {title}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 
-
+# %% ../nbs/06a_claims.ipynb #f6ace821
 def claims_summary(
     verdicts: pd.DataFrame,  # of `judge`
 ) -> str:                    # Markdown for a notebook, from which the README is made

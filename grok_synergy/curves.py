@@ -81,7 +81,7 @@ def split_halves(
             found.append([[-omega[lowest] for omega in omegas], [omega[highest] for omega in omegas]])
     return np.array(found, dtype=float).mean(0)
 
-
+# %% ../nbs/08b_curves.ipynb #7c1237da
 COMPANIONS = ("value", "null", "null_most", "low", "high", "displaced", "half", "other_half")
 
 
@@ -140,7 +140,7 @@ def _path(paper: Paper, store: Path, draws: int, condition: str, seed: int, step
     folder = network_path(store, paper.experiment(condition, [seed]), seed).parent
     return folder / f"checks-{digest}" / f"seed-{seed}-{step}.nc"
 
-
+# %% ../nbs/08b_curves.ipynb #84f99572
 def _check(paper: Paper, store: Path, draws: int, condition: str, seed: int, step: int) -> xr.Dataset:
     trajectory = train(paper.experiment(condition, [seed]), device="cpu", progress=False, store=store, threads=1)
     with one_thread_per_task():
@@ -148,7 +148,7 @@ def _check(paper: Paper, store: Path, draws: int, condition: str, seed: int, ste
         found = np.stack([check_layer(features, preset, draws=draws).astype(float) for preset in paper.presets])
     return xr.Dataset({"found": (("preset", "quantity", "companion"), found)}, attrs={"made_from": trajectory.digest(seed)})
 
-
+# %% ../nbs/08b_curves.ipynb #18a68e85
 def check_curves(
     paper: Paper,
     store: Path,            # folder of all trajectories
@@ -227,7 +227,7 @@ def write_checks(
     with written_whole(as_path("tables", tables) / "curves.csv") as temporary:
         checks.to_csv(temporary, index=False, float_format="%.5g", lineterminator="\n")
 
-
+# %% ../nbs/08b_curves.ipynb #5449e2a7
 def load_checks(
     folder: Path | None = None,  # of the tables; None: figures/tables of the project one is in
 ) -> pd.DataFrame:               # as of `check_curves`
@@ -238,7 +238,7 @@ def load_checks(
                          "that does")
     return pd.read_csv(folder / "curves.csv")
 
-
+# %% ../nbs/08b_curves.ipynb #841aaef6
 def missing_networks(
     paper: Paper,
     seeds: Iterable[int],  # some of the study's
@@ -248,7 +248,7 @@ def missing_networks(
     jobs = (Job(paper, condition.name, seed) for condition in paper.conditions for seed in seeds)
     return [job for job in jobs if job.found(store) is None]
 
-
+# %% ../nbs/08b_curves.ipynb #efb096af
 def main() -> None:
     """The audit of the study in the project one is in: ways to measure, companions of curves, tables and figures.
 

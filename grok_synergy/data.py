@@ -31,7 +31,7 @@ def _divide(a: Tensor, b: Tensor, p: int) -> Tensor:
     inverse = torch.tensor([pow(v, p - 2, p) for v in range(p)], device=b.device)
     return a * inverse[b]
 
-
+# %% ../nbs/00_data.ipynb #8a31b698
 OPERATIONS = {
     "add": lambda a, b, p: a + b,
     "subtract": lambda a, b, p: a - b,
@@ -43,7 +43,7 @@ OPERATIONS = {
 def _a_fraction(number: float) -> bool:
     return 0 < number < 1
 
-
+# %% ../nbs/00_data.ipynb #f68b1b2e
 @dataclass(frozen=True)
 class ModularTask:
     """All pairs of a modular operation, with their targets and a fixed split into training and test pairs.

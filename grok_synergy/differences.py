@@ -37,7 +37,7 @@ class Difference:
     here: str  # what this study does
     why: str
 
-
+# %% ../nbs/06d_differences.ipynb #2432d379
 DIFFERENCES = {
     "ties": Difference(
         "Ranks of equal activations", "not said", "consecutive ranks, in the order of NumPy's default sort",
@@ -109,7 +109,7 @@ def rows_of(
     return [{"key": key, "alternative": alternative, "quantity": name, "unit": unit, "there": there, "here": here}
             for name, unit, there, here in quantities]
 
-
+# %% ../nbs/06d_differences.ipynb #9bf4ffda
 def landmarks(
     measures: xr.Dataset,  # (seed, step): synergy, redundancy
     first: int = 5,        # steps before this one are left out
@@ -122,7 +122,7 @@ def landmarks(
             (f"redundancy at step {start}", "bits", float(mean.redundancy[0])),
             ("highest synergy", "bits", float(mean.synergy.max())), ("its step", "", float(mean.synergy.idxmax()))]
 
-
+# %% ../nbs/06d_differences.ipynb #8ebb9c74
 def compared(
     there: list[tuple[str, str, float]],  # of `landmarks`
     here: list[tuple[str, str, float]],
@@ -159,7 +159,7 @@ def published_pairs(
     readings = [measure_features(layer, "published", degenerate="drop") for layer in features]
     return [[reading.synergy, reading.redundancy] for reading in readings]
 
-
+# %% ../nbs/06d_differences.ipynb #79df3a4e
 def without_vector_instructions(
     features: np.ndarray,  # (checkpoints, samples, neurons)
 ) -> list[list[float]]:    # synergy and redundancy (bits) of each
@@ -172,7 +172,7 @@ def without_vector_instructions(
         pairs.append([-float(omega.min()), float(omega.max())])
     return pairs
 
-
+# %% ../nbs/06d_differences.ipynb #99f31d8d
 def order_rows(
     trajectory: Trajectory,
 ) -> Iterator[dict]:
@@ -240,7 +240,7 @@ def table_rows(
                                                float(getattr(five, end)()), float(getattr(times[name], end)())))
     yield from _bias_rows(found.ablations)
 
-
+# %% ../nbs/06d_differences.ipynb #06dd157d
 def _bias_rows(ablations: pd.DataFrame) -> Iterator[dict]:
     "Sub-networks with the biases of the other neurons kept, as released, and removed."
     bare = ablations[ablations.biases == "removed"]
@@ -294,7 +294,7 @@ def network_rows(
     yield from rows_of("checkpoints", f"five times as many, seed {seed}, published", *compared(*pair)[2:])
     yield from plain_rows(train(own, progress=False, store=store))
 
-
+# %% ../nbs/06d_differences.ipynb #65d487b4
 def plain_rows(
     trajectory: Trajectory,
 ) -> Iterator[dict]:
@@ -330,7 +330,7 @@ def multiplet_rows(
                                ("median step", "", *np.median(steps, 0)),
                                ("neurons in both, of those in either", "%", np.nan, 100 * float(np.mean(shared))))
 
-
+# %% ../nbs/06d_differences.ipynb #15f30e7b
 def measure_differences(
     paper: Paper,
     found: Findings,  # the tables of the study
@@ -342,7 +342,7 @@ def measure_differences(
              multiplet_rows(paper, store))
     return pd.DataFrame([row for part in parts for row in part])
 
-
+# %% ../nbs/06d_differences.ipynb #f895840a
 def is_measurable(
     paper: Paper,
     store: Path,  # folder of all trajectories
@@ -361,7 +361,7 @@ def _number(value: float, unit: str) -> str:
     text = f"{value:,.0f}" if unit == "" or abs(value) >= 1000 else f"{value:.1f}" if unit == "%" else f"{value:.2f}"
     return text.replace("-", "−").replace(",", " ")
 
-
+# %% ../nbs/06d_differences.ipynb #efed20bf
 def differences_page(
     rows: pd.DataFrame,  # of `measure_differences`
 ) -> str:                # Markdown
@@ -383,7 +383,7 @@ def differences_page(
         parts += [f"## {one.subject}", one.why, "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 
-
+# %% ../nbs/06d_differences.ipynb #cf4bc158
 def _anchor(title: str) -> str:
     "The name that Markdown viewers give a heading."
     return "".join(c for c in title.lower().replace(" ", "-") if c.isalnum() or c == "-")

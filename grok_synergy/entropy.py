@@ -46,7 +46,7 @@ def _stable_order(x: Tensor) -> tuple[Tensor, Tensor]:
     values, order = torch.sort(x, dim=-1, stable=True)
     return order, values
 
-
+# %% ../nbs/02_entropy.ipynb #8c17e716
 def _by_mid_rank(values: Tensor, table: Tensor) -> Tensor:
     "For sorted `values`, the entry of `table` for the mid-rank of each; the entries are for ranks 1, 1.5, 2, ..., n."
     n = values.shape[-1]
@@ -57,7 +57,7 @@ def _by_mid_rank(values: Tensor, table: Tensor) -> Tensor:
     each_run = table.index_select(0, 2 * (start % n) + length - 1)
     return torch.repeat_interleave(each_run, length, output_size=values.numel()).view_as(values)
 
-
+# %% ../nbs/02_entropy.ipynb #f771f802
 @lru_cache(maxsize=8)
 def _normal_scores(n: int) -> Tensor:
     "Φ⁻¹(r / (n+1)) for r = 1, 1.5, 2, ..., n, exactly antisymmetric about the middle."
@@ -88,7 +88,7 @@ def _scores(columns: Tensor, ties: tuple[str, ...], seed: int) -> Tensor:
             out.scatter_(-1, order, _by_mid_rank(values, table) if rule == "average" else ordinal.expand(x.shape))
     return scores
 
-
+# %% ../nbs/02_entropy.ipynb #2b4c0f6a
 def copula_normal(
     x: Array,               # (..., samples, variables) real numbers, finite, no constant column
     ties: str = "average",  # rule for equal values: "average", "ordinal", "numpy" or "random"
@@ -115,7 +115,7 @@ def _in_order_of_content(columns: Tensor) -> Tensor:
         return columns.gather(-1, order.expand(columns.shape))
     return torch.as_tensor(columns.numpy().take(order.flatten().numpy(), -1), device="cpu")  # NumPy is faster at this
 
-
+# %% ../nbs/02_entropy.ipynb #654f3208
 def _correlate(z: Tensor) -> Tensor:
     "Pearson correlation of (..., variables, samples) in float64, which are centred where they are."
     z -= z.mean(-1, keepdim=True)
@@ -136,7 +136,7 @@ def _unit_scale(
     scaled = columns * torch.exp2(-half) * torch.exp2(half - exponent)
     return scaled - scaled[..., :1]
 
-
+# %% ../nbs/02_entropy.ipynb #2f5ad984
 def correlation(
     x: Array,  # (..., samples, variables) real numbers, finite, no constant column
 ) -> Array:    # (..., variables, variables), float64; a data frame for a data frame
@@ -157,7 +157,7 @@ def _rank(
     values = torch.linalg.eigvalsh(corr)
     return int((values > tolerance * len(corr)).sum()), ~independent_columns(corr, 1e-10)
 
-
+# %% ../nbs/02_entropy.ipynb #b28e44ef
 def _spans_all(
     t: Tensor,  # (batch, samples, variables)
 ) -> Tensor:    # (batch,) booleans; False: perhaps not
@@ -166,7 +166,7 @@ def _spans_all(
     factor, failed = torch.linalg.cholesky_ex(_correlate(_unit_scale(few)))
     return (failed == 0) & (factor.diagonal(dim1=-2, dim2=-1) > 1e-4).all(-1)
 
-
+# %% ../nbs/02_entropy.ipynb #581a1d34
 def warn_of_rank(
     t: Tensor,                      # (..., samples, variables) of `check_samples`
     names: tuple | None = None,     # of the columns
@@ -202,7 +202,7 @@ def copula_matrices(
     return torch.stack([_correlate(_in_order_of_content(part) if rule == "average" else part)
                         for rule, part in zip(rules, scores, strict=True)])
 
-
+# %% ../nbs/02_entropy.ipynb #8d8def96
 def copula_correlation(
     x: Array,                                 # (..., samples, variables) real numbers, finite, no constant column
     ties: str | tuple[str, ...] = "average",  # rule for equal values: "average", "ordinal", "numpy", "random"; or several
@@ -250,7 +250,7 @@ def independent_columns(
             schur[j:, j:] -= torch.outer(schur[j:, j], schur[j, j:]) / schur[j, j]
     return like(keep, corr)
 
-
+# %% ../nbs/02_entropy.ipynb #da81007a
 def usable_columns(
     x: Array,                  # (samples, variables)
     ties: str = "average",     # rule for equal values, on which it depends what is equal
@@ -294,7 +294,7 @@ def _check_square(t: Tensor, names: tuple | None, eps: float) -> Tensor:
         raise ValueError("the matrix is not symmetric: give correlations or covariances")
     return (t / 2 + t.mT / 2)
 
-
+# %% ../nbs/02_entropy.ipynb #2b888299
 def check_correlation(
     corr: Array,         # (..., n, n) correlation or covariance matrices
     whole: bool = True,  # every matrix has to be regular as a whole, not only its smaller groups
@@ -323,7 +323,7 @@ def _singular(
     trace = torch.linalg.solve_triangular(factor, eye, upper=False).square().sum((-2, -1))
     return (failed > 0) | ~((trace - t.shape[-1]) * 32 * eps < 1)  # of independent variables it is their number
 
-
+# %% ../nbs/02_entropy.ipynb #bfb69532
 def _why_singular(
     t: Tensor,             # (n, n)
     names: tuple | None,   # of the columns
@@ -352,7 +352,7 @@ def _entropy_bias(n_variables: int, n_samples: int) -> Tensor:
     terms = digamma((n_samples - i) / 2) + math.log(2 / (n_samples - 1))
     return torch.as_tensor(np.concatenate([[0.0], np.cumsum(terms)]) / (2 * math.log(2)), device="cpu")
 
-
+# %% ../nbs/02_entropy.ipynb #1455ecd4
 def entropy_bias(
     n_variables: int,  # the largest number of variables
     n_samples: int,    # samples that the covariance was estimated from
@@ -367,7 +367,7 @@ def entropy_bias(
                          "samples than variables")
     return _entropy_bias(n_variables, n_samples).clone()
 
-
+# %% ../nbs/02_entropy.ipynb #98363aae
 def gaussian_entropy(
     cov: Array,                     # (..., n, n) covariance matrices
     n_samples: int | None = None,   # samples behind `cov`, to correct the bias; None: `cov` is exact

@@ -71,7 +71,7 @@ def _both_below(h, k, r, root):
     wedges = owens_t(h, (k / h - r) / root) + owens_t(k, (h / k - r) / root)
     return np.maximum((ndtr(h) + ndtr(k) - (h * k < 0)) / 2 - wedges, 0)
 
-
+# %% ../nbs/02a_estimators.ipynb #e31ecbba
 def _density(x, variance=1.0):
     "The normal density at `x`."
     return np.exp(-x * x / (2 * variance)) / np.sqrt(2 * np.pi * variance)
@@ -86,7 +86,7 @@ def _nodes(low: float, high: float, count: int) -> tuple[np.ndarray, np.ndarray]
     node, weight = leggauss(count)
     return low + (high - low) / 2 * (node + 1), (high - low) / 2 * weight
 
-
+# %% ../nbs/02a_estimators.ipynb #2ef3bc24
 def _all_below(bounds: list, cov: np.ndarray) -> np.ndarray:
     "P(every variable below its bound) for up to three Gaussians of mean 0; with three, the bounds are numbers."
     if not bounds:
@@ -102,7 +102,7 @@ def _all_below(bounds: list, cov: np.ndarray) -> np.ndarray:
     given = r[:2, :2] - np.outer(r[:2, 2], r[:2, 2])
     return weight @ (_density(z) * _all_below([bounds[0] - r[0, 2] * z, bounds[1] - r[1, 2] * z], given))
 
-
+# %% ../nbs/02a_estimators.ipynb #b2b16aa3
 def _face(corr: np.ndarray, thresholds: np.ndarray, off: tuple[bool, ...], nodes: list[np.ndarray]) -> np.ndarray:
     "The density where the variables marked in `off` are 0 and the others are on their nodes."
     zero, on = np.flatnonzero(off), np.flatnonzero(np.logical_not(off))
@@ -114,7 +114,7 @@ def _face(corr: np.ndarray, thresholds: np.ndarray, off: tuple[bool, ...], nodes
     bounds = [thresholds[k] - sum(weight[a, b] * z[i] for a, i in enumerate(on)) for b, k in enumerate(zero)]
     return scale * np.exp(-square / 2) * _all_below(bounds, corr[np.ix_(zero, zero)] - corr[np.ix_(zero, on)] @ weight)
 
-
+# %% ../nbs/02a_estimators.ipynb #887dbbab
 def _relu_density(
     corr: np.ndarray,        # (n, n) correlations of the latent variables
     thresholds: np.ndarray,  # (n,) where each is cut
@@ -129,7 +129,7 @@ def _relu_density(
         density[place] = _face(corr, thresholds, off, [node for node, _ in axes])
     return density, [np.concatenate([[1.0], weight]) for _, weight in axes]
 
-
+# %% ../nbs/02a_estimators.ipynb #0f140fd1
 def _integral(values: np.ndarray, weights: list[np.ndarray]) -> float:
     "The sum of `values` over a grid, weighted along each axis."
     for weight in reversed(weights):
@@ -179,7 +179,7 @@ def _agreement_by_merging(rank: np.ndarray) -> np.ndarray:
         agreement[j, k] = agreement[k, j] = np.rint(tau_b * math.sqrt(untied[j] * untied[k]))
     return agreement
 
-
+# %% ../nbs/02a_estimators.ipynb #d77a6aaa
 def _agreement_by_products(rank: np.ndarray, device: torch.device, lags: Iterable[int] | None = None) -> np.ndarray:
     "The same from products of sign matrices, one for each lag between the samples compared; None: all lags."
     n, variables = rank.shape
@@ -211,7 +211,7 @@ def _tau(
     pairs = n * (n - 1) / 2 if drawn is None else n * len(drawn)
     return torch.as_tensor(np.stack(agreement) / pairs, device=t.device).view(*t.shape[:-2], variables, variables)
 
-
+# %% ../nbs/02a_estimators.ipynb #ca5aa60c
 def kendall_tau(
     x: Array,                 # (..., samples, variables) real numbers, finite, no constant column
     lags: int | None = None,  # compare each sample with so many others only, the same for every pair; None: with all
@@ -240,7 +240,7 @@ def _bridge_slope(theta, a, b):
     both = _both_below(-math.sqrt(2) * a, -math.sqrt(2) * b, r, root) / np.pi
     return 2 * (neither + one_above(a, b) + one_above(b, a) + both)
 
-
+# %% ../nbs/02a_estimators.ipynb #142b474e
 def truncated_bridge(
     r: float,        # correlation of the latent normals, between -1 and 1
     zeros_j: float,  # share of zeros of the first variable, from 0 to below 1
@@ -274,7 +274,7 @@ def _latent_correlation(tau: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.nda
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return np.sin(side * (high + 1))
 
-
+# %% ../nbs/02a_estimators.ipynb #f16ab0fb
 def _truncation(t: Tensor) -> tuple[Tensor, np.ndarray]:
     "Which columns repeat a value other than their lowest, (variables,), and the share of zeros, (..., variables)."
     n, variables = t.shape[-2:]
@@ -284,7 +284,7 @@ def _truncation(t: Tensor) -> tuple[Tensor, np.ndarray]:
     zeros = (t == lowest).sum(-2).cpu().numpy()
     return repeated.any(-2).reshape(-1, variables).any(0), np.where(zeros > 1, zeros, 0) / n
 
-
+# %% ../nbs/02a_estimators.ipynb #85dab6d5
 def truncated_columns(
     x: Array,  # (..., samples, variables) real numbers
 ) -> Array:    # (variables,) booleans
@@ -321,7 +321,7 @@ def truncated_matrices(
     corr[..., j, k] = np.concatenate(found).reshape(*t.shape[:-2], -1)
     return torch.as_tensor(corr + corr.swapaxes(-1, -2) + np.eye(variables), device=t.device)
 
-
+# %% ../nbs/02a_estimators.ipynb #34efa676
 def truncated_correlation(
     x: Array,  # (..., samples, variables) real numbers; the lowest value of a column may repeat, as zeros do after ReLU
     lags: int | None = None,  # for `kendall_tau`: compare each sample with so many others; None: with all
@@ -377,7 +377,7 @@ def _project(
             return lifted, 0.0
     return lifted, float(gap)
 
-
+# %% ../nbs/02a_estimators.ipynb #0b663864
 def _lifted_to(
     t: Tensor,        # (..., n, n) unit diagonal
     smallest: float,  # least eigenvalue
@@ -436,7 +436,7 @@ def _pattern_entropy(counts: np.ndarray) -> np.ndarray:
     n = counts.sum(-1)
     return (np.log(n) - (counts * g).sum(-1) / n) / math.log(2)
 
-
+# %% ../nbs/02a_estimators.ipynb #05579846
 def on_off_information(
     x: Array,  # (..., samples, variables) a few variables, each on where it is above 0; or booleans
 ) -> Information:  # tc and dtc of shape (...)
@@ -479,7 +479,7 @@ def _switches(
     on = (t[:, two] == t[:, two].amax(0)).sum(0)
     return two[(on >= 10) & (len(t) - on >= 10)]
 
-
+# %% ../nbs/02a_estimators.ipynb #b64c7bad
 def warn_of_on_off(
     t: Tensor,                   # (samples, variables) of `check_samples`
     names: tuple | None = None,  # of the columns

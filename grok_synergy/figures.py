@@ -109,7 +109,7 @@ def log_steps(
     ax.set(xscale="log", xlim=(1, last))
     ax.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
 
-
+# %% ../nbs/05_figures.ipynb #9dad0cfb
 def draw_curve(
     ax: Axes,
     curves: xr.DataArray,  # (seed, step)
@@ -137,7 +137,7 @@ def draw_accuracy(
     ax.set(ylabel="accuracy (%)", ylim=(-3, 103))
     ax.legend(loc="center left")
 
-
+# %% ../nbs/05_figures.ipynb #0a56ab9b
 def draw_loss(
     ax: Axes,
     metrics: xr.Dataset,  # train_loss and test_loss: (seed, step)
@@ -175,7 +175,7 @@ def draw_phases(
             ax.text(np.sqrt(interval.start * interval.stop), top - 0.015, short, ha="center", va="top", fontsize=7,
                     transform=ax.get_xaxis_transform())
 
-
+# %% ../nbs/05_figures.ipynb #57ec05f8
 def draw_normalised(
     ax: Axes,
     measures: xr.Dataset,           # synergy and redundancy: (seed, step)
@@ -205,7 +205,7 @@ def draw_bits(
     ax.axhline(0, color="0.5", lw=0.6, zorder=0)
     ax.set(ylabel="bits")
 
-
+# %% ../nbs/05_figures.ipynb #06c4019b
 def draw_size(
     ax: Axes,
     measures: xr.Dataset,  # synergy_size: (seed, step), neurons
@@ -214,7 +214,7 @@ def draw_size(
     draw_curve(ax, smooth_log_steps(measures.synergy_size), color=SYNERGY, ls="-")
     ax.set(ylabel="synergistic multiplet\n(neurons)", ylim=(0, measures.sizes["neuron"] * 1.02), xlabel="step")
 
-
+# %% ../nbs/05_figures.ipynb #80e0c7e7
 def draw_pareto(
     ax: Axes,
     measures: xr.Dataset,  # synergy and redundancy: (seed, step), bits
@@ -286,7 +286,7 @@ def condition_figure(
         fig.set_layout_engine("none")  # laid out once, not again for every file
     return fig
 
-
+# %% ../nbs/05_figures.ipynb #08e0e776
 def save_figure(
     fig: Figure,
     path: Path,  # without suffix; .png and .svg are written

@@ -29,7 +29,7 @@ class Weights(NamedTuple):
     def __ne__(self, other) -> bool:
         return not same_content(self, other)
 
-
+# %% ../nbs/01_model.ipynb #eb3f2edc
 def check_task(
     task: ModularTask,  # what was given for one
 ) -> None:
@@ -37,7 +37,7 @@ def check_task(
     if not isinstance(task, ModularTask):
         raise ValueError(f"task={task!r} is not possible: give a ModularTask, as in ModularTask(p=97)")
 
-
+# %% ../nbs/01_model.ipynb #30b4cf90
 def init_weights(
     task: ModularTask,        # decides the number of inputs and outputs
     seeds: Sequence[int],     # one network for each
@@ -95,7 +95,7 @@ def _checked_pairs(
         raise ValueError(f"pairs hold {low} to {high}: give numbers from 0 to {p - 1}")
     return given.long()
 
-
+# %% ../nbs/01_model.ipynb #77959e80
 def hidden_features(
     weights: Weights,     # (..., neurons, 2p) and so on
     pairs: Tensor,        # (samples, 2) integers a, b
@@ -110,7 +110,7 @@ def hidden_features(
     pre += weights.b1.unsqueeze(-2)
     return pre.relu_() if layer == "post" else pre
 
-
+# %% ../nbs/01_model.ipynb #f86359b6
 def logits(
     weights: Weights,   # (..., neurons, 2p) and so on
     pairs: Tensor,      # (samples, 2) integers a, b

@@ -105,7 +105,7 @@ class Way:
             changes |= {"columns": "standardised"}
         return _replaced(self, changes)
 
-
+# %% ../nbs/08a_multiverse.ipynb #1a042b56
 def _replaced(way: Way, changes: dict) -> Way:
     "A way with some choices changed, unchecked."
     new = object.__new__(Way)
@@ -113,7 +113,7 @@ def _replaced(way: Way, changes: dict) -> Way:
         object.__setattr__(new, field.name, changes.get(field.name, getattr(way, field.name)))
     return new
 
-
+# %% ../nbs/08a_multiverse.ipynb #33d27ebf
 PUBLISHED = Way()
 TIE_SAFE = Way(estimator="average", bias="corrected")
 
@@ -147,7 +147,7 @@ def _layer(estimator: str) -> str:
     "Which activations an estimator reads."
     return "pre" if estimator == "pre" else "post"
 
-
+# %% ../nbs/08a_multiverse.ipynb #ae1ca5bc
 class Checkpoint:
     "The activations of one checkpoint, read in many ways; what ways have in common is computed once."
 
@@ -291,7 +291,7 @@ def spaced(
     wanted = np.arange(logs[0], logs[-1], 1 / per_decade)
     return sorted({int(steps[abs(logs - log).argmin()]) for log in wanted} | {int(steps[-1])})
 
-
+# %% ../nbs/08a_multiverse.ipynb #83ee6bc4
 @dataclass(frozen=True)
 class Multiverse:
     "Which ways are measured on which checkpoints of the study."
@@ -338,7 +338,7 @@ class Multiverse:
         "The file of the network of a checkpoint."
         return network_path(store, self.paper.experiment(condition, [seed]), seed)
 
-
+# %% ../nbs/08a_multiverse.ipynb #bec30395
 def read_checkpoint(
     trajectory: Trajectory,
     seed: int,
@@ -353,7 +353,7 @@ def read_checkpoint(
         found = np.array([checkpoint.read(way) for way in ways])
     return xr.Dataset({"found": (("way", "measure"), found), "lifted": checkpoint.lifted})
 
-
+# %% ../nbs/08a_multiverse.ipynb #378409cc
 def _store(work: Callable, path: Callable, job: tuple) -> tuple[tuple, xr.Dataset, OSError | None]:
     "The job, its result, and why that could not be stored."
     result, failure = work(*job), None
@@ -363,7 +363,7 @@ def _store(work: Callable, path: Callable, job: tuple) -> tuple[tuple, xr.Datase
         failure = error
     return job, result, failure
 
-
+# %% ../nbs/08a_multiverse.ipynb #747de787
 def stored_results(
     work: Callable,         # what is to be done for a job, given its parts: with `made_from`, the network's digest
     jobs: list[tuple],
@@ -389,14 +389,14 @@ def stored_results(
     warn_unwritten(failures, label)
     return results
 
-
+# %% ../nbs/08a_multiverse.ipynb #01083d10
 def _measure(multiverse: Multiverse, store: Path, condition: str, seed: int, step: int) -> xr.Dataset:
     begun = time.process_time()
     trajectory = train(multiverse.paper.experiment(condition, [seed]), device="cpu", progress=False, store=store, threads=1)
     found = read_checkpoint(trajectory, seed, step, multiverse.ways).assign_attrs(made_from=trajectory.digest(seed))
     return found.assign(seconds=time.process_time() - begun)
 
-
+# %% ../nbs/08a_multiverse.ipynb #1ac6cb8f
 def run_multiverse(
     multiverse: Multiverse,
     store: Path,            # folder of all trajectories
@@ -439,7 +439,7 @@ def between_checkpoints(
     rows = [np.interp(np.log10(steps), logs, row) for row in values.transpose("seed", "step").values]
     return xr.DataArray(np.array(rows), {"seed": values.seed.values, "step": steps}, ("seed", "step"))
 
-
+# %% ../nbs/08a_multiverse.ipynb #f641b576
 def beyond(
     claim: Claim,
     values: Bounds,
@@ -448,7 +448,7 @@ def beyond(
     shows = values.low > claim.margin.value if claim.side == "above" else values.high < claim.margin.value
     return float(shows.mean())
 
-
+# %% ../nbs/08a_multiverse.ipynb #e93d77ed
 def _judged(claims: tuple[Claim, ...], metrics: dict, measures: dict, average: bool) -> np.ndarray:
     "Estimate and share of seeds of each claim under one way: (2, claims)."
     filled = {name: table.map(lambda values, name=name: between_checkpoints(values, metrics[name].step.values))
@@ -459,7 +459,7 @@ def _judged(claims: tuple[Claim, ...], metrics: dict, measures: dict, average: b
     middle = [sum(end.clip(-UNBOUNDED, UNBOUNDED).median() for end in (values.low, values.high)) / 2 for values in found]
     return np.array([middle, [beyond(claim, values) for claim, values in zip(claims, found, strict=True)]])
 
-
+# %% ../nbs/08a_multiverse.ipynb #437022d4
 def judge_ways(
     metrics: dict[str, xr.Dataset],   # by condition: (seed, step), as `Trajectory.metrics`
     measures: dict[str, xr.Dataset],  # by condition, of `run_multiverse`: (way, seed, step)
@@ -492,7 +492,7 @@ def with_choices(
     return outcomes.assign_coords({name: ("way", values.astype("S") if values.dtype.kind == "U" else values)
                                    for name, values in columns.items()})
 
-
+# %% ../nbs/08a_multiverse.ipynb #e90256ae
 def long_table(
     outcomes: xr.Dataset,  # with choices
     claim: int,            # its number
@@ -503,7 +503,7 @@ def long_table(
     return pd.concat([choices.assign(curves=curves, estimate=one.estimate.sel(curves=curves).values,
                                      share=one.share.sel(curves=curves).values) for curves in CURVES], ignore_index=True)
 
-
+# %% ../nbs/08a_multiverse.ipynb #f1b57f3f
 def write_outcomes(
     multiverse: Multiverse,
     findings: Findings,     # of the study, for its metrics
@@ -536,7 +536,7 @@ def write_outcomes(
                       "seconds": round(seconds)}
     save_dataset(outcomes, as_path("tables", tables) / "multiverse.nc", compress=True)
 
-
+# %% ../nbs/08a_multiverse.ipynb #9e3159fd
 def load_outcomes(
     folder: Path | None = None,  # of the tables; None: figures/tables of the project one is in
 ) -> xr.Dataset:                 # (curves, way, claim): estimate, share; (condition, way, seed): early; the choices: (way)
@@ -584,7 +584,7 @@ def early_synergy(
     curves = [table.synergy.sel(step=slice(*between)).mean("step") for table in measures.values()]
     return xr.concat(curves, xr.Variable("condition", np.array(list(measures))))
 
-
+# %% ../nbs/08a_multiverse.ipynb #cd33f6bd
 def memorised_synergy(
     measures: dict[str, xr.Dataset],  # by condition: synergy (seed, step)
     metrics: dict[str, xr.Dataset],   # by condition: train_acc (seed, step)
@@ -599,7 +599,7 @@ def memorised_synergy(
         found.append(table.synergy.where((table.step >= begin) & (table.step <= begin * 10**decades)).mean("step"))
     return xr.concat(found, xr.Variable("condition", np.array(list(measures))))
 
-
+# %% ../nbs/08a_multiverse.ipynb #7f48f696
 def separation(
     early: xr.DataArray,                      # (condition, ..., seed)
     more: Iterable[str] = GROK,               # conditions that are to have more
@@ -628,7 +628,7 @@ def claim_shares(
                         **deciding(table.assign(outcome=supported)[[*CHOICES, "outcome"]])}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
 
-
+# %% ../nbs/08a_multiverse.ipynb #7ca03de3
 def share_by_level(
     outcomes: xr.Dataset,  # with choices
     choice: str,           # of `CHOICES`

@@ -50,7 +50,7 @@ def _tc_dtc(corr: Array, n_samples: int | None) -> tuple[Tensor, Tensor]:
         tc, dtc = tc - tc_bias[n].to(t.device), dtc - dtc_bias[n].to(t.device)
     return tc, dtc
 
-
+# %% ../nbs/03_oinfo.ipynb #9ebb4afe
 def biases(
     n: int,          # the largest number of scalar variables
     n_samples: int,  # samples that the correlations were estimated from
@@ -60,7 +60,7 @@ def biases(
     k = torch.arange(n + 1, device="cpu")
     return k * b[min(n, 1)] - b, k * b[(k - 1).clamp(0)] - (k - 1) * b
 
-
+# %% ../nbs/03_oinfo.ipynb #7740b216
 def total_correlation(
     corr: Array,                   # (..., n, n) correlation (or covariance) matrices
     n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: `corr` is exact
@@ -71,7 +71,7 @@ def total_correlation(
     """
     return like(_tc_dtc(corr, n_samples)[0], corr)
 
-
+# %% ../nbs/03_oinfo.ipynb #e35bbdec
 def dual_total_correlation(
     corr: Array,                   # (..., n, n) correlation (or covariance) matrices
     n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: `corr` is exact
@@ -82,7 +82,7 @@ def dual_total_correlation(
     """
     return like(_tc_dtc(corr, n_samples)[1], corr)
 
-
+# %% ../nbs/03_oinfo.ipynb #8d96ec4b
 def o_information(
     corr: Array,                   # (..., n, n) correlation (or covariance) matrices
     n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: `corr` is exact
@@ -94,7 +94,7 @@ def o_information(
     tc, dtc = _tc_dtc(corr, n_samples)
     return like(tc - dtc, corr)
 
-
+# %% ../nbs/03_oinfo.ipynb #e1f6151e
 def s_information(
     corr: Array,                   # (..., n, n) correlation (or covariance) matrices
     n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: `corr` is exact
@@ -114,21 +114,21 @@ def _ranks(omega: Array) -> Array:
     "Ω in whole numbers of `EQUAL`: the same for all that differs by rounding."
     return (omega / EQUAL).round()
 
-
+# %% ../nbs/03_oinfo.ipynb #61fb2734
 def _bits(mask: int) -> list[int]:
     return [i for i in range(mask.bit_length()) if mask >> i & 1]
 
-
+# %% ../nbs/03_oinfo.ipynb #d6964069
 def _name_members(members: Sequence[tuple[int, ...]], names: tuple | None) -> dict[str, list]:
     "The column `names` of a table; nothing where units have none."
     return {} if names is None else {"names": [tuple(names[i] for i in some) for some in members]}
 
-
+# %% ../nbs/03_oinfo.ipynb #661096d5
 def _in_bits(value: float) -> str:
     "Three digits; never -0.000."
     return f"{round(float(value), 3) + 0.0:.3f}"
 
-
+# %% ../nbs/03_oinfo.ipynb #078f09cc
 @dataclass(frozen=True, eq=False)
 class Multiplets:
     "Every multiplet of a search with its information in bits; leading axes of the matrices stay leading axes."
@@ -248,7 +248,7 @@ def _given(
     left, logdet = _given(left, size - 1, out)
     return left, logdet.add_(pivot.log2())
 
-
+# %% ../nbs/03_oinfo.ipynb #ed56e619
 def _decide(
     matrix: Tensor,             # (r, r, nodes) conditional covariances of what is undecided
     logdet: Tensor,             # (nodes,) log2-determinants of what is included
@@ -268,7 +268,7 @@ def _decide(
         matrix, nodes = children, 2 * nodes
     return matrix, out
 
-
+# %% ../nbs/03_oinfo.ipynb #65d28013
 def log2_minors(
     corr: Tensor,          # (..., n, n) covariances, blocks contiguous
     sizes: Sequence[int],  # dimensions of each block, in order
@@ -292,14 +292,14 @@ def _bounds(n_units: int, min_size: int, max_size: int | None, word: str) -> tup
                          f"max_size <= the number of {word}, of which there must be 2 or more")
     return min_size, largest
 
-
+# %% ../nbs/03_oinfo.ipynb #1a77da9a
 def _group(labels: Array, n: int, word: str) -> tuple[Tensor, tuple | None]:
     "The number of each variable's group, and the names of the groups where the labels are text."
     groups = torch.from_numpy(group_labels(word, labels, n))
     texts = sorted(set(as_numpy(labels).tolist()), key=str)
     return groups, tuple(texts) if isinstance(texts[0], str) else None
 
-
+# %% ../nbs/03_oinfo.ipynb #08f7ea2e
 def _refuse_singular(t: Tensor, groups: Sequence[np.ndarray], names: tuple | None, eps: float) -> None:
     "Raises `ValueError` naming the columns of the first group of (n, n) that is singular on its own."
     by_size = {}
@@ -313,12 +313,12 @@ def _refuse_singular(t: Tensor, groups: Sequence[np.ndarray], names: tuple | Non
                 raise ValueError(f"in the group of columns {name_columns(range(size), own)} "
                                  + _why_singular(matrices[i], own, eps))
 
-
+# %% ../nbs/03_oinfo.ipynb #5065e717
 def _may_be_singular(log2_trace: Tensor, eps: float) -> Tensor:
     "Groups to be checked on their own: their inverses are nearly as large as those that count as infinite, or NaN."
     return ~(log2_trace < min(-math.log2(eps) - 6, 37))  # 37: a walk in 64 bits blurs what lies a thousand times beyond
 
-
+# %% ../nbs/03_oinfo.ipynb #430a0971
 def _check_whole(t: Tensor, names: tuple | None, eps: float, every: bool) -> bool:
     "Whether all matrices are regular; where one is not and `every` group is asked for, a `ValueError` names the columns."
     singular = _singular(t, eps).flatten()
@@ -326,7 +326,7 @@ def _check_whole(t: Tensor, names: tuple | None, eps: float, every: bool) -> boo
         raise ValueError(_why_singular(t.reshape(-1, *t.shape[-2:])[singular][0], names, eps))
     return not singular.any()
 
-
+# %% ../nbs/03_oinfo.ipynb #ee8d4e4e
 def _sum_over_members(values: Sequence[float]) -> np.ndarray:
     "For each mask, the sum of `values[i]` over its set bits i."
     total = np.zeros(1, np.asarray(values).dtype)
@@ -334,7 +334,7 @@ def _sum_over_members(values: Sequence[float]) -> np.ndarray:
         total = np.concatenate([total, total + value])
     return total
 
-
+# %% ../nbs/03_oinfo.ipynb #2f373c83
 def _unit_blocks(corr: Tensor, sizes: Sequence[int]) -> Tensor:
     "Transforms each block of (..., n, n) to unit covariance, which changes no measure of whole blocks."
     if max(sizes) == 1:
@@ -352,7 +352,7 @@ def _unit_blocks(corr: Tensor, sizes: Sequence[int]) -> Tensor:
         unit[..., block, block] = torch.eye(size, device="cpu").to(unit)
     return unit
 
-
+# %% ../nbs/03_oinfo.ipynb #cadc897f
 class _Subtrees:
     "An exhaustive search, cut into subtrees over the low bits, one for each pattern (root) of the high bits."
 
@@ -504,7 +504,7 @@ class _Subtrees:
                 for _ in run(task, chosen):
                     pass
 
-
+# %% ../nbs/03_oinfo.ipynb #11dddee9
 def all_multiplets(
     corr: Array,                    # (..., n, n) correlation (or covariance) matrices
     *,
@@ -600,7 +600,7 @@ class Extremes:
             return f"<p>{self!r}</p>"
         return f"<p>{self!r}</p>" + self.table().to_html(float_format="{:.3f}".format, index=False)
 
-
+# %% ../nbs/03_oinfo.ipynb #4a923712
 def _places(omega: Tensor, top: int, highest: bool) -> Tensor:
     "Places of the lowest (or highest) Ω of each column, equal ones in their order: (top, columns)."
     values, places = omega.topk(min(top + 1, len(omega)), dim=0, largest=highest)
@@ -609,7 +609,7 @@ def _places(omega: Tensor, top: int, highest: bool) -> Tensor:
         places = ranks.argmin(0, keepdim=True) if top == 1 else ranks.sort(dim=0, stable=True).indices
     return places[:top]
 
-
+# %% ../nbs/03_oinfo.ipynb #4163ecf1
 def extremes(
     corr: Array,                    # (..., n, n) correlation (or covariance) matrices
     *,
@@ -692,11 +692,11 @@ class _Nodes(NamedTuple):
     logdet: Array     # (nodes,) log2-determinant of the members
     place: Array      # (nodes,) where the union of the members stands in the result
 
-
+# %% ../nbs/03_oinfo.ipynb #69046a78
 def _shaped(flat: Array, *shape: int) -> Array:
     return flat[:math.prod(shape)].reshape(shape)
 
-
+# %% ../nbs/03_oinfo.ipynb #f70e3184
 def _memory(like: Array) -> Callable[[int], Array]:
     "Gives out flat arrays; on a CPU parts of large ones, whose pages the system makes at less cost."
     if isinstance(like, Tensor):
@@ -711,7 +711,7 @@ def _memory(like: Array) -> Callable[[int], Array]:
 
     return new
 
-
+# %% ../nbs/03_oinfo.ipynb #7811a7d6
 def _upper_factors(xp, matrices: Array) -> Array:
     "Upper Cholesky factors; NaN where a matrix has none."
     try:
@@ -721,7 +721,7 @@ def _upper_factors(xp, matrices: Array) -> Array:
         factors[failed > 0] = torch.nan
         return factors.numpy() if xp is np else factors
 
-
+# %% ../nbs/03_oinfo.ipynb #50e28ec6
 def _include(xp, nodes: _Nodes, size: int, step: int, scratch: Array, out: Array) -> _Nodes:
     "What the nodes become when they include their next bin; `step` is how far that moves them in the result."
     matrix = nodes.matrix
@@ -743,7 +743,7 @@ def _include(xp, nodes: _Nodes, size: int, step: int, scratch: Array, out: Array
     pivots = xp.linalg.diagonal(upper)
     return _Nodes(grown, precision, nodes.logdet + 2 * xp.log2(pivots).sum(-1), nodes.place + step)
 
-
+# %% ../nbs/03_oinfo.ipynb #75eb7a02
 def _descend(xp, nodes: _Nodes, sizes: Sequence[int], step: int, found: list, scratch: list, new: Callable) -> list[_Nodes]:
     "Decides some bins, depth first; adds every union that it meets to `found` and returns the nodes at the end."
     if not sizes:
@@ -756,7 +756,7 @@ def _descend(xp, nodes: _Nodes, sizes: Sequence[int], step: int, found: list, sc
     found.append((included.place, included.logdet, xp.log2(precision).sum(-1), precision.sum(-1)))
     return [end for child in (without, included) for end in _descend(xp, child, rest, 2 * step, found, scratch, new)]
 
-
+# %% ../nbs/03_oinfo.ipynb #fc531f8d
 def _gather(xp, groups: list[_Nodes], held: int, new: Callable) -> list[_Nodes]:
     "Groups with about as many members each, put together as long as they hold no more than `held` numbers."
     groups = sorted(groups, key=lambda group: group.matrix.shape[1])
@@ -777,7 +777,7 @@ def _gather(xp, groups: list[_Nodes], held: int, new: Callable) -> list[_Nodes]:
         together.append(_Nodes(matrix, precision, *(xp.concat([group[i] for group in chosen]) for i in (2, 3))))
     return together
 
-
+# %% ../nbs/03_oinfo.ipynb #ed7a91f8
 def _walk_unions(corr: Tensor, sizes: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
     """log2-determinant, and summed log2-diagonal and trace of the inverse, for every union of contiguous blocks.
 

@@ -55,7 +55,7 @@ class Condition:
     steps: int    # training steps
     reason: str   # why so many
 
-
+# %% ../nbs/06b_paper.ipynb #70b856ee
 CONDITIONS = (
     Condition("wd0.1", 0.1, 1.0, 4500, "generalises after 2000 to 3000 steps; half as many again, for slower sub-networks"),
     Condition("wd2", 2.0, 1.0, 1500, "generalises before step 500; three times that, for the phases that follow"),
@@ -119,7 +119,7 @@ def measured_steps(
     "Those that are measured: what precedes step 5 is neither drawn nor judged."
     return [int(step) for step in steps if step >= 5]
 
-
+# %% ../nbs/06b_paper.ipynb #d5d2e698
 def retrain_subnetworks(
     experiment: Experiment,  # the condition
     seed: int,               # whose initial weights to start from
@@ -144,7 +144,7 @@ def retrain_subnetworks(
 def _digest(settings: dict) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
 
-
+# %% ../nbs/06b_paper.ipynb #916984b3
 @dataclass(frozen=True)
 class Job:
     "One network to train and measure, or some of its sub-networks to retrain."
@@ -246,7 +246,7 @@ def _done(job: Job, store: Path) -> Job:
         job.run(store)
     return job
 
-
+# %% ../nbs/06b_paper.ipynb #84512b64
 def run_paper(
     paper: Paper,
     *,
@@ -359,7 +359,7 @@ class Findings:
                  "sub-networks": int((self.ablations.condition == name).sum())} for name, found in self.metrics.items()]
         return pd.DataFrame(rows).to_html(index=False)
 
-
+# %% ../nbs/06b_paper.ipynb #ac7d2d48
 def load_paper(
     folder: Path | None = None,  # of the tables; None: figures/tables of the project one is in
 ) -> Findings:

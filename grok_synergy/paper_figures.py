@@ -42,7 +42,7 @@ class PaperFigure:
     draw: Callable[[Findings], Figure]
     caption: str
 
-
+# %% ../nbs/06c_paper_figures.ipynb #a05deeed
 FIGURES = {}  # by number
 SEEN = {      # by number: what is seen, beside the paper's description
     1: "As the paper says, weight decay 2 and α = 8 close most of the gap of some 2600 steps between memorising and "
@@ -114,7 +114,7 @@ def accuracy_figure(
         fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return fig
 
-
+# %% ../nbs/06c_paper_figures.ipynb #e7044f26
 def last_step(
     found: Findings,
     conditions: tuple[str, ...],
@@ -183,7 +183,7 @@ def draw_synergy(
         ax.axhline(0, color="0.8", lw=0.6, zorder=0)
     ax.set(ylabel="scaled to 0–1" if scaled else "synergy (bits)")
 
-
+# %% ../nbs/06c_paper_figures.ipynb #f9476584
 def synergy_figure(
     found: Findings,
 ) -> Figure:
@@ -233,7 +233,7 @@ def draw_subnetworks(
         ax.text(5.5, 106, f"random: {reached.sum()} of {len(random)} reach 98 %", color="0.35", fontsize=7)
     ax.set(ylabel="test accuracy (%)", ylim=(-3, 128), yticks=range(0, 101, 25), xlim=(5, 1.1 * last))
 
-
+# %% ../nbs/06c_paper_figures.ipynb #407b41b3
 def subnetwork_figure(
     found: Findings,
     conditions: tuple[str, ...],  # one column each
@@ -274,7 +274,7 @@ KINDS = {"full": "full network", "synergistic": "synergistic", "inverse": "its i
 def _steps(value: float) -> str:
     return f"{value:.0f}" if np.isfinite(value) else "∞"
 
-
+# %% ../nbs/06c_paper_figures.ipynb #48383e8e
 def subnetworks_page(
     rows: pd.DataFrame,  # one a retrained network, as `Findings.ablations`
     note: str = "",      # what is still to be trained again

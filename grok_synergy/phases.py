@@ -72,7 +72,7 @@ class Measurement:
             raise ValueError(f"n_bins={self.n_bins!r}, min_size={self.min_size!r}: give two or more bins, and "
                              "1 <= min_size <= n_bins")
 
-
+# %% ../nbs/04_phases.ipynb #e3434659
 PRESETS = {"published": Measurement(ties="numpy", bias_correction=False), "tie_safe": Measurement()}
 
 
@@ -131,7 +131,7 @@ def _read(x: Tensor, several: Sequence[Measurement], bins: np.ndarray, degenerat
     return [_read_correlations(x, live.clone(), correlations[settings.ties], settings, bins, degenerate)
             for settings in several]
 
-
+# %% ../nbs/04_phases.ipynb #47651ca3
 def _read_correlations(x: Tensor, usable: Tensor, corr: Tensor, settings: Measurement, bins: np.ndarray,
                        degenerate: str) -> Reading:
     "The reading by the correlations of the usable columns, some of which may still depend on others."
@@ -159,7 +159,7 @@ def _read_correlations(x: Tensor, usable: Tensor, corr: Tensor, settings: Measur
                    int(members[1].sum()), float(found.tc[-1]), float(found.dtc[-1]), *members, ~kept, settings,
                    lowest_of_three=float(found.omega[found.most_synergistic(parts=3)]) if hidden else np.nan)
 
-
+# %% ../nbs/04_phases.ipynb #b764bbea
 def _flat_means(x: Tensor, kept: np.ndarray, bins: np.ndarray) -> np.ndarray:
     "Which neurons are in a bin whose mean over the kept ones only varies by rounding: (neurons,) booleans."
     flat, columns = np.zeros_like(kept), x.double().numpy()
@@ -169,7 +169,7 @@ def _flat_means(x: Tensor, kept: np.ndarray, bins: np.ndarray) -> np.ndarray:
         flat |= inside & (np.ptp(mean) <= 1e-13 * np.abs(columns[:, inside]).max())
     return flat
 
-
+# %% ../nbs/04_phases.ipynb #481d2a97
 def _empty_reading(dropped: np.ndarray, settings: Measurement) -> Reading:
     "A layer in which no group is left that could share anything."
     none = np.zeros_like(dropped)
@@ -257,7 +257,7 @@ def _measure_checkpoint(task, weights, several: list[Measurement], bins: Array |
     bins = ward_bins(features, several[0].n_bins) if bins is None else bins
     return bins, _read(features, several, bins, "drop")
 
-
+# %% ../nbs/04_phases.ipynb #ee96f642
 def _gather(readings: Sequence[Reading], steps: list[int]) -> xr.Dataset:
     "The readings of one network as a dataset (step)."
     columns = {name: [getattr(reading, name) for reading in readings] for name in UNITS if name != "dropped"}
@@ -271,7 +271,7 @@ def _gather(readings: Sequence[Reading], steps: list[int]) -> xr.Dataset:
 def _digest(content: dict) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
 
-
+# %% ../nbs/04_phases.ipynb #867e3a3b
 class _Measures:
     "What is stored of a trajectory's measures, and what is still to be measured of it."
 
@@ -325,7 +325,7 @@ def _measurable(trajectory: Trajectory) -> None:
     if (width := trajectory.data.sizes["neuron"]) < 2:
         raise ValueError(f"the networks have {width} hidden neuron: only two neurons or more can share anything")
 
-
+# %% ../nbs/04_phases.ipynb #cd195b2f
 def _preset_names(preset: str | Sequence[str]) -> list[str]:
     "The presets that were asked for, each once. Raises `ValueError` for others."
     if not isinstance(preset, Iterable):
@@ -335,7 +335,7 @@ def _preset_names(preset: str | Sequence[str]) -> list[str]:
         raise ValueError(f"preset={preset!r} names none: choose some of {', '.join(map(repr, PRESETS))}")
     return list(dict.fromkeys(names))
 
-
+# %% ../nbs/04_phases.ipynb #8cc8dcf4
 def _chosen_steps(steps: Iterable[int] | None, every: list[int]) -> list[int]:
     "Some of a trajectory's checkpoints, in order. Raises `ValueError` for others."
     if steps is None:
@@ -348,7 +348,7 @@ def _chosen_steps(steps: Iterable[int] | None, every: list[int]) -> list[int]:
                          "some of trajectory.steps")
     return chosen
 
-
+# %% ../nbs/04_phases.ipynb #c105abe7
 def _warn_broken(found: dict[tuple[str, int], xr.Dataset]) -> None:
     "Says once which networks could not be measured, and from where on."
     first = {seed: int(dataset.step[dataset.synergy.isnull().values.argmax()])
@@ -448,7 +448,7 @@ def _ordered(
                          "numbers")
     return curves if index.is_monotonic_increasing else curves.sortby("step")
 
-
+# %% ../nbs/04_phases.ipynb #6c30ef35
 def _some(values: Iterable, most: int = 5) -> str:
     "Values in words, the first ones of many."
     values = np.asarray(values).tolist()

@@ -140,7 +140,7 @@ class Found:
         return (f"Ω {_in_bits(self.omega)} bits with {len(self.members)} variables {self.names or self.members}; "
                 f"{self.agreement:.0%} of {len(self.restarts)} restarts ended there")
 
-
+# %% ../nbs/03b_search.ipynb #5b93a214
 @dataclass(frozen=True)
 class _Score:
     "What a search minimises: Ω or -Ω, its bias taken off; infinite for a multiplet of a size that is not allowed."
@@ -154,13 +154,13 @@ class _Score:
         offset = self.offset[size.clamp(max=len(self.offset) - 1)]
         return torch.where(offset.isinf(), torch.inf, self.sign * walk.neighbours() + offset)
 
-
+# %% ../nbs/03b_search.ipynb #7cc022ea
 def _draw(values: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
     "For each row one column, with probability in proportion to exp(-value / temperature)."
     noise = torch.rand(values.shape, generator=generator, dtype=values.dtype, device=values.device)
     return (-noise.log_().neg_().log_() - values / temperature).argmax(1)  # the largest of Gumbel variables
 
-
+# %% ../nbs/03b_search.ipynb #325aa7d7
 def _exchange(walk: _Multiplets, score: _Score, row: int, choose: Callable) -> Tensor:
     "The member of one row leaves each multiplet and one enters; returns the scores, NaN for free rows."
     free = len(walk.corr) - 1
@@ -171,7 +171,7 @@ def _exchange(walk: _Multiplets, score: _Score, row: int, choose: Callable) -> T
     walk.toggle(torch.where(leaver == free, free, enters))
     return torch.where(leaver == free, torch.nan, values.gather(1, enters.unsqueeze(1)).squeeze(1))
 
-
+# %% ../nbs/03b_search.ipynb #8e0d2ab0
 def _anneal(walk: _Multiplets, score: _Score, size: int | None, steps: int, generator: torch.Generator) -> Tensor:
     "Walks at a falling temperature; returns the best multiplets seen, as (batch, rows) of variables."
     best, lowest, spread = walk.slots.clone(), None, None
@@ -194,7 +194,7 @@ def _anneal(walk: _Multiplets, score: _Score, size: int | None, steps: int, gene
         lowest = torch.minimum(value, lowest)
     return best
 
-
+# %% ../nbs/03b_search.ipynb #a1999199
 def _descend(walk: _Multiplets, score: _Score, size: int | None) -> Tensor:
     "Takes the best step as long as one is an improvement; returns the scores."
     free = len(walk.corr) - 1
@@ -215,7 +215,7 @@ def _descend(walk: _Multiplets, score: _Score, size: int | None) -> Tensor:
         if not (value < before - 1e-10).any():
             return value
 
-
+# %% ../nbs/03b_search.ipynb #e1dcb2cc
 def _leave_idle(walk: _Multiplets, score: _Score, value: Tensor) -> None:
     "Members without which the score stays what it is leave, one after the other."
     free = len(walk.corr) - 1
@@ -226,7 +226,7 @@ def _leave_idle(walk: _Multiplets, score: _Score, value: Tensor) -> None:
             return
         walk.toggle(torch.where(idle, chosen, free))
 
-
+# %% ../nbs/03b_search.ipynb #12bec08b
 def search_multiplet(
     corr: Array,                    # (n, n) correlation (or covariance) matrix
     size: int | None = None,        # how many variables; None: as many as it takes

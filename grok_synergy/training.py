@@ -42,11 +42,11 @@ from .model import Weights, check_task, hidden_features, init_weights, logits, w
 def _positive(name: str, value) -> float:
     return real_number(name, value, "a finite, positive number", lambda number: number > 0)
 
-
+# %% ../nbs/01a_training.ipynb #31f36f43
 def _not_negative(name: str, value) -> float:
     return real_number(name, value, "a finite number, 0 or more", lambda number: number >= 0) + 0.0  # never -0.0
 
-
+# %% ../nbs/01a_training.ipynb #9f85f989
 def _several(name: str, values) -> tuple:
     "What was given for a setting that has several values."
     try:
@@ -57,7 +57,7 @@ def _several(name: str, values) -> tuple:
         default = Experiment.__dataclass_fields__[name].default
         raise ValueError(f"{name}={values!r} is not possible: give several numbers, as in {default}") from None
 
-
+# %% ../nbs/01a_training.ipynb #581be32c
 def _seeds(name: str, values) -> tuple[int, ...]:
     seeds = tuple(whole_number(name, seed, 0, LARGEST_SEED) for seed in _several(name, values))
     if not seeds or len(set(seeds)) < len(seeds):
@@ -65,7 +65,7 @@ def _seeds(name: str, values) -> tuple[int, ...]:
         raise ValueError(f"{name}={seeds} is not possible: give {allowed}")
     return seeds
 
-
+# %% ../nbs/01a_training.ipynb #b635d96d
 def _betas(name: str, values) -> tuple[float, float]:
     allowed = "two numbers in [0, 1)"
     betas = tuple(real_number(name, beta, allowed, lambda number: 0 <= number < 1) for beta in _several(name, values))
@@ -73,7 +73,7 @@ def _betas(name: str, values) -> tuple[float, float]:
         raise ValueError(f"{name}={betas} is not possible: give {allowed}")
     return betas
 
-
+# %% ../nbs/01a_training.ipynb #801bf2ff
 _RULES = {"width": whole_number, "wd": _not_negative, "alpha": _positive, "keep_norm": truth, "zero_last": truth,
           "lr": _positive, "betas": _betas, "eps": _positive, "steps": partial(whole_number, most=10**12),
           "per_decade": partial(whole_number, most=10**6), "seeds": _seeds}
@@ -141,7 +141,7 @@ def _device(device: str) -> str:
         raise ValueError("device='cuda' was asked for, but PyTorch finds no CUDA device here: choose 'cpu' or 'auto'")
     return device
 
-
+# %% ../nbs/01a_training.ipynb #dcc80d6b
 def _members(members: Sequence[tuple[Experiment, int]]) -> list[tuple[Experiment, int]]:
     "The networks of a batch. Raises `ValueError` unless each is an experiment and a seed."
     several = list(members) if isinstance(members, Iterable) else []
@@ -163,7 +163,7 @@ def product(
     else:
         torch.matmul(a, b, out=out)
 
-
+# %% ../nbs/01a_training.ipynb #21dcffff
 class Trainer:
     "Full-batch AdamW for a batch of networks with one task; each network may come from another experiment."
 
@@ -375,14 +375,14 @@ def warn_user(
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level)
 
-
+# %% ../nbs/01a_training.ipynb #bebb83b3
 def default_store() -> Path:
     "`trajectories/` of the project one is in (the folder with its settings.ini), else of the current folder."
     here = Path.cwd()
     root = next((folder for folder in (here, *here.parents) if (folder / "settings.ini").exists()), here)
     return root / "trajectories"
 
-
+# %% ../nbs/01a_training.ipynb #b8ca328e
 @contextmanager
 def written_whole(
     path: Path,  # where the file is to be
@@ -432,7 +432,7 @@ def _is_damage(error: Exception) -> bool:
     "Whether an error is about a file's content, not about the permission or the means to read it."
     return not isinstance(error, OSError) or (error.errno or 0) <= 0  # the NetCDF library's numbers are negative
 
-
+# %% ../nbs/01a_training.ipynb #3d15e319
 def load_dataset(
     path: Path,        # a file of `save_dataset`
 ) -> xr.Dataset | None:  # None where there is no such file, or (with a warning) no whole one
@@ -476,7 +476,7 @@ def content_digest(
         digest.update(values.data)
     return digest.hexdigest()[:16]
 
-
+# %% ../nbs/01a_training.ipynb #686861f8
 def network_digest(
     network: xr.Dataset,  # of one seed: W1, b1 and W2 at all checkpoints
 ) -> str:
@@ -492,14 +492,14 @@ def network_path(
     "The file of a trained network."
     return as_path("store", store) / experiment.name / f"seed-{seed}.nc"
 
-
+# %% ../nbs/01a_training.ipynb #1c27e543
 @lru_cache(maxsize=1000)
 def _digest_of_file(path: Path, *state: int) -> str:
     "The digest of the network in a file that was written at some time; empty where there is no whole one."
     network = load_dataset(path)
     return network_digest(network) if network is not None and set(Weights._fields) <= set(network) else ""
 
-
+# %% ../nbs/01a_training.ipynb #d31de8a4
 def stored_digest(
     path: Path,   # of a trained network
 ) -> str | None:  # None where there is no file; empty where there is no whole network in it
@@ -510,7 +510,7 @@ def stored_digest(
     state = path.stat()
     return _digest_of_file(path, state.st_mtime_ns, state.st_size, state.st_ino)
 
-
+# %% ../nbs/01a_training.ipynb #cbda8d5d
 def load_result(
     path: Path,              # where it is stored
     made_from: str | None,   # digest of what it is to be made from; None: of anything
@@ -722,7 +722,7 @@ def _batches(parts: list[_Partial], device: str) -> list[list[_Partial]]:
         batches.setdefault((part.step, *settings), []).append(part)
     return list(batches.values())
 
-
+# %% ../nbs/01a_training.ipynb #715c859c
 def _train_batch(
     parts: list[_Partial],     # one of `_batches`
     device: str,
@@ -822,7 +822,7 @@ def _experiments(experiments: Iterable[Experiment]) -> list[Experiment]:
             raise ValueError(f"experiments={experiments!r} is not possible: give a list, as in [Experiment(wd=2.0)]")
     return several
 
-
+# %% ../nbs/01a_training.ipynb #387fb2ec
 def _trajectory(
     experiment: Experiment,
     networks: Iterable[xr.Dataset],  # one for each seed
@@ -831,7 +831,7 @@ def _trajectory(
     "The networks of all seeds as one object."
     return Trajectory(experiment, xr.concat(networks, "seed", combine_attrs="drop_conflicts", join="exact"), folder)
 
-
+# %% ../nbs/01a_training.ipynb #92528feb
 def _warn_diverged(trajectories: list[Trajectory]) -> None:
     "Says once for each condition which networks have weights that are not finite, and from where on."
     for trajectory in trajectories:
@@ -848,7 +848,7 @@ def _store(store: str | Path | None) -> Path:
             raise ValueError(f"store={str(store)!r} is not possible, as {folder} is a file: give a folder")
     return store
 
-
+# %% ../nbs/01a_training.ipynb #f06a0d4f
 def _locked(path: Path, progress: bool):
     "Keeps other processes from training the network of a file until the `with` block ends; waits for one that does."
     try:

@@ -93,7 +93,7 @@ def _question(
 class UnsearchableDraws(ValueError):
     "Shuffled or resampled data have no regular correlations, though the data have."
 
-
+# %% ../nbs/03c_uncertainty.ipynb #96d7d82f
 def _search_draws(
     draw_matrix: Callable,  # from the number of a draw to its (n, n) correlations
     search: Callable,       # from (draws, n, n) correlations to `Multiplets`
@@ -115,16 +115,16 @@ def _search_draws(
             bar.update(len(part))
             yield omega
 
-
+# %% ../nbs/03c_uncertainty.ipynb #27fe5ed3
 def _extreme_values(omega: Tensor) -> Tensor:
     "Lowest and highest Ω: (..., multiplets) -> (2, ...)."
     return torch.stack(omega.aminmax(dim=-1))
 
-
+# %% ../nbs/03c_uncertainty.ipynb #08e690ed
 def _extreme_places(found: Multiplets) -> list[int]:
     return [int(found.most_synergistic()), int(found.most_redundant())]
 
-
+# %% ../nbs/03c_uncertainty.ipynb #e8ab1365
 def _gram(columns: Tensor) -> Tensor:
     "The product of (variables, samples) with its transpose."
     if columns.device.type == "cpu":
@@ -143,7 +143,7 @@ def _neighbours(
     mean = float((z[:, 1:] * z[:, :-1]).sum() / n)
     return mean, (mean + 1 / samples) * n * samples**0.5 / float(_gram(z.contiguous()).norm())
 
-
+# %% ../nbs/03c_uncertainty.ipynb #3afff762
 def _correlations(asked: _Question) -> Tensor:  # (variables, variables)
     "Correlations of the data. Raises `ValueError` that names the columns where all of them are asked for and singular."
     corr = copula_matrices(asked.t, (asked.ties,), asked.seed)[0]
@@ -151,7 +151,7 @@ def _correlations(asked: _Question) -> Tensor:  # (variables, variables)
         check_correlation(pd.DataFrame(corr.cpu().numpy(), asked.names, asked.names))
     return corr
 
-
+# %% ../nbs/03c_uncertainty.ipynb #513a317c
 def _warn(
     question: _Question,
     rows: bool,  # whether rows are moved one by one
@@ -179,7 +179,7 @@ _NAMES = ("min Ω", "max Ω")
 def _named(names: tuple | None) -> dict:
     return {} if names is None else {"names": names}
 
-
+# %% ../nbs/03c_uncertainty.ipynb #a4e8dd60
 @dataclass(frozen=True, eq=False)
 class NullExtremes:
     "Extremes of Ω beside those of data whose columns know nothing of each other; index 0 is the minimum, 1 the maximum."
@@ -232,13 +232,13 @@ def _shuffle(columns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     "Every row of (variables, samples) in an order of its own."
     return rng.permuted(columns, axis=1)
 
-
+# %% ../nbs/03c_uncertainty.ipynb #364229c4
 def _shift(columns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     "Every row of (variables, samples) rotated by an offset of its own."
     offsets = rng.integers(columns.shape[1], size=len(columns))
     return np.stack([np.roll(row, offset) for row, offset in zip(columns, offsets, strict=True)])
 
-
+# %% ../nbs/03c_uncertainty.ipynb #746c1564
 def _shuffle_blocks(columns: np.ndarray, rng: np.random.Generator, length: int) -> np.ndarray:
     "Every row of (variables, samples) cut from a place of its own into blocks, which are put in an order of its own."
     samples, moved = columns.shape[1], np.empty_like(columns)
@@ -248,7 +248,7 @@ def _shuffle_blocks(columns: np.ndarray, rng: np.random.Generator, length: int) 
         out[:] = np.concatenate([rolled[edges[i]:edges[i + 1]] for i in rng.permutation(len(edges) - 1)])
     return moved
 
-
+# %% ../nbs/03c_uncertainty.ipynb #e2a05a55
 _KINDS = {"shuffle": _shuffle, "shift": _shift}
 
 # %% ../nbs/03c_uncertainty.ipynb #299095fb
@@ -420,7 +420,7 @@ def _rows_drawn(
     starts = rng.integers(samples, size=-(-samples // length))
     return ((starts[:, None] + np.arange(length)) % samples).ravel()[:samples]
 
-
+# %% ../nbs/03c_uncertainty.ipynb #af1a0be4
 def _redrawn(asked: _Question) -> Callable:  # from the number of a draw to its correlations
     "What makes the correlations of rows that were drawn with replacement."
     t, ties, samples = asked.t, asked.ties, len(asked.t)
@@ -434,7 +434,7 @@ def _redrawn(asked: _Question) -> Callable:  # from the number of a draw to its 
 
     return draw_matrix
 
-
+# %% ../nbs/03c_uncertainty.ipynb #4a1cf385
 def _tell_displaced(displacement: Tensor, deviation: Tensor, draws: int) -> None:
     "Warns the caller's caller where the draws lie elsewhere than they should."
     for name, moved, spread in zip(_NAMES, displacement.tolist(), deviation.tolist(), strict=True):
