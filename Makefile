@@ -68,10 +68,10 @@ prepare: $(INSTALLED) ## bring notebooks, library and README into agreement
 	@$(BIN)/ruff check -q --fix-only nbs tests setup.py
 	@$(BIN)/nbdev_clean
 	@$(BIN)/nbdev_export
-	@$(BIN)/python nbs/make_readme.py
+	@$(BIN)/python tests/make_readme.py
 
 readme: $(INSTALLED) ## write README.md from nbs/index.ipynb
-	@$(BIN)/python nbs/make_readme.py
+	@$(BIN)/python tests/make_readme.py
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab; its options: ARGS="--no-browser --port 9999"
 	@$(BIN)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=$(CURDIR) \

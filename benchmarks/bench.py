@@ -35,9 +35,9 @@ from grok_synergy import oinfo
 from grok_synergy.arrays import live_columns
 from grok_synergy.binning import ward_bins
 from grok_synergy.entropy import TIES, copula_correlation, usable_columns
+from grok_synergy.layer import PRESETS, measure_features
 from grok_synergy.model import hidden_features
-from grok_synergy.phases import PRESETS, measure_features
-from grok_synergy.training import Experiment, Trainer
+from grok_synergy.trainer import Experiment, Trainer
 
 HERE = Path(__file__).resolve().parent
 CPUS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count()))

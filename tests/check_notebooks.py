@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 MEND = "run `make prepare` and commit"
 STEPS = [
-    (["nbdev_clean"], ["nbs/*.ipynb"], f"notebook not clean: {MEND}"),
-    (["nbdev_export"], ["grok_synergy/*.py"], f"notebooks and library differ: {MEND}"),
-    (["python", "nbs/make_readme.py"], ["README.md", "figures/index-*.png"], f"README is stale: {MEND}"),
+    (["nbdev_clean"], ["nbs/**/*.ipynb"], f"notebook not clean: {MEND}"),
+    (["nbdev_export"], ["grok_synergy/**/*.py"], f"notebooks and library differ: {MEND}"),
+    (["python", "tests/make_readme.py"], ["README.md", "figures/index-*.png"], f"README is stale: {MEND}"),
 ]
 ORPHAN = "no notebook exports this module: delete it"
 
@@ -37,8 +37,9 @@ def contents(folder, patterns):
 def copied(root, copy):
     """Copies to `copy` what is needed to make everything anew."""
     shutil.copytree(root / "nbs", copy / "nbs", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    (copy / "grok_synergy").mkdir()
-    for name in ["settings.ini", "grok_synergy/__init__.py"]:
+    (copy / "grok_synergy" / "study").mkdir(parents=True)
+    (copy / "tests").mkdir()
+    for name in ["settings.ini", "grok_synergy/__init__.py", "grok_synergy/study/__init__.py", "tests/make_readme.py"]:
         shutil.copy(root / name, copy / name)
 
 

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from grok_synergy import ablations, training
-from grok_synergy.ablations import (
-    PLAN,
+from grok_synergy.data import ModularTask
+from grok_synergy.model import Weights, init_weights, weight_norm
+from grok_synergy.phases import segment
+from grok_synergy.study import ablations
+from grok_synergy.study.ablations import (
     ablate,
     choose,
     matched_neurons,
@@ -24,10 +26,9 @@ from grok_synergy.ablations import (
     survival,
     time_to_generalise,
 )
-from grok_synergy.data import ModularTask
-from grok_synergy.model import Weights, init_weights, weight_norm
-from grok_synergy.phases import segment
-from grok_synergy.training import Experiment, Trainer, evaluate
+from grok_synergy.study.conditions import PLAN
+from grok_synergy.trainer import Experiment, Trainer
+from grok_synergy.training import evaluate
 
 TASK = ModularTask(p=23, train_fraction=0.7)
 WIDTH = 40
@@ -53,8 +54,8 @@ def double_precision(monkeypatch):
     def doubled(*given):
         return Weights(*(one.double() for one in init_weights(*given)))
 
-    for module in (ablations, training):
-        monkeypatch.setattr(module, "init_weights", doubled)
+    for module in ("study.ablations", "trainer"):
+        monkeypatch.setattr(f"grok_synergy.{module}.init_weights", doubled)
 
 
 def masked(experiment, seed, neurons, steps, removed=False):
@@ -65,7 +66,7 @@ def masked(experiment, seed, neurons, steps, removed=False):
     task = experiment.task
     torch.manual_seed(seed)
     hidden, out = torch.nn.Linear(2 * task.p, experiment.width), torch.nn.Linear(experiment.width, task.p, bias=False)
-    precision = training.init_weights(task, [seed], 1).W1.dtype
+    precision = ablations.init_weights(task, [seed], 1).W1.dtype
     hidden, out = hidden.to(precision), out.to(precision)
     held = torch.as_tensor(~neurons)
 

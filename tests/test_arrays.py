@@ -35,25 +35,14 @@ from grok_synergy.entropy import (
     independent_columns,
     usable_columns,
 )
-from grok_synergy.estimators import (
-    kendall_tau,
-    nearest_correlation,
-    on_off_information,
-    truncated_columns,
-    truncated_correlation,
-)
-from grok_synergy.oinfo import (
-    all_multiplets,
-    dual_total_correlation,
-    extremes,
-    o_information,
-    s_information,
-    total_correlation,
-    union_multiplets,
-)
-from grok_synergy.phases import measure_features
+from grok_synergy.estimators import on_off_information
+from grok_synergy.latent import kendall_tau, nearest_correlation, truncated_columns, truncated_correlation
+from grok_synergy.layer import measure_features
+from grok_synergy.multiplets import all_multiplets, extremes
+from grok_synergy.oinfo import dual_total_correlation, o_information, s_information, total_correlation
 from grok_synergy.search import search_multiplet
 from grok_synergy.uncertainty import bootstrap_extremes, null_extremes
+from grok_synergy.unions import union_multiplets
 
 NAMES = [f"neuron {i}" for i in range(12)]
 

@@ -11,24 +11,22 @@ import pytest
 from scipy.special import ndtri
 from torch import corrcoef, ones_like, tensor
 
-from grok_synergy.audit import (
+from grok_synergy.audit import ESTIMATORS, SEARCHES, audit
+from grok_synergy.binning import ward_bins
+from grok_synergy.entropy import TIES, copula_correlation
+from grok_synergy.layer import measure_features
+from grok_synergy.multiplets import all_multiplets
+from grok_synergy.ties import (
     _PLAIN,
-    ESTIMATORS,
     PEERS,
     ROWS,
-    SEARCHES,
     artefact_correlation,
     artefact_figure,
-    audit,
     order_correlation,
     plain_order,
     tie_artefact,
     tied_correlation,
 )
-from grok_synergy.binning import ward_bins
-from grok_synergy.entropy import TIES, copula_correlation
-from grok_synergy.oinfo import all_multiplets
-from grok_synergy.phases import measure_features
 
 PROJECT = Path(__file__).resolve().parents[1]
 

@@ -9,8 +9,9 @@ import torch
 from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from grok_synergy.binning import METHODS, PARTS, bin_means, bin_multiplets, group_neurons, ward_bins
+from grok_synergy.binning import METHODS, bin_means, group_neurons, ward_bins
 from grok_synergy.entropy import correlation
+from grok_synergy.layer import PARTS, bin_multiplets
 
 
 def groups(seed=0, samples=200, noise=0.7):

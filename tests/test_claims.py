@@ -13,36 +13,28 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom
 
-from grok_synergy.claims import (
-    BOUND_LEVEL,
+from grok_synergy.layer import PRESETS
+from grok_synergy.study.drawn import LAST_STEP, drawn_evidence
+from grok_synergy.study.register import BOUND_LEVEL, FAMILY_ERROR, REGISTER
+from grok_synergy.study.rule import Bounds, median_interval, outcome
+from grok_synergy.study.statistics import (
     DECADE,
-    FAMILY_ERROR,
     HALF_DECADE,
-    LAST_STEP,
-    REGISTER,
-    Bounds,
     Evidence,
-    claims_summary,
-    claims_table,
     decoupling_lag,
-    drawn_evidence,
     duration,
     early_peak,
     final_excursion,
-    judge,
     largest_change,
     lasting_drop,
     loss_peak,
-    median_interval,
-    outcome,
     peak_height,
     phase_window,
-    resting_on,
     rise_after_drop,
     size_change,
     subnetwork_later,
 )
-from grok_synergy.phases import PRESETS
+from grok_synergy.study.verdicts import claims_summary, claims_table, judge, resting_on
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
 LAST = REGISTER[-1].number  # synergistic and inverse sub-networks do not differ much: "opposite" cannot fail it

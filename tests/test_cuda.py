@@ -9,7 +9,7 @@ from test_oinfo import MEASURES
 from test_paper import TINY
 from test_uncertainty import BINS, planted
 
-from grok_synergy import audit, estimators, training
+from grok_synergy import audit, estimators, latent, trainer
 from grok_synergy.arrays import live_columns
 from grok_synergy.binning import bin_means, group_neurons
 from grok_synergy.data import ModularTask
@@ -22,13 +22,16 @@ from grok_synergy.entropy import (
     independent_columns,
     usable_columns,
 )
+from grok_synergy.layer import PRESETS, measure_features
 from grok_synergy.model import Weights, init_weights
-from grok_synergy.oinfo import all_multiplets, extremes, o_information, union_multiplets
-from grok_synergy.paper import load_paper, run_paper
-from grok_synergy.phases import PRESETS, measure_features
+from grok_synergy.multiplets import all_multiplets, extremes
+from grok_synergy.oinfo import o_information
 from grok_synergy.search import search_multiplet
-from grok_synergy.training import Experiment, train, train_many
+from grok_synergy.study.jobs import load_paper, run_paper
+from grok_synergy.trainer import Experiment
+from grok_synergy.training import train, train_many
 from grok_synergy.uncertainty import bootstrap_extremes, null_extremes
+from grok_synergy.unions import union_multiplets
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 SMALL = dict(task=ModularTask(p=23), width=32, steps=60, per_decade=10)
@@ -53,7 +56,7 @@ def assert_same(on_device, on_cpu, atol=1e-10):
 
 @pytest.fixture
 def double_precision(monkeypatch):
-    monkeypatch.setattr(training, "init_weights", lambda *given: Weights(*(one.double() for one in init_weights(*given))))
+    monkeypatch.setattr(trainer, "init_weights", lambda *given: Weights(*(one.double() for one in init_weights(*given))))
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=["weight decay 1", "weight decay 0.1", "alpha 8"])
@@ -73,7 +76,7 @@ def test_networks_trained_together_are_those_trained_alone(tmp_path, double_prec
 
 def test_a_run_goes_on_where_it_was_left(tmp_path, monkeypatch, double_precision):
     [whole, *_] = train_many(EXPERIMENTS[:1], store=tmp_path / "whole", device="cuda", progress=False)
-    update, done = training.Trainer.update, []
+    update, done = trainer.Trainer.update, []
 
     def interrupted(trainer):
         if len(done) == 30:
@@ -81,7 +84,7 @@ def test_a_run_goes_on_where_it_was_left(tmp_path, monkeypatch, double_precision
         done.append(update(trainer))
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training.Trainer, "update", interrupted)
+        patch.setattr(trainer.Trainer, "update", interrupted)
         train_many(EXPERIMENTS[:1], store=tmp_path / "cut", device="cuda", progress=False)
     [again] = train_many(EXPERIMENTS[:1], store=tmp_path / "cut", device="cuda", progress=False)
     assert len(done) == 30
@@ -119,14 +122,14 @@ def test_columns_that_are_left_out_are_those_of_the_cpu():
 def test_estimators_for_zeros_are_those_of_the_cpu(lags):
     x = rectified(variables=6)
     options = {} if lags is None else {"lags": lags}
-    assert_same(estimators.kendall_tau(x.cuda(), **options), estimators.kendall_tau(x, **options))
-    assert_same(estimators.truncated_columns(x.cuda()), estimators.truncated_columns(x))
-    ours, theirs = (estimators.truncated_correlation(t) for t in (x.cuda(), x))
+    assert_same(latent.kendall_tau(x.cuda(), **options), latent.kendall_tau(x, **options))
+    assert_same(latent.truncated_columns(x.cuda()), latent.truncated_columns(x))
+    ours, theirs = (latent.truncated_correlation(t) for t in (x.cuda(), x))
     assert_same(ours, theirs)
     bent = theirs.clone()
     bent[0, 1] = bent[1, 0] = -0.9
     bent[0, 2] = bent[2, 0] = bent[1, 2] = bent[2, 1] = 0.9
-    assert_same(estimators.nearest_correlation(bent.cuda()).corr, estimators.nearest_correlation(bent).corr, 1e-6)
+    assert_same(latent.nearest_correlation(bent.cuda()).corr, latent.nearest_correlation(bent).corr, 1e-6)
     ours, theirs = (estimators.on_off_information(t) for t in (x.cuda(), x))
     np.testing.assert_allclose(torch.as_tensor(ours.omega).cpu(), torch.as_tensor(theirs.omega))
     assert ours._repr_markdown_() == theirs._repr_markdown_()

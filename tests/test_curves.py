@@ -4,16 +4,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grok_synergy import curves
 from grok_synergy.binning import ward_bins
-from grok_synergy.curves import COMPANIONS, check_curves, check_layer, load_checks, main, split_halves, write_checks
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
-from grok_synergy.oinfo import o_information, union_multiplets
-from grok_synergy.paper import Condition, Paper
-from grok_synergy.phases import measure_features, measurement
+from grok_synergy.layer import measure_features, measurement
+from grok_synergy.oinfo import o_information
+from grok_synergy.study import companions as curves
+from grok_synergy.study.companions import (
+    COMPANIONS,
+    check_curves,
+    check_layer,
+    load_checks,
+    main,
+    split_halves,
+    write_checks,
+)
+from grok_synergy.study.conditions import Condition, Paper
 from grok_synergy.training import train
 from grok_synergy.uncertainty import UnsearchableDraws, null_extremes
+from grok_synergy.unions import union_multiplets
 
 TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 20, ""),), ablated=(), seeds=(0, 100, 200), figure_seeds=2,
              ablation_seeds=2, task=ModularTask(p=23), width=20, per_decade=4)

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from grok_synergy.differences import (
+from grok_synergy.study.conditions import Paper
+from grok_synergy.study.differences import (
     DIFFERENCES,
     compared,
     differences_page,
@@ -17,7 +18,7 @@ from grok_synergy.differences import (
     with_table_rows,
     without_vector_instructions,
 )
-from grok_synergy.paper import Paper, load_paper
+from grok_synergy.study.jobs import load_paper
 
 PROJECT = Path(__file__).resolve().parents[1]
 

@@ -19,7 +19,8 @@ from grok_synergy.entropy import (
     independent_columns,
     usable_columns,
 )
-from grok_synergy.oinfo import all_multiplets, dual_total_correlation, total_correlation
+from grok_synergy.multiplets import all_multiplets
+from grok_synergy.oinfo import dual_total_correlation, total_correlation
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=40)
 RANKS = {"average": lambda column: rankdata(column.astype(float)),

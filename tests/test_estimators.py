@@ -15,20 +15,22 @@ from scipy.stats import kendalltau, multivariate_normal, norm
 
 from grok_synergy.arrays import as_tensor, live_columns
 from grok_synergy.estimators import (
-    _agreement_by_merging,
-    _agreement_by_products,
     _both_below,
-    _latent_correlation,
     _pattern_entropy,
     _relu_density,
-    kendall_tau,
-    nearest_correlation,
     on_off_information,
     relu_information,
+    warn_of_on_off,
+)
+from grok_synergy.latent import (
+    _agreement_by_merging,
+    _agreement_by_products,
+    _latent_correlation,
+    kendall_tau,
+    nearest_correlation,
     truncated_bridge,
     truncated_columns,
     truncated_correlation,
-    warn_of_on_off,
 )
 from grok_synergy.oinfo import dual_total_correlation, total_correlation
 

@@ -8,8 +8,9 @@ import pytest
 import xarray as xr
 
 from grok_synergy.data import ModularTask
-from grok_synergy.figures import compare_curves, figure_name, made_folder, save_figure
-from grok_synergy.training import Experiment
+from grok_synergy.figures import compare_curves, figure_name, made_folder
+from grok_synergy.look import save_figure
+from grok_synergy.trainer import Experiment
 
 SETTINGS = [
     {}, {"seeds": (1, 2, 3, 4, 5)}, {"seeds": (0, 1)}, {"seeds": (0, 100)}, {"betas": (0.9, 0.99)}, {"keep_norm": True},

@@ -7,15 +7,17 @@ import torch
 import xarray as xr
 
 from grok_synergy.arrays import as_tensor, column_names, given_precision
-from grok_synergy.audit import tied_correlation
 from grok_synergy.binning import group_neurons
 from grok_synergy.entropy import copula_correlation, correlation, independent_columns, usable_columns
 from grok_synergy.estimators import on_off_information
-from grok_synergy.multiverse import Multiverse, Way, run_multiverse
-from grok_synergy.oinfo import all_multiplets, extremes, total_correlation
-from grok_synergy.paper import Paper
-from grok_synergy.phases import measure_features, min_max, smooth_log_steps
+from grok_synergy.layer import measure_features
+from grok_synergy.multiplets import all_multiplets, extremes
+from grok_synergy.oinfo import total_correlation
+from grok_synergy.phases import min_max, smooth_log_steps
 from grok_synergy.search import search_multiplet
+from grok_synergy.study.conditions import Paper
+from grok_synergy.study.multiverse import Multiverse, Way, run_multiverse
+from grok_synergy.ties import tied_correlation
 from grok_synergy.uncertainty import bootstrap_extremes
 
 X = np.random.default_rng(0).normal(size=(200, 5))

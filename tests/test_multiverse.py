@@ -8,12 +8,18 @@ import pytest
 import torch
 import xarray as xr
 
-from grok_synergy import multiverse
 from grok_synergy.binning import group_neurons
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
-from grok_synergy.estimators import nearest_correlation, truncated_correlation
-from grok_synergy.multiverse import (
+from grok_synergy.latent import nearest_correlation, truncated_correlation
+from grok_synergy.multiplets import all_multiplets
+from grok_synergy.oinfo import o_information
+from grok_synergy.search import search_multiplet
+from grok_synergy.store import save_dataset
+from grok_synergy.study import multiverse
+from grok_synergy.study.conditions import Condition, Paper
+from grok_synergy.study.jobs import Findings
+from grok_synergy.study.multiverse import (
     CLAIMS,
     CURVES,
     FACTORS,
@@ -25,21 +31,16 @@ from grok_synergy.multiverse import (
     Multiverse,
     Way,
     between_checkpoints,
-    claim_shares,
-    deciding,
     design,
     load_outcomes,
     long_table,
     run_multiverse,
-    share_by_level,
     spaced,
     with_choices,
     write_outcomes,
 )
-from grok_synergy.oinfo import all_multiplets, o_information, union_multiplets
-from grok_synergy.paper import Condition, Findings, Paper
-from grok_synergy.search import search_multiplet
-from grok_synergy.training import save_dataset
+from grok_synergy.study.shares import claim_shares, deciding, share_by_level
+from grok_synergy.unions import union_multiplets
 
 TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 20, ""),), ablated=(), seeds=(0, 100), figure_seeds=1, ablation_seeds=1,
              task=ModularTask(p=23), width=40, per_decade=4)

@@ -11,20 +11,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grok_synergy import oinfo
+from grok_synergy import multiplets
 from grok_synergy.entropy import gaussian_entropy
-from grok_synergy.oinfo import (
-    HELD,
-    SUBTREE,
-    all_multiplets,
-    dual_total_correlation,
-    extremes,
-    o_information,
-    s_information,
-    total_correlation,
-    union_multiplets,
-)
+from grok_synergy.minors import SUBTREE
+from grok_synergy.multiplets import all_multiplets, extremes
+from grok_synergy.oinfo import dual_total_correlation, o_information, s_information, total_correlation
 from grok_synergy.search import search_multiplet
+from grok_synergy.unions import HELD, union_multiplets
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=40)
 MEASURES = (total_correlation, dual_total_correlation, o_information, s_information)
@@ -161,7 +154,7 @@ def test_blocks_are_those_of_the_definition(seed, k, batch):
 def test_uneven_blocks_keep_their_names_however_the_walk_is_cut(low, stored, monkeypatch):
     "The walk takes the largest block first, and beyond a size one subtree after the other."
     monkeypatch.setitem(SUBTREE, "cpu", low)
-    monkeypatch.setattr(oinfo, "STORED", stored)
+    monkeypatch.setattr(multiplets, "STORED", stored)
     blocks = np.array([3, 1, 1, 9, 9, 9, 9, 4, 4, 7, 7, 7, 7, 7, 0, 5])
     corr, numbers = random_corr(16), np.unique(blocks)
     found, best = all_multiplets(corr, blocks=blocks), extremes(corr, blocks=blocks, top=2)
@@ -300,7 +293,7 @@ def with_sum(n=7, seed=0):
 def cut(request, monkeypatch):
     "The tree whole, or cut so that small searches take the ways of large ones."
     monkeypatch.setitem(SUBTREE, "cpu", request.param[0])
-    monkeypatch.setattr(oinfo, "STORED", request.param[1])
+    monkeypatch.setattr(multiplets, "STORED", request.param[1])
 
 
 @pytest.mark.parametrize("corr, size", [(softmax(), 5), (few_samples(), 4), (with_sum(), 3),

@@ -11,8 +11,9 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
-MODULES = sorted(path.stem for path in (ROOT / "grok_synergy").glob("[!_]*.py"))
+NOTEBOOKS = sorted((ROOT / "nbs").rglob("[!.]*.ipynb"))
+LIBRARY = ROOT / "grok_synergy"
+MODULES = sorted(".".join(path.relative_to(LIBRARY).with_suffix("").parts) for path in LIBRARY.rglob("[!_]*.py"))
 
 IMPORT_WITHOUT_NOTEBOOKS = """
 import importlib, sys
@@ -38,7 +39,7 @@ def notebook(request):
 
 
 def test_every_module_has_its_notebook():
-    exports = [re.findall(r"^#\| *default_exp +(\w+)", cell.source, re.M)
+    exports = [re.findall(r"^#\| *default_exp +([\w.]+)", cell.source, re.M)
                for path in NOTEBOOKS for cell in nbformat.read(path, as_version=4).cells]
     assert sorted(sum(exports, [])) == MODULES
 

@@ -16,11 +16,13 @@ import torch
 import xarray as xr
 from dask.distributed import Client, LocalCluster, get_task_stream
 
-from grok_synergy import paper as study
 from grok_synergy.data import ModularTask
-from grok_synergy.paper import CONDITIONS, Condition, Job, Paper, load_paper, run_paper, stages
 from grok_synergy.phases import measure
-from grok_synergy.training import METRICS, load_dataset, save_dataset, train
+from grok_synergy.store import load_dataset, save_dataset
+from grok_synergy.study import jobs as study
+from grok_synergy.study.conditions import CONDITIONS, Condition, Paper
+from grok_synergy.study.jobs import Job, load_paper, run_paper, stages
+from grok_synergy.training import METRICS, train
 
 TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 150, ""), Condition("alpha8", 0.0, 8.0, 100, "")), ablated=("wd2",),
              seeds=(0, 100), figure_seeds=1, ablation_seeds=2, task=ModularTask(p=23), width=40, per_decade=8)

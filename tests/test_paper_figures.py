@@ -9,10 +9,11 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from grok_synergy.claims import OUTCOMES, REGISTER, Evidence, claims_table, judge, resting_on
 from grok_synergy.data import ModularTask
-from grok_synergy.paper import Paper, load_paper, run_paper
-from grok_synergy.paper_figures import (
+from grok_synergy.phases import segment
+from grok_synergy.study.conditions import Paper
+from grok_synergy.study.jobs import load_paper, run_paper
+from grok_synergy.study.paper_figures import (
     FIGURES,
     SEEN,
     choices_note,
@@ -22,7 +23,10 @@ from grok_synergy.paper_figures import (
     repetitions_page,
     subnetworks_page,
 )
-from grok_synergy.phases import segment
+from grok_synergy.study.register import REGISTER
+from grok_synergy.study.rule import OUTCOMES
+from grok_synergy.study.statistics import Evidence
+from grok_synergy.study.verdicts import claims_table, judge, resting_on
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "nbs" / "06c_paper_figures.ipynb"

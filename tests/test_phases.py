@@ -16,22 +16,21 @@ from scipy.stats import norm, rankdata
 from grok_synergy import phases
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
-from grok_synergy.oinfo import all_multiplets, total_correlation
+from grok_synergy.layer import PRESETS, Measurement, measure_features, measurement
+from grok_synergy.multiplets import all_multiplets
+from grok_synergy.oinfo import total_correlation
 from grok_synergy.phases import (
     PHASES,
-    PRESETS,
-    Measurement,
     exponential_average,
     measure,
-    measure_features,
-    measurement,
     min_max,
     normalise,
     pareto_front,
     segment,
     smooth_log_steps,
 )
-from grok_synergy.training import Experiment, train
+from grok_synergy.trainer import Experiment
+from grok_synergy.training import train
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
 NUMBERS = ["synergy", "redundancy", "synergy_size", "redundancy_size", "tc", "dtc"]

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from grok_synergy.claims import REGISTER, Evidence, drawn_evidence, judge
-from grok_synergy.paper import load_paper
+from grok_synergy.study.drawn import drawn_evidence
+from grok_synergy.study.jobs import load_paper
+from grok_synergy.study.register import REGISTER
+from grok_synergy.study.statistics import Evidence
+from grok_synergy.study.verdicts import judge
 
 TABLES = Path(__file__).resolve().parents[1] / "figures" / "tables"
 

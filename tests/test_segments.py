@@ -10,7 +10,6 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grok_synergy.ablations import chosen_step
 from grok_synergy.phases import (
     PHASES,
     _cheapest_cuts,
@@ -22,6 +21,7 @@ from grok_synergy.phases import (
     segment,
     smooth_log_steps,
 )
+from grok_synergy.study.ablations import chosen_step
 
 STEPS = np.unique(np.round(np.geomspace(5, 4000, 60))).astype(int)
 VALUES = np.random.default_rng(0).normal(size=(2, len(STEPS))).cumsum(1)

@@ -15,28 +15,23 @@ import torch
 import xarray as xr
 
 from grok_synergy import phases, training
-from grok_synergy.ablations import retrain
-from grok_synergy.curves import check_curves
+from grok_synergy import store as files
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
-from grok_synergy.estimators import truncated_correlation
-from grok_synergy.figures import save_figure
-from grok_synergy.multiverse import TIE_SAFE, Multiverse, run_multiverse, stored_results
-from grok_synergy.oinfo import all_multiplets, extremes
-from grok_synergy.paper import Condition, Job, Paper, load_paper, run_paper, write_tables
-from grok_synergy.phases import measure, measure_features
+from grok_synergy.latent import truncated_correlation
+from grok_synergy.layer import measure_features
+from grok_synergy.look import save_figure
+from grok_synergy.multiplets import all_multiplets, extremes
+from grok_synergy.phases import measure
 from grok_synergy.search import search_multiplet
-from grok_synergy.training import (
-    Experiment,
-    Trainer,
-    load_dataset,
-    network_path,
-    plain_loop,
-    save_dataset,
-    stored_digest,
-    train,
-    train_many,
-)
+from grok_synergy.store import load_dataset, save_dataset, stored_results
+from grok_synergy.study.ablations import retrain
+from grok_synergy.study.companions import check_curves
+from grok_synergy.study.conditions import Condition, Paper
+from grok_synergy.study.jobs import Job, load_paper, run_paper, write_tables
+from grok_synergy.study.multiverse import TIE_SAFE, Multiverse, run_multiverse
+from grok_synergy.trainer import Experiment, Trainer, plain_loop
+from grok_synergy.training import network_path, stored_digest, train, train_many
 from grok_synergy.uncertainty import null_extremes
 
 TASK = ModularTask(p=11)
@@ -166,7 +161,7 @@ def test_results_that_cannot_be_stored_are_returned_with_one_warning(tmp_path, f
     jobs = [(seed, step) for seed in (0, 1) for step in (2, 3)]
     with pytest.warns(UserWarning, match=r"ways could not be stored \(4 files; .*No space left on device") as said:
         found = stored_results(work, jobs, lambda seed, step: tmp_path / f"{seed}-{step}.nc",
-                               lambda seed, step: tmp_path / f"seed-{seed}.nc", "ways", 1, False)
+                               lambda seed, step: "a network", "ways", 1, False)
     assert len(said) == 1 and {job: int(result.found) for job, result in found.items()} == {job: sum(job) for job in jobs}
 
 
@@ -256,7 +251,7 @@ def full_disk(monkeypatch):
     def full(*given):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(training.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
 
 
 def test_measures_that_cannot_be_stored_are_returned_with_one_warning(store, full_disk):
@@ -289,7 +284,7 @@ def test_a_run_whose_disk_was_full_for_a_while_is_stored_at_its_end(made, tmp_pa
             raise OSError(errno.EDQUOT, "Disk quota exceeded")
         whole(*given)
 
-    monkeypatch.setattr(training.os, "replace", sometimes)
+    monkeypatch.setattr(files.os, "replace", sometimes)
     with pytest.warns(UserWarning, match="checkpoints cannot be stored .Disk quota exceeded.") as said:
         found = run(ONE, tmp_path)
     assert len(said) == 1

@@ -19,8 +19,9 @@ from filelock import FileLock
 from grok_synergy import training
 from grok_synergy.data import ModularTask
 from grok_synergy.model import Weights, hidden_features, init_weights, logits, weight_norm
-from grok_synergy.paper import Paper
-from grok_synergy.training import Experiment, Trainer, evaluate, plain_loop, train, train_many
+from grok_synergy.study.conditions import Paper
+from grok_synergy.trainer import Experiment, Trainer, plain_loop
+from grok_synergy.training import evaluate, train, train_many
 
 TASK = ModularTask(p=23)
 SMALL = dict(task=TASK, width=32, steps=120, per_decade=10)
@@ -45,7 +46,8 @@ ROUTES = {
 @pytest.fixture
 def double_precision(monkeypatch):
     """Rounding is amplified by AdamW where a gradient is near 0; in float64 it stays far below what is tested."""
-    monkeypatch.setattr(training, "init_weights", lambda *given: Weights(*(one.double() for one in init_weights(*given))))
+    monkeypatch.setattr("grok_synergy.trainer.init_weights",
+                        lambda *given: Weights(*(one.double() for one in init_weights(*given))))
 
 
 @pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
@@ -461,7 +463,7 @@ def test_another_seed_of_the_condition_does_not_wait(tmp_path):
 
 
 def test_store_is_in_the_project_one_is_in(tmp_path, monkeypatch):
-    from grok_synergy.training import default_store
+    from grok_synergy.store import default_store
     (tmp_path / "settings.ini").touch()
     (tmp_path / "nbs").mkdir()
     monkeypatch.chdir(tmp_path / "nbs")

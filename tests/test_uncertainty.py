@@ -15,8 +15,10 @@ from scipy.stats import binom
 from grok_synergy import uncertainty
 from grok_synergy.arrays import as_tensor
 from grok_synergy.entropy import copula_correlation
-from grok_synergy.oinfo import all_multiplets, o_information, union_multiplets
+from grok_synergy.multiplets import all_multiplets
+from grok_synergy.oinfo import o_information
 from grok_synergy.uncertainty import bootstrap_extremes, null_extremes
+from grok_synergy.unions import union_multiplets
 
 pytestmark = pytest.mark.filterwarnings("ignore:the resampled")  # some tests draw too few, or under odd tie rules
 BINS = np.array([0, 1, 1, 2, 3, 3, 0, 4])
