@@ -25,7 +25,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .arrays import as_path, choice, whole_number
+from .arrays import as_path, whole_number
+from .layer import as_preset
 from grok_synergy.look import (
     LOSS,
     PHASE_STYLE,
@@ -69,7 +70,7 @@ def made_folder(
 # %% ../nbs/05_figures.ipynb #a1a4bdf6
 def figure_name(
     experiment: Experiment,
-    preset: str = "both",  # "published", "tie_safe" or "both"
+    preset: str = "both",  # "published", "mid_ranks" or "both"
 ) -> str:                  # without folder and suffix
     """The name of a condition's files: weight decay, α, and what else differs from the paper's Figure 3.
 
@@ -78,7 +79,7 @@ def figure_name(
     """
     if not isinstance(experiment, Experiment):
         raise ValueError(f"experiment={experiment!r} is not possible: give an Experiment, as in Experiment(wd=2.0)")
-    choice("preset", preset, ("published", "tie_safe", "both"))
+    preset = preset if preset == "both" else as_preset(preset)
     usual, task = Experiment(), experiment.task
     named = Experiment.paper(experiment.wd, experiment.alpha, task=replace(task, split_seed=usual.task.split_seed),
                              width=experiment.width, lr=experiment.lr, steps=experiment.steps,
@@ -273,7 +274,7 @@ def compare_curves(
         whole = isinstance(run, xr.Dataset) and set(names) <= set(run)
         if not whole or set(run[names].dims) != axes or not axes <= set(run.coords):
             raise ValueError(f"{name} has other content ({type(run).__name__}): give synergy and redundancy along preset, "
-                             "seed and step, as measure(trajectory, preset=['published', 'tie_safe']) returns them")
+                             "seed and step, as measure(trajectory, preset=['published', 'mid_ranks']) returns them")
     apart = abs(here[names] - there[names]).to_array("curve")
     apart = apart.sel(step=apart.step >= 5)
     for axis in sorted(axes):

@@ -22,7 +22,7 @@ from .arrays import as_path
 SYNERGY, REDUNDANCY, LOSS, TRAIN, TEST = "#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7"
 
 # %% ../nbs/00c_look.ipynb #75c2a70f
-PRESET_TITLES = {"published": "published (NumPy's order for ties)", "tie_safe": "tie-safe (mid-ranks, bias corrected)"}
+PRESET_TITLES = {"published": "published (NumPy's order for ties)", "mid_ranks": "mid-ranks, bias corrected"}
 
 # %% ../nbs/00c_look.ipynb #29283465
 STYLE = {

@@ -23,9 +23,9 @@ import xarray as xr
 from scipy.ndimage import gaussian_filter1d
 from tqdm import tqdm
 
-from .arrays import Array, as_numpy, as_tensor, choice, real_number, truth, whole_number
+from .arrays import Array, as_numpy, as_tensor, real_number, truth, whole_number
 from .binning import ward_bins
-from .layer import PRESETS, Measurement, Reading, _empty_reading, _read, measurement
+from .layer import PRESETS, Measurement, Reading, _empty_reading, _read, as_preset, measurement
 from .model import hidden_features
 from .store import load_result, one_thread_per_task, save_dataset, warn_unwritten, warn_user
 from .training import Trajectory
@@ -118,7 +118,7 @@ def _preset_names(preset: str | Sequence[str]) -> list[str]:
     "The presets that were asked for, each once. Raises `ValueError` for others."
     if not isinstance(preset, Iterable):
         raise ValueError(f"preset={preset!r} is not possible: choose some of {', '.join(map(repr, PRESETS))}")
-    names = [choice("preset", name, tuple(PRESETS)) for name in ([preset] if isinstance(preset, str) else preset)]
+    names = [as_preset(name) for name in ([preset] if isinstance(preset, str) else preset)]
     if not names:
         raise ValueError(f"preset={preset!r} names none: choose some of {', '.join(map(repr, PRESETS))}")
     return list(dict.fromkeys(names))
@@ -163,7 +163,7 @@ def _all_measures(measures: _Measures, preset: str | Sequence[str]) -> xr.Datase
 def measure(
     trajectory: Trajectory,       # a trained experiment
     *,
-    preset: str | Sequence[str] = "tie_safe",  # "tie_safe", which is recommended, or "published"; or several
+    preset: str | Sequence[str] = "mid_ranks",  # "mid_ranks", which is recommended, or "published"; or several
     steps: Iterable[int] | None = None,        # the checkpoints to measure; None: all
     progress: bool = True,        # show a bar
     n_jobs: int | None = None,    # processes; None: one for each core, or this one alone where there is little to do
@@ -171,7 +171,7 @@ def measure(
 ) -> xr.Dataset:  # (seed, step), or (preset, seed, step): synergy, redundancy, their sizes, tc, dtc, dropped; the neurons
     """Synergy and redundancy (bits) of the hidden layer at the checkpoints of every seed; NaN where training diverged.
 
-    "tie_safe" is the preset to use; "published" is there to compare with the paper. Equal values share mid-ranks:
+    "mid_ranks" is the preset to use; "published" is there to compare with the paper. Equal values share mid-ranks:
     independent neurons then share nothing, whatever the order of samples and the processor. (Random order does that
     too, but hides much of what dependent neurons share.) Parts are neurons, so that what neurons of one bin share is
     counted. The bias is corrected, which a few thousand samples of 250 neurons hardly need and fewer samples do. Ten
@@ -432,7 +432,7 @@ def _pairs(
     pair = dataset[["synergy", "redundancy"]]
     if more := set(pair.dims) - {"seed", "step"}:
         raise ValueError(f"curves along {', '.join(sorted(map(str, more)))} were given: choose one "
-                         "first, as in measures.sel(preset='tie_safe')")
+                         "first, as in measures.sel(preset='mid_ranks')")
     pair = pair.map(_ordered)
     pair = pair.sel(step=pair.step >= max(first, 1))
     if pair.sizes["step"] < 4:

@@ -325,7 +325,7 @@ def measures_of(experiment, seed, size):
 
 def test_one_seed_gives_the_whole_table():
     measures, metrics = measures_of(SMALL, 0, 120)
-    rows, curves = ablate(SMALL, 0, measures, metrics, preset="tie_safe", n_random=3)
+    rows, curves = ablate(SMALL, 0, measures, metrics, preset="mid_ranks", n_random=3)
     assert rows.columns.tolist() == [
         "preset", "condition", "seed", "phase", "phase_found", "chosen_step", "variant", "draw", "biases", "neurons",
         "steps_98", "steps_train_98", "censored_at", "rise", "best_test_acc"]
@@ -333,23 +333,23 @@ def test_one_seed_gives_the_whole_table():
     assert counts == {("full", "kept"): 1, ("synergistic", "kept"): 1, ("inverse", "kept"): 1, ("redundant", "kept"): 1,
                       ("random", "kept"): 3, ("matched", "kept"): 1, ("synergistic", "removed"): 1,
                       ("inverse", "removed"): 1}
-    assert set(rows.preset) == {"tie_safe"} and set(rows.condition) == {"wd2"} and set(rows.phase_found) == {True}
+    assert set(rows.preset) == {"mid_ranks"} and set(rows.condition) == {"wd2"} and set(rows.phase_found) == {True}
     assert (rows.neurons == rows.variant.map({"full": 160, "redundant": 160, "inverse": 40}).fillna(120)).all()
     assert curves.test_acc.dims == ("variant", "step")
     assert curves.variant.values.tolist() == ["full", "synergistic", "inverse"]
     assert int(curves.seed) == 0
-    again, same = ablate(SMALL, 0, measures, metrics, preset="tie_safe", n_random=3)
+    again, same = ablate(SMALL, 0, measures, metrics, preset="mid_ranks", n_random=3)
     pd.testing.assert_frame_equal(rows, again)
     xr.testing.assert_identical(curves, same)
-    drawn, same = ablate(SMALL, 0, measures, metrics, preset="tie_safe", part="drawn")
-    controls, nothing = ablate(SMALL, 0, measures, metrics, preset="tie_safe", part="controls", n_random=3)
+    drawn, same = ablate(SMALL, 0, measures, metrics, preset="mid_ranks", part="drawn")
+    controls, nothing = ablate(SMALL, 0, measures, metrics, preset="mid_ranks", part="controls", n_random=3)
     assert len(nothing.dims) == 0
     pd.testing.assert_frame_equal(pd.concat([drawn, controls], ignore_index=True), rows)
     xr.testing.assert_identical(curves, same)
     with pytest.raises(ValueError, match="part='some' is unknown"):
-        ablate(SMALL, 0, measures, metrics, preset="tie_safe", part="some")
+        ablate(SMALL, 0, measures, metrics, preset="mid_ranks", part="some")
     with pytest.raises(ValueError, match="removed='inverse' is not possible: give a tuple"):
-        ablate(SMALL, 0, measures, metrics, preset="tie_safe", removed="inverse")
+        ablate(SMALL, 0, measures, metrics, preset="mid_ranks", removed="inverse")
 
 
 def test_each_row_is_its_network():
@@ -489,12 +489,12 @@ def test_settings_of_an_ablation_are_refused_before_work(settings, message, monk
     monkeypatch.setattr(ablations, "retrain", lambda *args, **kwargs: pytest.fail("the work began"))
     measures, metrics = measures_of(SMALL, 0, 120)
     with pytest.raises(ValueError, match=message):
-        ablate(SMALL, **{"seed": 0, "measures": measures, "metrics": metrics, "preset": "tie_safe", **settings})
+        ablate(SMALL, **{"seed": 0, "measures": measures, "metrics": metrics, "preset": "mid_ranks", **settings})
 
 
 def test_settings_of_an_ablation_are_converted():
     measures, metrics = measures_of(SMALL, 0, 120)
-    given = dict(preset="tie_safe", part="controls", n_matched=0, removed=(), steps=3)
+    given = dict(preset="mid_ranks", part="controls", n_matched=0, removed=(), steps=3)
     plain, words = (ablate(SMALL, seed, measures, metrics, **given | {"n_random": count})[0]
                     for seed, count in ((0, 1), ("0", "1")))
     pd.testing.assert_frame_equal(plain, words)
@@ -503,7 +503,7 @@ def test_settings_of_an_ablation_are_converted():
 def test_measures_of_another_width_are_refused():
     measures, metrics = drawn(CORNERS, SYNERGY, REDUNDANCY)
     with pytest.raises(ValueError, match=r"synergy_neurons of shape \(6,\).* a boolean for each of the"):
-        ablate(SMALL, 0, measures, metrics, preset="tie_safe")
+        ablate(SMALL, 0, measures, metrics, preset="mid_ranks")
 
 
 MEMBERS, RNG = np.arange(6) < 2, np.random.default_rng(0)

@@ -385,7 +385,7 @@ def test_nothing_measured_and_nothing_retrained():
 
 
 @pytest.mark.parametrize(("broken", "says"), [
-    (lambda e: replace(e, measures={"safe": {}}), "measures of preset safe: give published and tie_safe"),
+    (lambda e: replace(e, measures={"safe": {}}), "measures of preset safe: give published and mid_ranks"),
     (lambda e: replace(e, metrics={"wd2": e.metrics["wd2"].drop_vars("test_acc")}), "metrics of wd2 lack test_acc"),
     (lambda e: replace(e, metrics={"wd2": e.metrics["wd2"].where(e.metrics["wd2"].step > 9)}), "or NaN: give a value"),
     (lambda e: replace(e, metrics={"wd2": e.metrics["wd2"].isel(step=slice(None, -1))}), "different seeds or steps"),
@@ -410,7 +410,7 @@ def test_table_holds_every_claim_once_with_its_figure():
 
 def test_claims_that_depend_on_the_preset_are_named():
     paper, opposite = (drawn_evidence(story, rng=5) for story in ("paper", "opposite"))
-    mixed = replace(paper, measures=paper.measures | {"tie_safe": opposite.measures["tie_safe"]})
+    mixed = replace(paper, measures=paper.measures | {"mid_ranks": opposite.measures["mid_ranks"]})
     table = judge(mixed)
     differing = table.groupby("id").outcome.nunique().loc[lambda n: n > 1].index
     assert 10 < len(differing) < len(REGISTER)

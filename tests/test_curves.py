@@ -34,7 +34,7 @@ def layer(samples=600, neurons=16, seed=0):
     return np.maximum(hidden, 0).astype("float32")
 
 
-@pytest.mark.parametrize("preset", ["published", "tie_safe"])
+@pytest.mark.parametrize("preset", ["published", "mid_ranks"])
 def test_halves_are_those_of_plain_code(preset):
     x, settings = layer(), measurement(preset)
     order = np.random.default_rng(3).permutation(600)
@@ -53,11 +53,11 @@ def test_halves_are_those_of_plain_code(preset):
 
 def test_what_was_chosen_is_less_on_the_other_half_on_average():
     noise = np.random.default_rng(0).normal(size=(400, 20)).astype("float32")
-    found = split_halves(noise, 5, measurement("tie_safe"), splits=6)
+    found = split_halves(noise, 5, measurement("mid_ranks"), splits=6)
     assert (found[:, 0] > found[:, 1]).all()
 
 
-@pytest.mark.parametrize("preset", ["published", "tie_safe"])
+@pytest.mark.parametrize("preset", ["published", "mid_ranks"])
 def test_companions_of_a_layer_with_dead_neurons(preset):
     x = layer(neurons=30)
     x[:, 4:7] = 0
@@ -104,9 +104,9 @@ def test_a_resample_that_cannot_be_searched_leaves_no_interval(monkeypatch):
 def test_what_is_checked_is_not_checked_again(tmp_path, monkeypatch):
     write_checks(TINY, tmp_path / "store", tmp_path, n_jobs=1, progress=False)
     found = load_checks(tmp_path)
-    assert set(found.preset) == {"published", "tie_safe"} and found.step.min() >= 5 and found.step.max() == 20
+    assert set(found.preset) == {"published", "mid_ranks"} and found.step.min() >= 5 and found.step.max() == 20
     assert set(found.seed) == {0, 100}
-    one = found[(found.seed == 100) & (found.step == 20) & (found.preset == "tie_safe")].set_index("quantity")
+    one = found[(found.seed == 100) & (found.step == 20) & (found.preset == "mid_ranks")].set_index("quantity")
     network = train(TINY.experiment("wd2", [100]), store=tmp_path / "store", progress=False)
     plain = check_layer(network.features(100, 20), draws=20)
     assert one.loc[["synergy", "redundancy"], "null"].tolist() == pytest.approx(plain["null"].tolist(), rel=1e-4)
@@ -164,4 +164,4 @@ def test_a_column_of_nan_is_left_out_with_a_warning():
     (dict(seed=-1), "seed=-1")])
 def test_halves_without_a_split_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        split_halves(**{"x": layer(), "n_bins": 5, "settings": measurement("tie_safe"), **settings})
+        split_halves(**{"x": layer(), "n_bins": 5, "settings": measurement("mid_ranks"), **settings})

@@ -13,6 +13,7 @@ from grok_synergy.study.differences import (
     compared,
     differences_page,
     landmarks,
+    load_rows,
     published_pairs,
     rows_of,
     with_table_rows,
@@ -63,16 +64,16 @@ def test_table_of_the_project_is_whole():
     table = PROJECT / "figures" / "tables" / "differences.csv"
     if not table.exists():
         pytest.skip("the study has not been run here")
-    rows = pd.read_csv(table)
+    rows = load_rows(table)
     assert rows.columns.tolist() == ["key", "alternative", "quantity", "unit", "there", "here"]
     assert rows.key.drop_duplicates().tolist() != [] and set(rows.key) == set(DIFFERENCES)
     assert rows.here.notna().all()
-    page = differences_page(rows.fillna({"alternative": "", "unit": ""}))
+    page = differences_page(rows)
     assert (PROJECT / "figures" / "differences.md").read_text(encoding="utf-8") == page
 
 
 def test_the_table_agrees_with_the_other_tables():
-    rows = pd.read_csv(PROJECT / "figures" / "tables" / "differences.csv")
+    rows = load_rows(PROJECT / "figures" / "tables" / "differences.csv")
     anew = with_table_rows(rows, load_paper(PROJECT / "figures" / "tables"), Paper())
     numbers = ["there", "here"]
     assert anew.drop(columns=numbers).fillna("").equals(rows.drop(columns=numbers).fillna(""))

@@ -60,7 +60,7 @@ def curves(**axes):
     return xr.Dataset({name: (tuple(axes), values) for name in ("synergy", "redundancy")}, axes)
 
 
-WHOLE = dict(preset=["published", "tie_safe"], seed=[0, 100], step=[0, 10, 100, 1000])
+WHOLE = dict(preset=["published", "mid_ranks"], seed=[0, 100], step=[0, 10, 100, 1000])
 
 
 def test_the_last_early_step_may_be_text():

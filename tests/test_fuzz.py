@@ -204,7 +204,7 @@ def test_bins_are_groups_of_all_neurons(x, method, n_bins, standardise):
 
 
 @shared(0.15)
-@given(x=samples(6), preset=st.sampled_from(["published", "tie_safe"]), degenerate=st.sampled_from(["raise", "drop"]),
+@given(x=samples(6), preset=st.sampled_from(["published", "mid_ranks"]), degenerate=st.sampled_from(["raise", "drop"]),
        unit=st.sampled_from(["neurons", "blocks", "means"]), n_bins=st.integers(1, 6), min_size=st.integers(0, 4))
 def test_readings_are_finite_and_right_where_bins_are_single_neurons(x, preset, degenerate, unit, n_bins, min_size):
     usable = answer(usable_columns, x)
@@ -213,7 +213,7 @@ def test_readings_are_finite_and_right_where_bins_are_single_neurons(x, preset, 
         return
     finite(found.synergy, found.redundancy, found.tc, found.dtc)
     assert found.redundancy >= -found.synergy and found.synergy_size <= np.shape(held(x))[1]
-    if preset == "tie_safe" and degenerate == "drop" and unit == "neurons":
+    if preset == "mid_ranks" and degenerate == "drop" and unit == "neurons":
         assert found.dropped.tolist() == (~np.asarray(usable)).tolist()
 
 

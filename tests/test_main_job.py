@@ -47,7 +47,7 @@ def test_writes_figure_and_measures(first_run):
     assert png.startswith(b"\x89PNG") and len(png) > 50_000
     assert ElementTree.parse(f"{stem}.svg").getroot().tag.endswith("svg")
     with xr.open_dataset(f"{stem}.nc") as data:
-        assert data.preset.values.tolist() == ["published", "tie_safe"]
+        assert data.preset.values.tolist() == ["published", "mid_ranks"]
         assert data.seed.values.tolist() == [0, 100] and int(data.step[-1]) == 40
         assert {"synergy", "redundancy", "synergy_size", "tc", "dtc", "test_acc", "train_loss"} <= set(data)
         assert data[["synergy", "redundancy", "tc", "dtc"]].to_array().notnull().all()
@@ -87,19 +87,19 @@ def test_writes_where_the_help_says(first_run, place, out_dir, expected):
         shutil.copytree(first_run / "trajectories", folder / "trajectories")
     home = {"HOME": str((first_run / "../home").resolve()), "IPYTHONDIR": str(first_run.parent / "ipython")}
     done = papermill(first_run / "nbs" / NOTEBOOK.name, first_run / "out3.ipynb", "-p", "out_dir", out_dir,
-                     "-p", "preset", "tie_safe", *SMALL, cwd=folder, environment=home)
+                     "-p", "preset", "mid_ranks", *SMALL, cwd=folder, environment=home)
     assert done.returncode == 0, done.stderr[-3000:]
-    written = [path.suffix for path in (first_run / expected).iterdir() if "tie_safe" in path.name]
+    written = [path.suffix for path in (first_run / expected).iterdir() if "mid_ranks" in path.name]
     assert sorted(written) == [".nc", ".png", ".svg"]
     assert not (first_run / "figures").exists()
 
 
 def test_one_preset_of_the_initialization_route_into_a_folder_of_choice(first_run):
-    done = papermill("nbs/05_figures.ipynb", "out2.ipynb", "-p", "wd", "0", "-p", "alpha", "8", "-p", "preset", "tie_safe",
+    done = papermill("nbs/05_figures.ipynb", "out2.ipynb", "-p", "wd", "0", "-p", "alpha", "8", "-p", "preset", "mid_ranks",
                      "-p", "out_dir", "elsewhere", *SMALL, cwd=first_run)
     assert done.returncode == 0, done.stderr[-3000:]
     names = sorted(path.name for path in (first_run / "elsewhere").iterdir())
-    assert names == [f"wd0-alpha8-2seeds-40steps-tie_safe.{suffix}" for suffix in ("nc", "png", "svg")]
+    assert names == [f"wd0-alpha8-2seeds-40steps-mid_ranks.{suffix}" for suffix in ("nc", "png", "svg")]
     with xr.open_dataset(first_run / "elsewhere" / names[0]) as data:
         assert '"keep_norm": true' in data.attrs["experiment"] and '"zero_last": true' in data.attrs["experiment"]
 
@@ -138,7 +138,7 @@ def test_another_task_and_network_with_numbers_as_text(first_run):
     (["-p", "seeds", "True"], "seeds=True is not possible: give a whole number, 1 or more"),
     (["-p", "steps", "3"], "steps=3 is not possible: give a whole number, 20 or more"),
     (["-p", "wd", "much"], "wd='much' is not possible: give a number, 0 or more"),
-    (["-p", "preset", "publish"], "preset='publish' is unknown: choose one of 'published', 'tie_safe', 'both'"),
+    (["-p", "preset", "publish"], "preset='publish' is unknown: choose one of 'published', 'mid_ranks', 'both'"),
 ])
 def test_bad_parameters_are_refused_before_any_training(project, tmp_path, arguments, message):
     (tmp_path / "settings.ini").touch()

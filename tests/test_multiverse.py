@@ -25,8 +25,8 @@ from grok_synergy.study.multiverse import (
     FACTORS,
     FLOOR,
     LAGS,
+    MID_RANKS,
     PUBLISHED,
-    TIE_SAFE,
     Checkpoint,
     Multiverse,
     Way,
@@ -56,7 +56,7 @@ def features(seed=0, samples=900, neurons=24):
 
 def test_design_is_balanced_distinct_and_holds_the_presets():
     ways = design()
-    assert len(set(ways)) == 256 and ways[:2] == [PUBLISHED, TIE_SAFE] and ways == design() != design(seed=1)
+    assert len(set(ways)) == 256 and ways[:2] == [PUBLISHED, MID_RANKS] and ways == design() != design(seed=1)
     table = pd.DataFrame(map(asdict, ways))
     assert set(table.clustering) == set(FACTORS["clustering"]) and (table.clustering == "none").sum() == 8
     for name in ("estimator", "unit", "samples", "bias", "selection"):
@@ -159,7 +159,7 @@ def test_dead_neurons_are_left_out_and_none_left_is_zero_as_in_measure():
     given = features()
     for post in (x for (_, layer), x in given.items() if layer == "post"):
         post[:, :3] = 0
-    *_, size = Checkpoint(given).read(replace(TIE_SAFE, clustering="random", n_bins=5, unit="means"))
+    *_, size = Checkpoint(given).read(replace(MID_RANKS, clustering="random", n_bins=5, unit="means"))
     assert size <= 21
     dead = {key: torch.zeros_like(x) for key, x in given.items()}
     for way in (PUBLISHED, Way(clustering="none")):
@@ -212,7 +212,7 @@ def test_choices_survive_the_table_and_decide_what_they_decide(tmp_path):
     rows = long_table(found, CLAIMS[0].number)
     assert len(rows) == 512 and (rows[:256][list(FACTORS)].astype(str) == table[list(FACTORS)].astype(str)).all(axis=None)
     shares, by_bins = claim_shares(found), share_by_level(found, "n_bins")
-    others = shares.drop(columns=["n_bins", "share", "published", "tie_safe"])
+    others = shares.drop(columns=["n_bins", "share", "published", "mid_ranks"])
     assert shares.n_bins.min() > 0.85 and others.max(axis=None) < 0.05
     assert by_bins.iloc[0].to_dict() == {5: 1, 10: 0, 15: 0, 20: 0} and by_bins.iloc[1][5] == 0
     assert not shares.published.iloc[0] and shares.published.iloc[1]

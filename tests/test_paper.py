@@ -63,16 +63,16 @@ def test_tables_hold_what_was_measured(undisturbed):
     experiment = TINY.experiment("alpha8", TINY.seeds)
     trajectory = train(experiment, store=undisturbed / "store", progress=False)
     assert experiment.keep_norm and experiment.zero_last
-    for preset in ("published", "tie_safe"):
+    for preset in ("published", "mid_ranks"):
         direct = measure(trajectory, preset=preset, progress=False).sel(step=trajectory.steps >= 5)
         table = found.measures[preset]["alpha8"]
         assert table.sizes["neuron"] == TINY.width and "synergy_neurons" not in table
         for name in ("synergy", "redundancy", "synergy_size", "tc", "dropped"):
             np.testing.assert_allclose(table[name], direct[name], rtol=1e-6)
     np.testing.assert_allclose(found.metrics["alpha8"].test_loss, trajectory.metrics.test_loss, rtol=1e-6)
-    assert set(found.curves) == {"published", "tie_safe"} and set(found.curves["published"]) == {"wd2"}
+    assert set(found.curves) == {"published", "mid_ranks"} and set(found.curves["published"]) == {"wd2"}
     assert found.curves["published"]["wd2"].seed.values.tolist() == [0]
-    assert set(found.ablations.seed) == {0, 100} and set(found.ablations.preset) == {"published", "tie_safe"}
+    assert set(found.ablations.seed) == {0, 100} and set(found.ablations.preset) == {"published", "mid_ranks"}
     assert set(found.ablations.seed[found.ablations.biases == "removed"]) == {0}  # the seed of the figures
 
 
@@ -183,7 +183,7 @@ def test_stages_hold_every_job_once_with_the_figures_first():
 def test_results_of_other_settings_are_other_files():
     job = Job(TINY, "wd2", 100, kind="drawn")
     others = [replace(job, seed=0), replace(job, kind="network"), replace(job, kind="controls"),
-              replace(job, condition="alpha8"), replace(job, paper=replace(TINY, presets=("tie_safe",))),
+              replace(job, condition="alpha8"), replace(job, paper=replace(TINY, presets=("mid_ranks",))),
               replace(job, paper=replace(TINY, width=41)), replace(job, paper=replace(TINY, figure_seeds=2))]
     assert len({other.path("store") for other in [job, *others]}) == 8
     assert job.path("store") == replace(job, paper=replace(TINY, seeds=(0, 100, 200))).path("store")
@@ -200,7 +200,7 @@ def test_checkpoints_of_shorter_budgets_are_those_of_longer_ones():
     (dict(ablated=("wd3",)), r"ablated=\('wd3',\) is not possible: give some of wd0.1, wd2, alpha8"),
     (dict(conditions=CONDITIONS[:1] * 2, ablated=()), "under names that differ"),
     (dict(conditions=(), ablated=()), "conditions=.. is not possible: give one or more"),
-    (dict(presets=("publish",)), "give some of published, tie_safe"),
+    (dict(presets=("publish",)), "give some of published, mid_ranks"),
     (dict(ablation_seeds=21), "ablation_seeds=21 is not possible: give 1 to 20"),
     (dict(ablation_seeds=3), "figure_seeds=5 is not possible: give 1 to 3"),
 ])

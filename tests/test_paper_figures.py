@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from grok_synergy.data import ModularTask
+from grok_synergy.layer import present_names
 from grok_synergy.phases import segment
 from grok_synergy.study.conditions import Paper
 from grok_synergy.study.jobs import load_paper, run_paper
@@ -88,7 +89,7 @@ def test_the_page_shows_every_figure_with_its_caption_and_command(monkeypatch):
 
 
 def test_verdicts_that_come_out_otherwise_elsewhere_are_listed():
-    verdicts = pd.DataFrame({"preset": ["published", "tie_safe"] * 3, "id": [1, 1, 2, 2, 3, 3], "side": "above",
+    verdicts = pd.DataFrame({"preset": ["published", "mid_ranks"] * 3, "id": [1, 1, 2, 2, 3, 3], "side": "above",
                              "margin": 0.1,
                              "unit": "ranges", "per_preset": [True] * 4 + [False] * 2,
                              "outcome": ["supported", "inconclusive", "contradicted", "supported", "supported", "supported"],
@@ -99,12 +100,12 @@ def test_verdicts_that_come_out_otherwise_elsewhere_are_listed():
     others.loc[[1, 3, 5], "outcome"] = ["supported", "contradicted", "inconclusive"]
     page = repetitions_page(verdicts, pd.concat([others, others[:1].assign(run="CUDA")]))
     assert "2 of 5 in an earlier run" in page and "0 of 1 with networks" in page and "1 of them comes" in page
-    assert "| 1 | tie-safe | > 0.1 ranges | inconclusive [−0.10, 0.30] | supported [−0.10, 0.30] |" in page
+    assert "| 1 | mid-ranks | > 0.1 ranges | inconclusive [−0.10, 0.30] | supported [−0.10, 0.30] |" in page
     assert page.count("\n| ") == 3 and "∞" in page
 
 
 def test_repetitions_of_the_study_judge_its_claims():
-    rows = pd.read_csv(ROOT / "figures" / "tables" / "repetitions.csv")
+    rows = present_names(pd.read_csv(ROOT / "figures" / "tables" / "repetitions.csv"))
     assert rows.groupby("run").size().to_dict() == {"CPU": 2 * len(REGISTER), "CUDA": 2 * 34}
     assert set(rows.id) == {claim.number for claim in REGISTER} and set(rows.outcome) <= set(OUTCOMES)
     assert not rows.duplicated(["run", "preset", "id"]).any()
@@ -114,7 +115,7 @@ def test_the_committed_pages_are_those_of_the_committed_tables():
     pages, study = ROOT / "figures", load_paper(ROOT / "figures" / "tables")
     verdicts = judge(Evidence(study.metrics, study.measures, study.ablations))
     waiting = choices_note(study)
-    claims = claims_table(verdicts, waiting) + repetitions_page(verdicts, pd.read_csv(pages / "tables" / "repetitions.csv"))
+    claims = claims_table(verdicts, waiting) + repetitions_page(verdicts, present_names(pd.read_csv(pages / "tables" / "repetitions.csv")))
     notes = [note for note in (waiting, losses_note(study)) if note]
     made = {"README": figures_page(5, *notes), "claims": claims, "subnetworks": subnetworks_page(study.ablations, waiting)}
     for name, page in made.items():
@@ -132,11 +133,11 @@ def test_what_waits_for_the_next_run_is_counted_and_then_no_longer_said():
         late = segment(study.measures[row.preset][row.condition].sel(seed=row.seed)).phase.tolist()
         mended.loc[mended.step.notna(), "phase_found"] = row.phase in late
     assert other_choices(replace(study, ablations=mended)).empty and choices_note(replace(study, ablations=mended)) == ""
-    wrong.loc[(wrong.condition == "wd2") & (wrong.seed == 100) & (wrong.preset == "tie_safe"), "chosen_step"] = 1500
+    wrong.loc[(wrong.condition == "wd2") & (wrong.seed == 100) & (wrong.preset == "mid_ranks"), "chosen_step"] = 1500
     note = choices_note(replace(study, ablations=wrong))
     assert f"{len(before) + 1} of {len(drawn)} checkpoints" in note
-    assert "- weight decay 2, tie-safe preset: seed 100, trained from step 1500, now step " in note
-    hang = resting_on(Evidence(study.metrics, study.measures, wrong), "tie_safe", "wd2", [100])
+    assert "- weight decay 2, mid-ranks preset: seed 100, trained from step 1500, now step " in note
+    hang = resting_on(Evidence(study.metrics, study.measures, wrong), "mid_ranks", "wd2", [100])
     assert set(hang) == {40, 41, 42, 43, 44, 49}
 
 

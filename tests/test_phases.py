@@ -113,7 +113,7 @@ def test_bias_is_that_of_the_samples_and_the_unit():
 
 
 def test_presets_are_those_of_the_design():
-    assert PRESETS["tie_safe"] == Measurement() == Measurement("average", "neurons", True, 10, 2, "train", "post")
+    assert PRESETS["mid_ranks"] == Measurement() == Measurement("average", "neurons", True, 10, 2, "train", "post")
     assert PRESETS["published"] == replace(Measurement(), ties="numpy", bias_correction=False)
     x = rectified(mix=0.3)
     for preset in PRESETS:
@@ -124,14 +124,14 @@ def test_presets_are_those_of_the_design():
 
 
 @pytest.mark.parametrize("preset, choices, message", [
-    ("publish", {}, "preset='publish' is unknown: choose one of 'published', 'tie_safe'"),
-    ("tie_safe", {"tie": "average"}, "tie: no such choice; there are ties, unit, "),
-    ("tie_safe", {"ties": "first"}, "ties='first' is unknown: choose one of 'average', "),
-    ("tie_safe", {"unit": "bins"}, "unit='bins' is unknown: choose one of 'neurons', 'blocks', 'means'"),
-    ("tie_safe", {"which": "validation"}, "which='validation' is unknown"),
-    ("tie_safe", {"layer": "relu"}, "layer='relu' is unknown"),
-    ("tie_safe", {"n_bins": 1, "min_size": 1}, "n_bins=1, min_size=1: give two or more bins"),
-    ("tie_safe", {"min_size": 0}, "n_bins=10, min_size=0"), ("tie_safe", {"min_size": 11}, "n_bins=10, min_size=11")])
+    ("publish", {}, "preset='publish' is unknown: choose one of 'published', 'mid_ranks'"),
+    ("mid_ranks", {"tie": "average"}, "tie: no such choice; there are ties, unit, "),
+    ("mid_ranks", {"ties": "first"}, "ties='first' is unknown: choose one of 'average', "),
+    ("mid_ranks", {"unit": "bins"}, "unit='bins' is unknown: choose one of 'neurons', 'blocks', 'means'"),
+    ("mid_ranks", {"which": "validation"}, "which='validation' is unknown"),
+    ("mid_ranks", {"layer": "relu"}, "layer='relu' is unknown"),
+    ("mid_ranks", {"n_bins": 1, "min_size": 1}, "n_bins=1, min_size=1: give two or more bins"),
+    ("mid_ranks", {"min_size": 0}, "n_bins=10, min_size=0"), ("mid_ranks", {"min_size": 11}, "n_bins=10, min_size=11")])
 def test_unknown_choices_are_refused(preset, choices, message):
     for function in (measurement, lambda *names, **choices: measure_features(rectified(), *names, **choices)):
         with pytest.raises(ValueError, match=message):
@@ -145,7 +145,7 @@ def test_sample_order_of_zeros_is_redundancy_under_the_ordinal_rule_only():
     assert ordinal.redundancy > 2
 
 
-def test_order_of_samples_changes_nothing_under_the_tie_safe_preset():
+def test_order_of_samples_changes_nothing_under_the_mid_ranks_preset():
     x = rectified(neurons=30, threshold=0.5, mix=0.2)
     shuffled = np.random.default_rng(1).permutation(x)
     assert numbers(measure_features(shuffled)) == numbers(measure_features(x))
@@ -257,8 +257,8 @@ def trajectory(trained, tmp_path):
 
 
 @pytest.mark.parametrize("preset, choices", [
-    ("published", {}), ("tie_safe", {}), ("tie_safe", {"unit": "blocks", "n_bins": 4}),
-    ("tie_safe", {"which": "test", "layer": "pre", "ties": "ordinal"})])
+    ("published", {}), ("mid_ranks", {}), ("mid_ranks", {"unit": "blocks", "n_bins": 4}),
+    ("mid_ranks", {"which": "test", "layer": "pre", "ties": "ordinal"})])
 def test_measures_are_those_of_each_checkpoint(trajectory, preset, choices):
     along = measured(trajectory, preset=preset, **choices)
     assert along.synergy.dims == ("seed", "step") and along.step.values.tolist() == trajectory.steps.tolist()
@@ -275,8 +275,8 @@ def test_measures_are_those_of_each_checkpoint(trajectory, preset, choices):
     assert json.loads(along.attrs["experiment"]) == json.loads(json.dumps(trajectory.experiment.condition))
 
 
-def test_tie_safe_is_the_preset_of_a_trajectory_unless_told_otherwise(trajectory):
-    assert measured(trajectory).attrs["preset"] == "tie_safe"
+def test_mid_ranks_is_the_preset_of_a_trajectory_unless_told_otherwise(trajectory):
+    assert measured(trajectory).attrs["preset"] == "mid_ranks"
 
 
 def refuse(*given):
@@ -284,7 +284,7 @@ def refuse(*given):
 
 
 def test_stored_measures_are_read_and_told_apart_by_their_settings(trajectory, monkeypatch):
-    settings = [{"preset": "tie_safe"}, {"preset": "tie_safe", "ties": "ordinal"}, {"preset": "tie_safe", "n_bins": 4}]
+    settings = [{"preset": "mid_ranks"}, {"preset": "mid_ranks", "ties": "ordinal"}, {"preset": "mid_ranks", "n_bins": 4}]
     first = [measured(trajectory, **one) for one in settings]
     assert len({float(along.synergy.sum()) for along in first}) == 3
     monkeypatch.setattr(phases, "_measure_checkpoint", refuse)
@@ -311,14 +311,14 @@ def test_damaged_measures_are_made_again_with_a_warning(trajectory, damage):
 def test_dead_neurons_of_a_checkpoint_are_dropped_and_counted(trajectory):
     data = trajectory.data.copy(deep=True)
     data.W1.loc[{"seed": 3, "neuron": [5, 6]}], data.b1.loc[{"seed": 3, "neuron": [5, 6]}] = 0, -1
-    along = measured(replace(trajectory, data=data), preset="tie_safe")
+    along = measured(replace(trajectory, data=data), preset="mid_ranks")
     assert along.dropped.sel(seed=0).sum() == 0 and (along.dropped.sel(seed=3) == 2).all()
     assert not along.synergy_neurons.sel(seed=3)[:, [5, 6]].any()
     assert np.isfinite(along[NUMBERS].to_array()).all()
 
 
 def test_several_presets_at_some_checkpoints_are_each_alone(trajectory, tmp_path, monkeypatch):
-    steps, presets = trajectory.steps[[1, 3, -1]].tolist(), ("tie_safe", "published")
+    steps, presets = trajectory.steps[[1, 3, -1]].tolist(), ("mid_ranks", "published")
     both = measured(trajectory, preset=presets, steps=steps)
     assert both.preset.values.tolist() == list(presets) and both.step.values.tolist() == steps
     again = replace(trajectory, folder=tmp_path / "again")
@@ -504,7 +504,7 @@ def test_too_few_checkpoints_are_refused():
 
 
 def test_a_trajectory_has_phases(trajectory):
-    intervals = segment(measured(trajectory, preset="tie_safe"))
+    intervals = segment(measured(trajectory, preset="mid_ranks"))
     assert set(intervals.phase) <= set(PHASES) and set(intervals.seed) == {0, 3}
     assert (intervals.stop > intervals.start).all()
     assert np.isfinite(intervals[["synergy_slope", "redundancy_slope"]].to_numpy()).all()
@@ -520,7 +520,7 @@ def test_processes_measure_what_one_process_does(trained, tmp_path):
 
 @pytest.mark.parametrize("options, message", [
     ({"preset": None}, "preset=None is not possible"), ({"preset": 5}, "preset=5 is not possible"),
-    ({"preset": [["tie_safe"]]}, "is unknown|is not possible"), ({"preset": [5]}, "preset=5 is unknown"),
+    ({"preset": [["mid_ranks"]]}, "is unknown|is not possible"), ({"preset": [5]}, "preset=5 is unknown"),
     ({"steps": slice(3)}, r"steps=slice\(None, 3, None\) is not possible"), ({"steps": True}, "steps=True is not possible"),
     ({"steps": 3.5}, "steps=3.5 is not possible"), ({"n_jobs": 0}, "n_jobs=0 is not possible"),
     ({"n_jobs": "all"}, "n_jobs='all' is not possible"), ({"n_jobs": 1.5}, "n_jobs=1.5 is not possible"),

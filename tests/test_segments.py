@@ -194,7 +194,7 @@ def test_curves_that_are_none_are_named(name, change, message):
 
 @pytest.mark.parametrize("change, message", [
     (lambda x: x.drop_vars("redundancy"), "Dataset of synergy was given: give an xarray.Dataset of synergy and redundancy"),
-    (lambda x: x.expand_dims(preset=["tie_safe"]), "curves along preset were given: choose one first"),
+    (lambda x: x.expand_dims(preset=["mid_ranks"]), "curves along preset were given: choose one first"),
     (lambda x: x.assign_coords(seed=[3, 3]), "seeds 3 occur more than once: give each seed once"),
     (lambda x: x.isel(step=slice(3)), "3 checkpoints from step 5 on are too few to find phases in: give 4"),
     (lambda x: x.isel(step=slice(4)).assign_coords(step=[100, 101, 102, 103]),

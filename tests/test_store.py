@@ -29,7 +29,7 @@ from grok_synergy.study.ablations import retrain
 from grok_synergy.study.companions import check_curves
 from grok_synergy.study.conditions import Condition, Paper
 from grok_synergy.study.jobs import Job, load_paper, run_paper, write_tables
-from grok_synergy.study.multiverse import TIE_SAFE, Multiverse, run_multiverse
+from grok_synergy.study.multiverse import MID_RANKS, Multiverse, run_multiverse
 from grok_synergy.trainer import Experiment, Trainer, plain_loop
 from grok_synergy.training import network_path, stored_digest, train, train_many
 from grok_synergy.uncertainty import null_extremes
@@ -73,7 +73,7 @@ def put_another(store, experiment=ONE, seed=5):
 
 # What was made from another network
 
-@pytest.mark.parametrize("settings", [{}, {"steps": [5, 60]}, {"preset": ("tie_safe", "published")}, {"which": "all"}])
+@pytest.mark.parametrize("settings", [{}, {"steps": [5, 60]}, {"preset": ("mid_ranks", "published")}, {"which": "all"}])
 def test_measures_of_a_network_that_is_gone_are_made_again(store, settings):
     before = measured(run(ONE, store), **settings)
     put_another(store)
@@ -125,7 +125,7 @@ def test_every_job_of_the_study_notices_another_network(studied, tmp_path):
     run_paper(TINY, store=store, tables=tmp_path / "tables", n_jobs=1, progress=False)
     assert all(job.found(store) is not None for job in jobs)
     after = load_paper(tmp_path / "tables")
-    assert not after.measures["tie_safe"]["wd2"].synergy.equals(before.measures["tie_safe"]["wd2"].synergy)
+    assert not after.measures["mid_ranks"]["wd2"].synergy.equals(before.measures["mid_ranks"]["wd2"].synergy)
     made_from = {job.kind: job.found(store).attrs["made_from"] for job in jobs}
     assert made_from["drawn"] == made_from["controls"] != jobs[1].found(studied / "store").attrs["made_from"]
 
@@ -141,7 +141,7 @@ def test_results_stand_where_the_network_itself_was_deleted(studied, tmp_path, m
 def test_ways_and_checks_notice_another_network(studied, tmp_path):
     store = Path(shutil.copytree(studied / "store", tmp_path / "store"))
     plain = replace(TINY, ablated=())
-    multiverse = Multiverse(plain, ways=(TIE_SAFE,), seeds=1, per_decade=1)
+    multiverse = Multiverse(plain, ways=(MID_RANKS,), seeds=1, per_decade=1)
 
     def found():
         ways = run_multiverse(multiverse, store, n_jobs=1, progress=False)["wd2"].synergy.values
@@ -257,10 +257,10 @@ def full_disk(monkeypatch):
 def test_measures_that_cannot_be_stored_are_returned_with_one_warning(store, full_disk):
     trajectory = run(ONE, store)
     with pytest.warns(UserWarning, match=r"measures could not be stored \(3 files; .*No space left") as said:
-        found = measured(trajectory, preset=("tie_safe", "published"), which="test")
+        found = measured(trajectory, preset=("mid_ranks", "published"), which="test")
     assert len(said) == 1
     alone = measure_features(trajectory.features(5, 60, "test"), n_bins=4, degenerate="drop").synergy
-    assert float(found.synergy.sel(preset="tie_safe")[0, -1]) == alone
+    assert float(found.synergy.sel(preset="mid_ranks")[0, -1]) == alone
     assert not list(store.rglob(".*"))
 
 
@@ -442,7 +442,7 @@ def test_truncated_files_are_made_again(store):
 
 
 MEASURE = PRELUDE + """
-print(float(measured(run(ONE, sys.argv[1]), preset=("tie_safe", "published"), which="all").synergy.sum()))
+print(float(measured(run(ONE, sys.argv[1]), preset=("mid_ranks", "published"), which="all").synergy.sum()))
 """
 
 
@@ -451,7 +451,7 @@ def test_two_processes_measure_in_one_store(store):
                for _ in range(2)]
     first, second = (process.communicate(timeout=300)[0] for process in started)
     assert first == second and float(first) == float(
-        measured(run(ONE, store), preset=("tie_safe", "published"), which="all").synergy.sum())
+        measured(run(ONE, store), preset=("mid_ranks", "published"), which="all").synergy.sum())
     assert not list(store.rglob(".*"))
 
 
@@ -540,7 +540,7 @@ def everything(store, other_store):
     trajectory = run(replace(ONE, alpha=2.0, keep_norm=True, zero_last=True), store)
     x = trajectory.features(5, 60, "all", "pre").numpy()
     with warnings.catch_warnings(action="ignore"):
-        found = [measured(trajectory, ties=ties, preset=("tie_safe", "published")).synergy.values
+        found = [measured(trajectory, ties=ties, preset=("mid_ranks", "published")).synergy.values
                  for ties in ("average", "random")]
         found += [copula_correlation(x[:, :6], "random"), search_multiplet(copula_correlation(x[:, :6]), 3, seed=1).omega,
                   null_extremes(x[:, :6], draws=3).draws, all_multiplets(copula_correlation(x[:, :6])).omega,

@@ -37,7 +37,7 @@ from grok_synergy.arrays import (
 )
 from ..binning import ward_bins
 from ..entropy import copula_matrices, independent_columns
-from ..layer import Measurement, measure_features, measurement
+from ..layer import Measurement, measure_features, measurement, present_names
 from ..look import PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY
 from ..store import default_store, one_thread_per_task, stored_results, written_whole
 from .conditions import Paper
@@ -89,7 +89,7 @@ COMPANIONS = ("value", "null", "null_most", "low", "high", "displaced", "half", 
 
 def check_layer(
     features: Array,            # (samples, neurons) activations
-    preset: str = "tie_safe",   # "published" or "tie_safe"
+    preset: str = "mid_ranks",   # "published" or "mid_ranks"
     *,
     draws: int = 20,            # shuffled data sets, and as many resamples
     level: float = 0.9,         # of the bootstrap interval
@@ -238,7 +238,7 @@ def load_checks(
     if not (folder / "curves.csv").exists():
         raise ValueError(f"{folder} holds no checks of curves: run `make audit`, after `make paper`, or name the folder "
                          "that does")
-    return pd.read_csv(folder / "curves.csv")
+    return present_names(pd.read_csv(folder / "curves.csv"))
 
 # %% ../../nbs/study/11b_companions.ipynb #841aaef6
 def missing_networks(

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DIFFERENCES', 'TOGETHER', 'Difference', 'rows_of', 'landmarks', 'compared', 'measurement_rows', 'published_pairs',
-           'without_vector_instructions', 'order_rows', 'table_rows', 'with_table_rows', 'network_rows', 'plain_rows',
-           'multiplet_rows', 'measure_differences', 'is_measurable', 'differences_page']
+           'without_vector_instructions', 'order_rows', 'table_rows', 'with_table_rows', 'load_rows', 'network_rows',
+           'plain_rows', 'multiplet_rows', 'measure_differences', 'is_measurable', 'differences_page']
 
 # %% ../../nbs/study/10_differences.ipynb #dd000003
 from collections.abc import Iterator
@@ -46,12 +46,12 @@ class Difference:
 DIFFERENCES = {
     "ties": Difference(
         "Ranks of equal activations", "not said", "consecutive ranks, in the order of NumPy's default sort",
-        "both: as released (published preset), and mid-ranks (tie-safe preset)",
+        "both: as released (published preset), and mid-ranks (in the preset of that name)",
         "A large part of all activations is exactly 0. Ranks that put them into some order, be it a random one, are noise: "
         "it hides synergy, which takes many neurons at once. Ω is redundancy less synergy, so that it comes out larger."),
     "order": Difference(
         "Order of samples, and processor", "not said", "decide the ranks of equal activations",
-        "the same in the published preset; without influence in the tie-safe one",
+        "the same in the published preset; without influence in the mid-ranks one",
         "A result should not depend on how the table is sorted or on the processor that sorts it."),
     "unit": Difference(
         "What Ω leaves out one at a time", "bins: s × 10 variables", "neurons: a multiplet is the union of its bins",
@@ -60,7 +60,7 @@ DIFFERENCES = {
     "samples": Difference(
         "Samples", "not said", "training pairs", "training pairs", "Where text and code do not disagree, as released."),
     "bias": Difference(
-        "Bias of the entropies", "not said", "not corrected", "corrected in the tie-safe preset only",
+        "Bias of the entropies", "not said", "not corrected", "corrected in the mid-ranks preset only",
         "Entropies of up to 250 variables from 3763 samples are biased; in Ω most of it cancels."),
     "degenerate": Difference(
         "Dead and duplicate neurons", "not said", "what fails becomes NaN and is left out of the sum",
@@ -144,17 +144,17 @@ def measurement_rows(
         return landmarks(measure(trajectory, steps=steps[::2], progress=False, **choices))
 
     steps = measured_steps(trajectory.steps)
-    both = measure(trajectory, preset=("published", "tie_safe"), steps=steps, progress=False).sel(step=steps[::2])
-    published, tie_safe = (landmarks(both.sel(preset=preset)) for preset in both.preset.values)
-    yield from rows_of("ties", "published preset", *compared(published, tie_safe))
+    both = measure(trajectory, preset=("published", "mid_ranks"), steps=steps, progress=False).sel(step=steps[::2])
+    published, mid_ranks = (landmarks(both.sel(preset=preset)) for preset in both.preset.values)
+    yield from rows_of("ties", "published preset", *compared(published, mid_ranks))
     for key, alternative, choices in [
         ("ties", "equal values in random order, otherwise published", {"ties": "random"}),
         ("unit", "means of bins", {"unit": "means"}), ("unit", "bins as blocks of neurons", {"unit": "blocks"}),
         ("samples", "test pairs", {"which": "test"}), ("samples", "all pairs", {"which": "all"}),
     ]:
         yield from rows_of(key, alternative, *compared(found(preset="published", **choices),
-                                                       tie_safe if key == "ties" else published))
-    yield from rows_of("bias", "tie-safe, not corrected", *compared(found(bias_correction=False), tie_safe))
+                                                       mid_ranks if key == "ties" else published))
+    yield from rows_of("bias", "mid-ranks, not corrected", *compared(found(bias_correction=False), mid_ranks))
 
 # %% ../../nbs/study/10_differences.ipynb #dd000017
 def published_pairs(
@@ -271,6 +271,15 @@ def with_table_rows(
     parts = [new[new.key == key] if key in set(new.key) else rows[rows.key == key]
              for key in rows.key.drop_duplicates()]
     return pd.concat(parts, ignore_index=True)
+
+# %% ../../nbs/study/10_differences.ipynb #c3d3ce2a
+def load_rows(
+    path: Path,      # of `differences.csv`
+) -> pd.DataFrame:   # key, alternative, quantity, unit, there, here
+    "What was measured of the differences, with presets under their present names."
+    rows = pd.read_csv(path, keep_default_na=True).fillna({"alternative": "", "unit": ""})
+    former = {"tie_safe": "mid_ranks", "tie-safe": "mid-ranks"}
+    return rows.assign(alternative=rows.alternative.replace(former, regex=True))
 
 # %% ../../nbs/study/10_differences.ipynb #dd000021
 def network_rows(

@@ -25,7 +25,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from ..arrays import as_path, truth
-from ..layer import PRESETS
+from ..layer import FORMER, PRESETS, present_names
 from ..phases import UNITS, measure
 from ..store import content_digest, default_store, load_dataset, load_result, save_dataset, written_whole
 from .ablations import ablate
@@ -104,7 +104,8 @@ class Job:
         store: Path,  # folder of all trajectories
     ) -> Path:
         "The file of what the job finds."
-        settings = {"format": 2, "presets": {name: asdict(PRESETS[name]) for name in self.paper.presets}}
+        former = {name: old for old, name in FORMER.items()}  # files keep their names
+        settings = {"format": 2, "presets": {former.get(name, name): asdict(PRESETS[name]) for name in self.paper.presets}}
         if self.kind != "network":
             settings |= {"plan": PLAN[self.condition], "shown": self.drawn}
         folder = network_path(store, self.experiment, self.seed).parent
@@ -120,7 +121,8 @@ class Job:
         else:
             network = load_dataset(replace(self, kind="network").path(store))
             made_from = None if network is None else content_digest(network)
-        return load_result(self.path(store), made_from)
+        found = load_result(self.path(store), made_from)
+        return None if found is None else present_names(found)
 
     def run(
         self,
@@ -142,7 +144,8 @@ class Job:
     def _retrain(self, store: Path) -> xr.Dataset:
         "The sub-networks that the measures of the network choose."
         found = load_dataset(replace(self, kind="network").path(store))
-        made = retrain_subnetworks(self.experiment, self.seed, self.condition, found.sel(seed=self.seed), self.kind,
+        made = retrain_subnetworks(self.experiment, self.seed, self.condition,
+                                   present_names(found).sel(seed=self.seed), self.kind,
                                    self.drawn)
         return made.assign_attrs(made_from=content_digest(found))
 
@@ -244,7 +247,7 @@ def write_tables(
         save_dataset(table, folder / f"{name}.nc", compress=True)
     retrained = [found[name, seed, kind] for name in paper.ablated for seed in paper.seeds[:paper.ablation_seeds]
                  for kind in ("drawn", "controls")]
-    rows = [pd.read_csv(io.StringIO(one.attrs["table"])) for one in retrained if one is not None]
+    rows = [present_names(pd.read_csv(io.StringIO(one.attrs["table"]))) for one in retrained if one is not None]
     rows = pd.concat(rows) if rows else pd.DataFrame(columns=ABLATION_COLUMNS)
     with written_whole(folder / "ablations.csv") as temporary:
         rows.to_csv(temporary, index=False, lineterminator="\n")
@@ -294,13 +297,14 @@ def load_paper(
     folder = default_store().parent / "figures" / "tables" if folder is None else as_path("folder", folder)
     if not (folder / "ablations.csv").exists():
         raise ValueError(f"{folder} holds no tables of the study: run `make paper`, or name the folder that does")
-    ablations = pd.read_csv(folder / "ablations.csv")
+    ablations = present_names(pd.read_csv(folder / "ablations.csv"))
     metrics, measures, curves = {}, {}, {}
     for path in sorted(folder.glob("*.nc")):
         name, _, kind = path.stem.partition("-")
         found = load_dataset(path)
         if found is None or "preset" not in found.coords:  # a table of the audit
             continue
+        found = present_names(found)
         for preset in found.preset.values.tolist():
             chosen = found.sel(preset=preset, drop=True)
             if kind == "ablations":

@@ -46,39 +46,39 @@ SEEN = {      # by number: what is seen, beside the paper's description
        "paper has it. But the test loss peaks only after that trade (claim 10), the fall is not one of all curves "
        "together (11), and redundancy hardly rises with synergy, so that by the rule for phases 12 of 20 seeds have a "
        "delayed emergence, and by the rule for claims none (13); nor does redundancy rise while synergy falls again "
-       "(14). Tie-safe (d, f): synergy is as high at the start as at its late peak, and the early "
+       "(14). Mid-rank (d, f): synergy is as high at the start as at its late peak, and the early "
        "trade runs the other way. There is one broad peak of test loss, not a second small one.",
     3: "Published (c, g): feature learning, emergence with a growing multiplet and the peak of test loss, then "
-       "decoupling, as the paper describes. Tie-safe (d, f): synergy is highest about step 8, falls, and has a second, "
+       "decoupling, as the paper describes. Mid-rank (d, f): synergy is highest about step 8, falls, and has a second, "
        "lower peak while test accuracy climbs; low synergy at first is not there, and whether the fall after the peak is"
        " a decoupling is undecided (claim 18). The rule for phases calls a part of (d) divergence, since synergy and "
        "redundancy fall; the multiplet does not shrink (h), so that claim 20 has none. The test loss (b) is still "
        "falling at the last step, even in the phase that the rule calls final (c), so that nothing can be said of what "
        "comes after its convergence (22); within the 4000 steps of [the single figure](wd2-alpha1.png) it flattens, and "
        "the curves of five networks then move by a fifth of their range at most, as the paper says.",
-    4: "Published, redundancy falls from about step 6 on and synergy rises after that, as the paper says. Tie-safe, both"
-       " happen at once (claim 25). Synergy falls again with decoupling once test accuracy is up. Tie-safe (d), the rule"
+    4: "Published, redundancy falls from about step 6 on and synergy rises after that, as the paper says. Mid-rank, both"
+       " happen at once (claim 25). Synergy falls again with decoupling once test accuracy is up. Mid-rank (d), the rule"
        " for phases finds a short divergence before that, and in the mean a delayed emergence at the end, where synergy "
        "rises by 2 to 3 bits in two of the five seeds and not at all in three.",
     5: "Published, in bits (a, b): a peak of about 1 bit at weight decay 0.1 and 2 and at α = 8, as the paper says, and "
        "lower curves in the others between steps 10 and 1000; but weight decay 50, near −5 bits, has bumps as large, "
        "which is why claim 30 fails. The scaled curves (c, d) hide how small the peaks are and give weight decay 10 one "
-       "of its own. Tie-safe (e–h): every weight decay starts with about 8 bits; 0.1 and 2 keep half of it until test "
+       "of its own. Mid-rank (e–h): every weight decay starts with about 8 bits; 0.1 and 2 keep half of it until test "
        "accuracy climbs, 10 and 50 lose it within ten steps. At α = 1 synergy starts high and drops as fast. At α = 50, "
        "which does not generalise in 3000 steps, it is low until step 1500 and then rises above that of all conditions "
        "that do, under both presets; the paper says that it never recovers.",
     6: "Not as the paper says at weight decay 2: alone, the synergistic sub-network generalises later than the full "
        "network, where the paper has it need fewer steps; at 0.1, where the paper has it generalise like the full one, "
-       "that is undecided (claim 35). Random sub-networks of its size take as long as it does under the tie-safe preset;"
+       "that is undecided (claim 35). Random sub-networks of its size take as long as it does under the mid-ranks preset;"
        " under the published one that is undecided, since some of either kind do not get there within the steps. No "
-       "inverse is there before its synergistic sub-network; all are smaller, under the tie-safe preset a fifth to two "
+       "inverse is there before its synergistic sub-network; all are smaller, under the mid-ranks preset a fifth to two "
        "fifths as large, and no control has their size. But size is not all: of the ten inverses of 43 to 65 neurons in"
        " the condition of (c), two come to 98 % within the steps (one is drawn), one learns next to nothing (not drawn), "
-       "and the others come to 49 to 97 %. At weight decay 0.1 five of ten seeds (published) and three (tie-safe) have "
+       "and the others come to 49 to 97 %. At weight decay 0.1 five of ten seeds (published) and three (mid-ranks) have "
        "the phase of delayed emergence that the sub-network is to come from; the others are to give that of their "
        "highest synergy before 98 %.",
     7: "The synergistic sub-network generalises, later than the full network in these seeds; the paper has it within a "
-       "similar period, which is undecided (claim 45). Tie-safe, random ones of its size are as fast; published, that is"
+       "similar period, which is undecided (claim 45). Mid-rank, random ones of its size are as fast; published, that is"
        " undecided. The mean of its inverses comes to 80 to 90 %.",
     8: "As in the paper, weight decays 10 and 50 do not grok, within the steps that are shown: 10 is still memorising at"
        " the last step, 50 learns nothing.",
@@ -202,7 +202,7 @@ def synergy_figure(
 FIGURES[5] = PaperFigure(synergy_figure,
                          "Synergy over training, left for each weight decay, right for each α; in bits (a, b, e, f; the "
                          "axis is logarithmic beyond 2 and 10 bits), and each seed scaled to 0–1 (c, d, g, h); under the "
-                         "published (a–d) and the tie-safe preset (e–h). Dotted verticals: where the mean test accuracy "
+                         "published (a–d) and the mid-ranks preset (e–h). Dotted verticals: where the mean test accuracy "
                          "passes 98 %.")
 
 # %% ../../nbs/study/09_paper_figures.ipynb #992f72dd
@@ -255,9 +255,9 @@ _RETRAINED = ("Test accuracy of the full network, of the synergistic sub-network
               "98 % at that step (full height: three in five of all).").format
 FIGURES[6] = PaperFigure(lambda found: subnetwork_figure(found, ("wd0.1", "wd2")),
                          _RETRAINED("at weight decay 0.1 (a, c) and 2 (b, d), with neurons chosen under the published "
-                                    "(a, b) and the tie-safe preset (c, d)"))
+                                    "(a, b) and the mid-ranks preset (c, d)"))
 FIGURES[7] = PaperFigure(lambda found: subnetwork_figure(found, ("alpha8",)),
-                         _RETRAINED("at α = 8, with neurons chosen under the published (a) and the tie-safe preset (b)"))
+                         _RETRAINED("at α = 8, with neurons chosen under the published (a) and the mid-ranks preset (b)"))
 
 # %% ../../nbs/study/09_paper_figures.ipynb #c0de6a02
 KINDS = {"full": "full network", "synergistic": "synergistic", "inverse": "its inverse", "redundant": "redundant",
@@ -372,7 +372,7 @@ AUDIT = {  # by name of the file
         "Synergy and redundancy of every condition under the published preset: median of twenty seeds and what they lie"
         " between; and as medians of five seeds the value, its bootstrap interval, the null of shuffled columns, and the "
         "extreme chosen on one half of the samples, there (hollow) and on the other half (filled).",
-    "curves-tie-safe": "The same under the tie-safe preset.",
+    "curves-mid-ranks": "The same under the mid-ranks preset.",
 }
 
 
@@ -390,7 +390,7 @@ def figures_page(
              "verdicts come out otherwise](claims.md#the-same-seeds-on-other-machines).",
              "Beside them: [every claim of the paper with its verdict](claims.md); [every kind of retrained sub-network "
              "with its times](subnetworks.md); what chance, other samples and the choice of a multiplet would make of the "
-             "curves of Figures 2 to 5 ([published](curves-published.png), [tie-safe](curves-tie-safe.png)); and [where "
+             "curves of Figures 2 to 5 ([published](curves-published.png), [mid-ranks](curves-mid-ranks.png)); and [where "
              "this study differs from the paper and from the released code](differences.md).", *notes]
     command = "mkdir -p build; .venv/bin/papermill nbs/study/09_paper_figures.ipynb build/figures.ipynb -p figure"
     for number, one in sorted(FIGURES.items()):
@@ -423,7 +423,8 @@ def repetitions_page(
              "On another processor the same seeds are other networks, since rounding differs and training amplifies it. By "
              f"the same rules these verdicts come out otherwise: {'; '.join(counts)}. {opposite or 'None'} of them comes "
              "out the opposite way. This run is the one that counts because it went from nothing to the verdicts by the "
-             "committed code, and because [the audit](../nbs/04a_audit.ipynb) measures its networks; that was decided before "
+             "committed code, and because "
+             "[the audit](../nbs/04a_audit.ipynb) measures its networks; that was decided before "
              "its verdicts were seen."]
     if differs.any():
         lines += ["", "| # | preset | margin | here | there | where |", "|---|---|---|---|---|---|"]

@@ -76,15 +76,15 @@ CHOICES = (*FACTORS, "curves")
 
 
 def claim_shares(
-    outcomes: xr.Dataset,  # with choices; the first ways are the published and the tie-safe one
-) -> pd.DataFrame:         # by claim: share of ways, `published`, `tie_safe`, and for each choice what it alone decides
+    outcomes: xr.Dataset,  # with choices; the first ways are the published and the mid-ranks one
+) -> pd.DataFrame:         # by claim: share of ways, `published`, `mid_ranks`, and for each choice what it alone decides
     "How many ways support each claim, and which choice decides that."
     rows = {}
     for number in outcomes.claim.values.tolist():
         table = long_table(outcomes, number)
         supported = (table.share > 0.5).astype(float)
         first = outcomes.share.sel(claim=number, curves=CURVES[0])[:2] > 0.5
-        rows[number] = {"share": supported.mean(), "published": bool(first[0]), "tie_safe": bool(first[1]),
+        rows[number] = {"share": supported.mean(), "published": bool(first[0]), "mid_ranks": bool(first[1]),
                         **deciding(table.assign(outcome=supported)[[*CHOICES, "outcome"]])}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
 
@@ -150,7 +150,7 @@ def overview_figure(
         fig, (left, right) = plt.subplots(1, 2, figsize=(7.1, 0.9 + 0.27 * len(shares)), layout="constrained", sharey=True,
                                           width_ratios=[1, 1.5])
         left.barh(rows, 100 * shares.share, 0.7, color=SUPPORTED, alpha=0.35, lw=0)
-        for name, marker, place in (("published", "s", -0.17), ("tie_safe", "o", 0.17)):
+        for name, marker, place in (("published", "s", -0.17), ("mid_ranks", "o", 0.17)):
             for filled in (True, False):
                 chosen = np.flatnonzero(shares[name] == filled)
                 left.plot(np.full(len(chosen), 106), chosen + place, marker, ms=3.5, mew=0.8, ls="none", clip_on=False,
@@ -168,7 +168,7 @@ def overview_figure(
         right.set_xticklabels([name.replace("_", " ") for name in columns], rotation=40, ha="right")
         right.tick_params(axis="y", length=0)
         handles = [Line2D([], [], marker=marker, ls="none", ms=4, color="black", label=f"{word} supports it")
-                   for word, marker in (("published", "s"), ("tie-safe", "o"))]
+                   for word, marker in (("published", "s"), ("mid-rank", "o"))]
         hollow = Line2D([], [], marker="o", ls="none", ms=4, color="black", mfc="white", label="does not")
         fig.legend(handles=[*handles, hollow], loc="outside upper right", ncols=3)
     return fig

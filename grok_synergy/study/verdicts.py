@@ -73,7 +73,7 @@ def resting_on(
     return found
 
 # %% ../../nbs/study/07_verdicts.ipynb #41b66957
-_PRESET_WORDS = {"published": "published", "tie_safe": "tie-safe"}
+_PRESET_WORDS = {"published": "published", "mid_ranks": "mid-rank"}
 _SECTIONS = {"4": "Section 4: evaluating grokking", "5.1": "Section 5.1: weight decay 0.1",
              "5.2": "Section 5.2: weight decay 2", "5.3": "Section 5.3: α = 8", "6": "Section 6: early peaks",
              "7": "Section 7: sub-networks"}
@@ -127,7 +127,8 @@ def claims_table(
              "effect is not there in the size asked for; **inconclusive**: a part is. Each end of an interval is an exact "
              f"bound at level {BOUND_LEVEL:.2%}, so that under one preset the chance of any wrong verdict is at most "
              f"{FAMILY_ERROR:.0%}. Statistics, margins and rules were fixed before the twenty seeds were run, with five "
-             "seeds of weight decay 2 in view; their reasons are in [the notebook](../nbs/study/06_register.ipynb). Step budgets "
+             "seeds of weight decay 2 in view; their reasons are in "
+             "[the notebook](../nbs/study/06_register.ipynb). Step budgets "
              "were set after a pilot, and the number of checkpoints after two whole runs had been seen "
              "([how](../nbs/study/08_jobs.ipynb)). *Range*: from the lowest to the highest point of a curve from step 5 on. "
              "*Known in part*: a network that is not there at its last step gives a bound. *Ours*: needed for the "
@@ -139,13 +140,13 @@ def claims_table(
              "them needed, a single network that is not there in time can make a claim on sub-networks inconclusive.",
              _differences(verdicts), *([note] if note else [])]
     for section, title in _SECTIONS.items():
-        lines = ["| | Claim | Statistic | Claimed | Published | Tie-safe | Figure |", "|---|---|---|---|---|---|---|"]
+        lines = ["| | Claim | Statistic | Claimed | Published | Mid-ranks | Figure |", "|---|---|---|---|---|---|---|"]
         for sides in _sides(verdicts[verdicts.place.str.split("[, ]", regex=True).str[0] == section]):
             row = sides["published"]
-            tie_safe = _finding(sides["tie_safe"]) if row.per_preset else "the same: no preset enters"
+            mid_ranks = _finding(sides["mid_ranks"]) if row.per_preset else "the same: no preset enters"
             sign = ">" if row.side == "above" else "<"
             lines.append(f"| {row.id} | {row.statement}{' *(ours)*' if row.ours else ''} | {row.statistic} "
-                         f"| {sign} {row.margin:g} {row.unit} | {_finding(row)} | {tie_safe} "
+                         f"| {sign} {row.margin:g} {row.unit} | {_finding(row)} | {mid_ranks} "
                          f"| [{row.figure}](figure-{row.figure}.png) |")
         parts += [f"## {title}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
@@ -157,7 +158,7 @@ def claims_summary(
     "How many claims of each section came out how, and what depends on the preset."
     outcomes = [*OUTCOMES, *(["not measured"] if (verdicts.outcome == "not measured").any() else [])]
     lines = [f"| | Claims | {' | '.join(f'Published: {each}' for each in outcomes)} "
-             f"| {' | '.join(f'Tie-safe: {each}' for each in outcomes)} |", "|---" * (2 + 2 * len(outcomes)) + "|"]
+             f"| {' | '.join(f'Mid-ranks: {each}' for each in outcomes)} |", "|---" * (2 + 2 * len(outcomes)) + "|"]
     sections = verdicts.place.str.split("[, ]", regex=True).str[0]
     by_section = [(title, verdicts[sections == section]) for section, title in _SECTIONS.items()]
     for title, rows in [*by_section, ("All", verdicts)]:
