@@ -115,7 +115,8 @@ def test_the_committed_pages_are_those_of_the_committed_tables():
     pages, study = ROOT / "figures", load_paper(ROOT / "figures" / "tables")
     verdicts = judge(Evidence(study.metrics, study.measures, study.ablations))
     waiting = choices_note(study)
-    claims = claims_table(verdicts, waiting) + repetitions_page(verdicts, present_names(pd.read_csv(pages / "tables" / "repetitions.csv")))
+    others = present_names(pd.read_csv(pages / "tables" / "repetitions.csv"))
+    claims = claims_table(verdicts, waiting) + repetitions_page(verdicts, others)
     notes = [note for note in (waiting, losses_note(study)) if note]
     made = {"README": figures_page(5, *notes), "claims": claims, "subnetworks": subnetworks_page(study.ablations, waiting)}
     for name, page in made.items():
