@@ -28,7 +28,7 @@ from .binning import ward_bins
 from .layer import PRESETS, Measurement, Reading, _empty_reading, _read, as_preset, measurement
 from .model import hidden_features
 from .store import load_result, one_thread_per_task, save_dataset, warn_unwritten, warn_user
-from .training import Trajectory
+from .trajectory import Trajectory
 
 # %% ../nbs/04b_phases.ipynb #85af9088
 UNITS = {"synergy": "bits", "redundancy": "bits", "synergy_size": "neurons", "redundancy_size": "neurons", "tc": "bits",

@@ -1,5 +1,7 @@
 """Null, bootstrap, halves: against plain code, resumable, and asked for where they are not there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,12 +21,12 @@ from grok_synergy.study.companions import (
     split_halves,
     write_checks,
 )
-from grok_synergy.study.conditions import Condition, Paper
+from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.training import train
 from grok_synergy.uncertainty import UnsearchableDraws, null_extremes
 from grok_synergy.unions import union_multiplets
 
-TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 20, ""),), ablated=(), seeds=(0, 100, 200), figure_seeds=2,
+TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=20),), ablated=(), seeds=(0, 100, 200), figure_seeds=2,
              ablation_seeds=2, task=ModularTask(p=23), width=20, per_decade=4)
 
 

@@ -20,11 +20,12 @@ from grok_synergy.data import ModularTask
 from grok_synergy.phases import measure
 from grok_synergy.store import load_dataset, save_dataset
 from grok_synergy.study import jobs as study
-from grok_synergy.study.conditions import CONDITIONS, Condition, Paper
+from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.jobs import Job, load_paper, run_paper, stages
-from grok_synergy.training import METRICS, train
+from grok_synergy.training import train
+from grok_synergy.trajectory import METRICS
 
-TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 150, ""), Condition("alpha8", 0.0, 8.0, 100, "")), ablated=("wd2",),
+TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=150), replace(CONDITIONS["alpha8"], steps=100)), ablated=("wd2",),
              seeds=(0, 100), figure_seeds=1, ablation_seeds=2, task=ModularTask(p=23), width=40, per_decade=8)
 RUN = """
 from pathlib import Path
@@ -190,7 +191,7 @@ def test_results_of_other_settings_are_other_files():
 
 
 def test_checkpoints_of_shorter_budgets_are_those_of_longer_ones():
-    by_steps = sorted(CONDITIONS, key=lambda condition: condition.steps)
+    by_steps = sorted(CONDITIONS.values(), key=lambda condition: condition.steps)
     longest = Paper().experiment(by_steps[-1].name, [0]).checkpoints
     for condition in by_steps:
         assert set(Paper().experiment(condition.name, [0]).checkpoints[:-1]) <= set(longest)
@@ -198,7 +199,7 @@ def test_checkpoints_of_shorter_budgets_are_those_of_longer_ones():
 
 @pytest.mark.parametrize("settings, message", [
     (dict(ablated=("wd3",)), r"ablated=\('wd3',\) is not possible: give some of wd0.1, wd2, alpha8"),
-    (dict(conditions=CONDITIONS[:1] * 2, ablated=()), "under names that differ"),
+    (dict(conditions=(CONDITIONS["wd2"],) * 2, ablated=()), "under names that differ"),
     (dict(conditions=(), ablated=()), "conditions=.. is not possible: give one or more"),
     (dict(presets=("publish",)), "give some of published, mid_ranks"),
     (dict(ablation_seeds=21), "ablation_seeds=21 is not possible: give 1 to 20"),

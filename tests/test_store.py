@@ -27,11 +27,12 @@ from grok_synergy.search import search_multiplet
 from grok_synergy.store import load_dataset, save_dataset, stored_results
 from grok_synergy.study.ablations import retrain
 from grok_synergy.study.companions import check_curves
-from grok_synergy.study.conditions import Condition, Paper
+from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.jobs import Job, load_paper, run_paper, write_tables
 from grok_synergy.study.multiverse import MID_RANKS, Multiverse, run_multiverse
 from grok_synergy.trainer import Experiment, Trainer, plain_loop
-from grok_synergy.training import network_path, stored_digest, train, train_many
+from grok_synergy.training import train, train_many
+from grok_synergy.trajectory import network_path, stored_digest
 from grok_synergy.uncertainty import null_extremes
 
 TASK = ModularTask(p=11)
@@ -104,7 +105,7 @@ def test_measures_that_do_not_say_what_they_were_made_from_are_made_again(store)
     assert float(measured(run(ONE, store)).synergy[0, -1]) > 0
 
 
-TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 60, ""),), ablated=("wd2",), seeds=(0,), figure_seeds=1,
+TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=60),), ablated=("wd2",), seeds=(0,), figure_seeds=1,
              ablation_seeds=1, task=ModularTask(p=13), width=24, per_decade=4)
 
 

@@ -43,7 +43,8 @@ from ..store import default_store, one_thread_per_task, stored_results, written_
 from .conditions import Paper
 from .jobs import Findings, Job, load_paper
 from .multiverse import Multiverse, write_outcomes
-from ..training import network_path, train
+from ..training import train
+from ..trajectory import network_path
 from ..uncertainty import UnsearchableDraws, bootstrap_extremes, null_extremes
 from ..unions import union_multiplets
 

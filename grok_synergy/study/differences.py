@@ -22,13 +22,14 @@ from ..model import Weights
 from ..phases import measure, min_max, normalise, segment, smooth_log_steps
 from ..store import one_thread_per_task
 from .ablations import choose, time_to_generalise
-from .conditions import PLAN, TARGET, Paper
+from .conditions import PLAN, Paper
 from .jobs import Findings, Job, measured_steps
 from .rule import VISIBLE
 from .statistics import DECADE, HALF_DECADE, Evidence, phase_window
 from ..ties import order_correlation, plain_order
 from ..trainer import plain_loop
-from ..training import Trajectory, evaluate, train, train_many
+from ..training import train, train_many
+from ..trajectory import TARGET, Trajectory, evaluate
 from ..unions import union_multiplets
 
 # %% ../../nbs/study/10_differences.ipynb #dd000011

@@ -32,7 +32,8 @@ from .ablations import ablate
 from .conditions import PLAN, Paper
 from .statistics import ABLATION_COLUMNS
 from ..trainer import Experiment
-from ..training import METRICS, network_path, stored_digest, train, train_many
+from ..training import train, train_many
+from ..trajectory import METRICS, network_path, stored_digest
 
 # %% ../../nbs/study/08_jobs.ipynb #4238a3c3
 RETRAINING_SECONDS = {"drawn": {"wd0.1": 90, "wd2": 26, "alpha8": 31},

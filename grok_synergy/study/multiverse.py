@@ -40,7 +40,8 @@ from .jobs import Findings
 from .register import REGISTER, Claim
 from .rule import Bounds
 from .statistics import Evidence
-from ..training import METRICS, Trajectory, network_path, stored_digest, train
+from ..training import train
+from ..trajectory import METRICS, Trajectory, network_path, stored_digest
 
 # %% ../../nbs/study/11_multiverse.ipynb #ee000007
 FACTORS = {  # each with its levels, the published one first
