@@ -125,6 +125,18 @@ def _batches(parts: list[_Partial], device: str) -> list[list[_Partial]]:
         batches.setdefault((part.step, *settings), []).append(part)
     return list(batches.values())
 
+# %% ../nbs/01b_training.ipynb #4e95f13c
+def _resume(
+    trainer: Trainer,
+    records: list[dict],  # for each network: W1, b1 and W2 of the checkpoint it was left at
+    states: list[dict],   # for each network: its moments, and the step, the same for all
+) -> None:
+    "Takes a trainer back to a checkpoint."
+    for kind, saved in [(trainer.weights._asdict(), records), (trainer.moments, states)]:
+        for name, tensor in kind.items():
+            tensor.copy_(torch.from_numpy(np.stack([one[name] for one in saved])))
+    trainer.step = int(states[0]["step"])
+
 # %% ../nbs/01b_training.ipynb #715c859c
 def _train_batch(
     parts: list[_Partial],     # one of `_batches`
@@ -136,13 +148,13 @@ def _train_batch(
     experiment, recorded = parts[0].experiment, parts[0].step
     trainer = Trainer([(part.experiment, part.seed) for part in parts], device)
     if recorded >= 0:
-        trainer.resume([part.records[-1] for part in parts], [part.state for part in parts])
+        _resume(trainer, [part.records[-1] for part in parts], [part.state for part in parts])
     kept = set(experiment.checkpoints.tolist())
     while True:
         if trainer.step in kept and trainer.step > recorded:
             record = {**trainer.weights._asdict(), **evaluate(experiment.task, trainer.weights)}
             record = {name: tensor.cpu().numpy().copy() for name, tensor in record.items()}
-            state = {name: tensor.cpu().numpy() for name, tensor in trainer.moments().items()}
+            state = {name: tensor.cpu().numpy() for name, tensor in trainer.moments.items()}
             for i, part in enumerate(parts):
                 part.add(trainer.step, *({name: value[i] for name, value in both.items()} for both in (record, state)))
             yield trainer.step
@@ -155,45 +167,49 @@ def _train_batch(
     for part in parts:
         part.end()
 
+# %% ../nbs/01b_training.ipynb #d4cfca4c
+def _take_turns(
+    queue: deque,              # trainings, as of `_train_batch`, each with its networks
+    stopped: threading.Event,
+    failures: list[Exception],
+) -> None:
+    "Takes the training that has waited longest to its next checkpoint, until none is left."
+    while not stopped.is_set():
+        try:
+            training, batch = queue.popleft()
+        except IndexError:  # those that are left are with other threads
+            return
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # divergence has a warning of its own
+                if next(training, None) is not None:
+                    queue.append((training, batch))
+        except Exception as error:
+            failed = ", ".join(f"{part.experiment.name}, seed {part.seed}" for part in batch)
+            error.add_note(f"This ended the training of {failed}. Other networks went on and are stored.")
+            failures.append(error)
+        except BaseException:  # an interrupt: all stop at their next step
+            stopped.set()
+            raise
+
 # %% ../nbs/01b_training.ipynb #57a00021
 def _train_all(parts: list[_Partial], device: str, progress: bool, threads: int) -> None:
     "Trains networks to their ends by one pool of threads. One that fails does not stop the others; its error comes last."
     if not parts:
         return
     names = {part.experiment.name for part in parts}
-    stopped, lock, failures = threading.Event(), threading.Lock(), []
     described = min(names).rpartition("-")[0] if len(names) == 1 else f"{len(names)} conditions"
     bar = tqdm(total=sum(part.experiment.steps for part in parts), initial=sum(max(part.step, 0) for part in parts),
                unit="step", desc=f"training {described}", disable=not progress, mininterval=1, file=sys.stdout)
+    stopped, lock, failures = threading.Event(), threading.Lock(), []
 
     def advance(steps):
         with lock:
             bar.update(steps)
 
     queue = deque((_train_batch(batch, device, advance, stopped), batch) for batch in _batches(parts, device))
-
-    def work():
-        "Takes the batch that has waited longest to its next checkpoint, until none is left."
-        while not stopped.is_set():
-            try:
-                training, batch = queue.popleft()
-            except IndexError:  # those that are left are with other threads
-                return
-            try:
-                with np.errstate(over="ignore", invalid="ignore"):  # divergence has a warning of its own
-                    if next(training, None) is not None:
-                        queue.append((training, batch))
-            except Exception as error:
-                failed = ", ".join(f"{part.experiment.name}, seed {part.seed}" for part in batch)
-                error.add_note(f"This ended the training of {failed}. Other networks went on and are stored.")
-                failures.append(error)
-            except BaseException:  # an interrupt: all stop at their next step
-                stopped.set()
-                raise
-
     workers = min(threads, len(queue))
     with one_thread_per_task(), bar, ThreadPoolExecutor(workers) as pool:
-        running = [pool.submit(work) for _ in range(workers)]
+        running = [pool.submit(_take_turns, queue, stopped, failures) for _ in range(workers)]
         try:
             for run in running:
                 run.result()

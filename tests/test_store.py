@@ -187,7 +187,8 @@ def test_stored_files_keep_their_names():
 
 def test_stored_measures_keep_their_names(store):
     trajectory = run(ONE, store)
-    for settings in (dict(preset=["mid_ranks", "published"], n_bins=10), dict(preset="published", n_bins=10, steps=trajectory.steps[-2:]),
+    for settings in (dict(preset=["mid_ranks", "published"], n_bins=10),
+                     dict(preset="published", n_bins=10, steps=trajectory.steps[-2:]),
                      dict(n_bins=8, which="test", layer="pre", unit="means")):
         measured(trajectory, **settings)
     few = digest({"steps": trajectory.steps[-2:].tolist()})
