@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['warn_user', 'default_store', 'written_whole', 'save_dataset', 'load_dataset', 'warn_unwritten', 'content_digest',
-           'load_result', 'one_thread_per_task', 'stored_results']
+           'later', 'stored_settings', 'load_result', 'one_thread_per_task', 'stored_results']
 
 # %% ../nbs/00b_store.ipynb #3806c11a
 import hashlib
@@ -15,6 +15,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import field, fields, is_dataclass
 from pathlib import Path
 
 import joblib
@@ -136,6 +137,22 @@ def content_digest(
         digest.update(f"{name} {values.dtype.str} {values.shape} ".encode())
         digest.update(values.data)
     return digest.hexdigest()[:16]
+
+# %% ../nbs/00b_store.ipynb #0cad92c5
+def later(
+    default,  # the value that stands for all that was made before there was the field
+):
+    "A field of settings that came later: at its default it is left out of what is stored."
+    return field(default=default, metadata={"later": True})
+
+# %% ../nbs/00b_store.ipynb #888b0d98
+def stored_settings(
+    settings,  # a dataclass
+) -> dict:     # by name; those of settings within settings alike
+    "Every field that decides a result; those that came later only where they differ from their default."
+    values = {one.name: (getattr(settings, one.name), one) for one in fields(settings)}
+    return {name: stored_settings(value) if is_dataclass(value) else value for name, (value, one) in values.items()
+            if not one.metadata.get("later") or value != one.default}
 
 # %% ../nbs/00b_store.ipynb #cbda8d5d
 def load_result(

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..data import ModularTask
-from ..layer import PRESETS
+from ..measurement import PRESETS
 from ..trainer import Experiment
 
 # %% ../../nbs/study/01_conditions.ipynb #7ee554e9

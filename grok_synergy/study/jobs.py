@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,9 +25,17 @@ import xarray as xr
 from tqdm import tqdm
 
 from ..arrays import as_path, truth
-from ..layer import FORMER, PRESETS, present_names
-from ..phases import UNITS, measure
-from ..store import content_digest, default_store, load_dataset, load_result, save_dataset, written_whole
+from ..measurement import FORMER, PRESETS, present_names
+from ..phases import MEASURES, measure
+from grok_synergy.store import (
+    content_digest,
+    default_store,
+    load_dataset,
+    load_result,
+    save_dataset,
+    stored_settings,
+    written_whole,
+)
 from .ablations import ablate
 from .conditions import PLAN, Paper
 from .statistics import ABLATION_COLUMNS
@@ -105,7 +113,8 @@ class Job:
     ) -> Path:
         "The file of what the job finds."
         former = {name: old for old, name in FORMER.items()}  # files keep their names
-        settings = {"format": 2, "presets": {former.get(name, name): asdict(PRESETS[name]) for name in self.paper.presets}}
+        settings = {"format": 2, "presets": {former.get(name, name): stored_settings(PRESETS[name])
+                                           for name in self.paper.presets}}
         if self.kind != "network":
             settings |= {"plan": PLAN[self.condition], "shown": self.drawn}
         folder = network_path(store, self.experiment, self.seed).parent
@@ -242,7 +251,7 @@ def write_tables(
     for name in names:
         table = xr.concat([found[name, seed, "network"] for seed in seeds], "seed", combine_attrs="drop_conflicts")
         table = table.drop_vars(["synergy_neurons", "redundancy_neurons"]).astype("float32")
-        settings = {f"measurement_{preset}": json.dumps(asdict(PRESETS[preset])) for preset in paper.presets}
+        settings = {f"measurement_{preset}": json.dumps(stored_settings(PRESETS[preset])) for preset in paper.presets}
         table.attrs = {"experiment": json.dumps(paper.experiment(name, seeds).condition), **settings}
         save_dataset(table, folder / f"{name}.nc", compress=True)
     retrained = [found[name, seed, kind] for name in paper.ablated for seed in paper.seeds[:paper.ablation_seeds]
@@ -311,7 +320,7 @@ def load_paper(
                 curves.setdefault(preset, {})[name] = chosen
             else:
                 width = json.loads(found.attrs["experiment"])["width"]
-                measured = chosen[list(UNITS)].sel(step=measured_steps(chosen.step.values))
+                measured = chosen[list(MEASURES)].sel(step=measured_steps(chosen.step.values))
                 measures.setdefault(preset, {})[name] = measured.assign_coords(neuron=range(width))
                 metrics[name] = chosen[list(METRICS)]
     return Findings(metrics, measures, ablations, curves)
