@@ -26,7 +26,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from .arrays import as_path, whole_number
-from .layer import as_preset
 from grok_synergy.look import (
     LOSS,
     PHASE_STYLE,
@@ -39,6 +38,7 @@ from grok_synergy.look import (
     draw_curve,
     log_steps,
 )
+from .measurement import as_preset
 from .phases import PHASES, min_max, normalise, pareto_front, smooth_log_steps
 from .trainer import Experiment
 

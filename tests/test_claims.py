@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom
 
-from grok_synergy.layer import PRESETS
+from grok_synergy.measurement import PRESETS
 from grok_synergy.study.drawn import LAST_STEP, drawn_evidence
 from grok_synergy.study.register import BOUND_LEVEL, FAMILY_ERROR, REGISTER
 from grok_synergy.study.rule import Bounds, median_interval, outcome

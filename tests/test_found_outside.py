@@ -16,7 +16,7 @@ from grok_synergy.oinfo import total_correlation
 from grok_synergy.phases import min_max, smooth_log_steps
 from grok_synergy.search import search_multiplet
 from grok_synergy.study.conditions import Paper
-from grok_synergy.study.multiverse import Multiverse, Way, run_multiverse
+from grok_synergy.study.multiverse import Multiverse, as_way, run_multiverse
 from grok_synergy.ties import tied_correlation
 from grok_synergy.uncertainty import bootstrap_extremes
 
@@ -152,4 +152,4 @@ def test_switches_that_are_words_and_one_resample_are_refused():
             call()
     with pytest.raises(ValueError, match="draws=1"):
         bootstrap_extremes(X, draws=1)
-    assert type(Way(n_bins=10.0).n_bins) is int
+    assert type(as_way(n_bins=10.0).n_bins) is int

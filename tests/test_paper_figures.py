@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from grok_synergy.data import ModularTask
-from grok_synergy.layer import present_names
+from grok_synergy.measurement import present_names
 from grok_synergy.phases import segment
 from grok_synergy.study.conditions import Paper
 from grok_synergy.study.jobs import load_paper, run_paper

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from ..arrays import real_number, whole_number
-from ..layer import PRESETS
+from ..measurement import PRESETS
 from .conditions import PLAN
 from .statistics import MEASURE_CURVES, METRIC_CURVES, Evidence
 

@@ -9,7 +9,7 @@ __all__ = ['judge', 'resting_on', 'as_decimal', 'claims_table', 'claims_summary'
 import numpy as np
 import pandas as pd
 
-from ..layer import PRESETS
+from ..measurement import PRESETS
 from .register import BOUND_LEVEL, FAMILY_ERROR, REGISTER, Claim
 from .rule import OUTCOMES, Bounds, median_interval, outcome
 from .statistics import Evidence, _NotMeasured, subnetwork_later
