@@ -30,7 +30,7 @@ from ..phases import UNITS, measure
 from ..store import content_digest, default_store, load_dataset, load_result, save_dataset, written_whole
 from .ablations import ablate
 from .conditions import PLAN, Paper
-from .statistics import ABLATION_COLUMNS
+from .evidence import ABLATION_COLUMNS
 from ..trainer import Experiment
 from ..training import METRICS, network_path, stored_digest, train, train_many
 
