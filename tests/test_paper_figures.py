@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import nbformat
 import pandas as pd
 import pytest
 
@@ -13,6 +14,7 @@ from grok_synergy.data import ModularTask
 from grok_synergy.measurement import present_names
 from grok_synergy.phases import segment
 from grok_synergy.study.conditions import Paper
+from grok_synergy.study.evidence import Evidence
 from grok_synergy.study.jobs import load_paper, run_paper
 from grok_synergy.study.paper_figures import (
     FIGURES,
@@ -26,7 +28,6 @@ from grok_synergy.study.paper_figures import (
 )
 from grok_synergy.study.register import REGISTER
 from grok_synergy.study.rule import OUTCOMES
-from grok_synergy.study.statistics import Evidence
 from grok_synergy.study.verdicts import claims_table, judge, resting_on
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,7 +117,10 @@ def test_the_committed_pages_are_those_of_the_committed_tables():
     verdicts = judge(Evidence(study.metrics, study.measures, study.ablations))
     waiting = choices_note(study)
     others = present_names(pd.read_csv(pages / "tables" / "repetitions.csv"))
-    claims = claims_table(verdicts, waiting) + repetitions_page(verdicts, others)
+    lesson = nbformat.read(ROOT / "nbs" / "study" / "07_verdicts.ipynb", as_version=4)
+    texts = {tag: cell.source.replace("../../figures/", "").replace("](0", "](../nbs/study/0")
+             for cell in lesson.cells for tag in cell.metadata.get("tags", [])}
+    claims = claims_table(verdicts, texts, waiting) + repetitions_page(verdicts, others)
     notes = [note for note in (waiting, losses_note(study)) if note]
     made = {"README": figures_page(5, *notes), "claims": claims, "subnetworks": subnetworks_page(study.ablations, waiting)}
     for name, page in made.items():

@@ -23,9 +23,10 @@ from ..phases import measure, min_max, normalise, segment, smooth_log_steps
 from ..store import one_thread_per_task
 from .ablations import choose, time_to_generalise
 from .conditions import PLAN, Paper
+from .evidence import DECADE, HALF_DECADE, Evidence
 from .jobs import Findings, Job, measured_steps
 from .rule import VISIBLE
-from .statistics import DECADE, HALF_DECADE, Evidence, phase_window
+from .statistics import phase_window
 from ..ties import order_correlation, plain_order
 from ..trainer import plain_loop
 from ..training import train, train_many
@@ -231,7 +232,7 @@ def table_rows(
     evidence = Evidence(found.metrics, found.measures)
     for name, phase, longest in TOGETHER:
         for preset in found.measures if name in found.metrics else ():
-            changes = [phase_window(evidence, preset, condition=name, phase=phase, longest=longest, together=both).change
+            changes = [phase_window(evidence.under(preset), name, phase, longest, together=both).change
                        for both in (False, True)]
             yield from rows_of(
                 "together", f"from end to end: {phase}, {name}, {preset}",

@@ -41,7 +41,7 @@ from grok_synergy.store import (
 )
 from .ablations import ablate
 from .conditions import FIRST, PLAN, Paper
-from .statistics import ABLATION_COLUMNS
+from .evidence import ABLATION_COLUMNS
 from ..trainer import Experiment
 from ..training import train, train_many
 from ..trajectory import METRICS, network_path, reaches, stored_digest

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FACTORS', 'CURVES', 'CLAIMS', 'UNBOUNDED', 'nearest_possible', 'as_way', 'levels_of', 'design', 'spaced',
-           'Multiverse', 'read_checkpoint', 'run_multiverse', 'between_checkpoints', 'beyond', 'judge_ways',
-           'with_choices', 'long_table', 'early_synergy', 'check_tables', 'write_outcomes', 'load_outcomes']
+           'Multiverse', 'read_checkpoint', 'run_multiverse', 'between_checkpoints', 'judge_ways', 'with_choices',
+           'long_table', 'early_synergy', 'check_tables', 'write_outcomes', 'load_outcomes']
 
 # %% ../../nbs/study/11_multiverse.ipynb #ee000003
 import json
@@ -37,10 +37,9 @@ from grok_synergy.store import (
     tables_folder,
 )
 from .conditions import FIRST, Paper
+from .evidence import Evidence
 from .jobs import Findings
 from .register import REGISTER, Claim
-from .rule import Bounds
-from .statistics import Evidence
 from ..training import train
 from ..trajectory import METRICS, Trajectory, network_path, stored_digest
 
@@ -272,15 +271,6 @@ def between_checkpoints(
     rows = [np.interp(np.log10(steps), logs, row) for row in values.transpose("seed", "step").values]
     return xr.DataArray(np.array(rows), {"seed": values.seed.values, "step": steps}, ("seed", "step"))
 
-# %% ../../nbs/study/11_multiverse.ipynb #f641b576
-def beyond(
-    claim: Claim,
-    values: Bounds,
-) -> float:  # share of seeds
-    "For how many of the seeds the number that decides a claim lies beyond its margin."
-    shows = values.low > claim.margin.value if claim.side == "above" else values.high < claim.margin.value
-    return float(shows.mean())
-
 # %% ../../nbs/study/11_multiverse.ipynb #e93d77ed
 def _judged(claims: tuple[Claim, ...], metrics: dict, measures: dict, average: bool) -> np.ndarray:
     "Estimate and share of seeds of each claim under one way: (2, claims)."
@@ -288,9 +278,10 @@ def _judged(claims: tuple[Claim, ...], metrics: dict, measures: dict, average: b
               for name, table in measures.items()}
     filled = {name: table.map(exponential_average) for name, table in filled.items()} if average else filled
     evidence = Evidence(metrics, {"published": filled})
-    found = [claim.statistic(evidence, "published") for claim in claims]
+    found = [claim.statistic(evidence.under("published")) for claim in claims]
     middle = [sum(end.clip(-UNBOUNDED, UNBOUNDED).median() for end in (values.low, values.high)) / 2 for values in found]
-    return np.array([middle, [beyond(claim, values) for claim, values in zip(claims, found, strict=True)]])
+    shown = [float(claim.shows(values).mean()) for claim, values in zip(claims, found, strict=True)]
+    return np.array([middle, shown])
 
 # %% ../../nbs/study/11_multiverse.ipynb #437022d4
 def judge_ways(

@@ -23,8 +23,8 @@ from ..figures import condition_figure, draw_accuracy
 from ..look import LOSS, PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY, draw_curve
 from ..phases import min_max, segment, smooth_log_steps
 from .ablations import chosen_step, time_to_generalise
+from .evidence import Evidence
 from .jobs import Findings
-from .statistics import Evidence
 from .verdicts import as_decimal, resting_on
 
 # %% ../../nbs/study/09_paper_figures.ipynb #51f4954f
