@@ -8,6 +8,7 @@ __all__ = ['TOGETHER', 'rows_of', 'landmarks', 'compared', 'measurement_rows', '
            'measure_differences', 'is_measurable', 'numbers_table']
 
 # %% ../../nbs/study/10_differences.ipynb #dd000003
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +19,14 @@ import xarray as xr
 
 from ..binning import ward_bins
 from ..layer import measure_features
+from ..look import PRESET_WORDS
 from ..model import Weights
 from ..phases import measure, min_max, normalise, segment, smooth_log_steps
 from ..store import one_thread_per_task
 from .ablations import choose, time_to_generalise
 from .conditions import PLAN, TARGET, Paper
 from .jobs import Findings, Job, measured_steps
+from .paper_figures import LABELS
 from .rule import VISIBLE
 from .statistics import DECADE, HALF_DECADE, Evidence, phase_window
 from ..ties import order_correlation, plain_order
@@ -344,8 +347,9 @@ def numbers_table(
     *keys: str,          # names of differences
 ) -> pd.DataFrame:       # one row a number, as text
     "What some differences change: the value there, under the alternative, and here."
-    chosen = rows[rows.key.isin(keys)]
+    chosen = pd.concat([rows[rows.key == key] for key in keys])
+    words = {rf"\b{re.escape(name)}\b": word for name, word in (LABELS | PRESET_WORDS).items()} | {"^$": "–"}
     quantities = [f"{row.quantity} ({row.unit})" if row.unit else row.quantity for row in chosen.itertuples()]
-    return pd.DataFrame({"Alternative": chosen.alternative.replace("", "–").to_list(), "Quantity": quantities,
+    return pd.DataFrame({"Alternative": chosen.alternative.replace(words, regex=True).to_list(), "Quantity": quantities,
                          "There": [*map(_number, chosen.there, chosen.unit)],
                          "Here": [*map(_number, chosen.here, chosen.unit)]})
