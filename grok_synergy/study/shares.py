@@ -144,7 +144,7 @@ def specification_figure(
                                  squeeze=False, height_ratios=[1, 2.6])
         for (top, bottom), number in zip(axes.T, chosen, strict=True):
             table = long_table(outcomes, number)
-            order = _draw_estimates(top, table, known[number], 84 // len(chosen))
+            order = _draw_estimates(top, table, known[number], 75 // len(chosen))
             _draw_levels(bottom, table, order, named=number == chosen[0])
     return fig
 
