@@ -70,6 +70,9 @@ prepare: $(INSTALLED) ## bring notebooks, library and README into agreement
 	@$(BIN)/nbdev_export
 	@$(BIN)/python tests/make_readme.py
 
+pages: $(INSTALLED) ## write the pages of figures/ from the captions of the notebooks and the tables
+	@$(BIN)/python tests/make_pages.py
+
 readme: $(INSTALLED) ## write README.md from nbs/index.ipynb
 	@$(BIN)/python tests/make_readme.py
 
@@ -84,4 +87,4 @@ bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures paper audit test test-plain fuzz test-python prepare readme lab bench clean
+.PHONY: help figures paper audit test test-plain fuzz test-python prepare pages readme lab bench clean

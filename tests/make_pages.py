@@ -71,10 +71,9 @@ def figure(name, text):
 
 def figures_page(cells, study):
     """The figures with their captions."""
-    waiting = [with_table(cells["waiting-choices"], waiting_choices(study)),
-               with_table(cells["waiting-losses"], zero_losses(study))]
+    waiting = with_table(cells["waiting-losses"], zero_losses(study))
     drawn = [cells[name] if name.startswith("figures-") else figure(name, cells[name]) for name in DRAWN]
-    return page([cells["figures"], *waiting, *drawn])
+    return page([cells["figures"], waiting, *drawn])
 
 
 def subnetworks_page(cells, study):
@@ -82,8 +81,8 @@ def subnetworks_page(cells, study):
     parts = [cells["subnetworks"], with_table(cells["waiting-choices"], waiting_choices(study)),
              with_table(cells["subnetworks-phases"], chosen_phases(study.ablations))]
     for (condition, preset), rows in study.ablations.groupby(["condition", "preset"], sort=False):
-        title = f"{LABELS[condition]}, {PRESET_WORDS[preset]}"
-        parts += [f"## {title[0].upper()}{title[1:]}", table(subnetworks_table(rows))]
+        title = f"{LABELS[condition].replace('weight', 'Weight')}, {PRESET_WORDS[preset]}"
+        parts += [f"## {title}", table(subnetworks_table(rows))]
     return page(parts)
 
 
