@@ -19,17 +19,36 @@ $(INSTALLED): settings.ini setup.py constraints.txt
 	@$(PYTHON) $(SAY) "other packages" $(BIN)/pip $(INSTALL) -q -e ".[dev]"
 	@touch $@
 
+PAPERMILL = $(BIN)/papermill --no-progress-bar
+
 figures: $(INSTALLED) ## train, measure and draw the paper's Figure 3 into build/figures/; other conditions: ARGS="-p wd 0.1"
 	@mkdir -p build
-	@$(BIN)/python $(SAY) "figures" $(BIN)/papermill --log-output --no-progress-bar nbs/05_figures.ipynb build/05_figures.ipynb $(ARGS)
+	@$(BIN)/python $(SAY) "figures" $(PAPERMILL) --log-output nbs/05_figures.ipynb build/05_figures.ipynb $(ARGS)
 	@echo "figure and measures: in build/figures/, if no other out_dir was given; the notebook: build/05_figures.ipynb"
 
-paper: $(INSTALLED) ## the whole paper: 20 seeds of every condition, sub-networks, figures 1 to 9, verdicts; an hour to an hour and a half on two cores, goes on when killed
-	@$(BIN)/python -c 'from grok_synergy.paper import main; main()'
+build/first_figures.ipynb: | $(INSTALLED) # what the figures show comes first, and is drawn before the rest is done
+	@mkdir -p build
+	@$(BIN)/python -c 'from grok_synergy.study import jobs; jobs.run_paper(jobs.Paper(), only_figures=True)'
+	@$(BIN)/python $(SAY) "figures" $(PAPERMILL) nbs/study/09_paper_figures.ipynb build/drawn.ipynb
+	@mv build/drawn.ipynb $@
+
+paper: $(INSTALLED) build/first_figures.ipynb ## the whole paper: 20 seeds of every condition, sub-networks, figures 1 to 9, verdicts; an hour to an hour and a half on two cores, goes on when killed
+	@$(BIN)/python -c 'from grok_synergy.study import jobs; jobs.run_paper(jobs.Paper())'
+	@$(BIN)/python $(SAY) "figures and verdicts" $(PAPERMILL) nbs/study/09_paper_figures.ipynb build/09_paper_figures.ipynb
+	@$(BIN)/python $(SAY) "what differs from the paper and the released code" \
+		$(PAPERMILL) nbs/study/10_differences.ipynb build/10_differences.ipynb
+	@$(BIN)/python tests/make_pages.py
+	@echo "figures, verdicts and differences: figures/README.md"
 
 audit: $(INSTALLED) ## after `make paper`: every claim under 512 combinations of choices, null and uncertainty of every curve; goes on when killed
+	@$(BIN)/python -c 'import sys; from grok_synergy.study.companions import audit_lacks; sys.exit(audit_lacks())'
 	@$(BIN)/python $(SAY) "packages to compare with" $(BIN)/pip $(INSTALL) -q -e ".[bench]"
-	@$(BIN)/python -c 'from grok_synergy.curves import main; main()'
+	@$(BIN)/python -c 'from grok_synergy.study.companions import run_audit; run_audit()'
+	@mkdir -p build
+	@for page in 02a_ties study/11a_multiverse_figures study/11b_companions study/12_findings; do \
+		$(BIN)/python $(SAY) "$$page" $(PAPERMILL) nbs/$$page.ipynb build/$${page##*/}.ipynb || exit 1; done
+	@$(BIN)/python tests/make_pages.py
+	@echo "figures and tables: figures/"
 
 # One thread a process: the notebooks share the cores, and small tensors crawl when every process claims them all.
 test test-plain test-python: export OMP_NUM_THREADS := 1

@@ -43,13 +43,14 @@ from grok_synergy.look import (
 )
 from .phases import PHASES, min_max, normalise, pareto_front, smooth_log_steps
 from .trainer import Experiment
+from .trajectory import reaches
 
 # %% ../nbs/05_figures.ipynb #37529406
 def refuse_unknown(
     namespace: Mapping,         # the notebook's: globals()
     parameters: Iterable[str],  # the parameters that the notebook has
 ) -> None:
-    "Raises `ValueError` naming parameters that papermill gave to a notebook but that it does not have."
+    "Raises `ValueError` naming parameters that were given to a notebook but that it does not have."
     given = {target.id for cell in namespace["In"] if cell.startswith("# Parameters\n")
              for line in ast.parse(cell).body for target in line.targets}
     if unknown := sorted(given - set(parameters)):
@@ -101,14 +102,13 @@ def figure_name(
 # %% ../nbs/05_figures.ipynb #ba93c868
 def draw_accuracy(
     ax: Axes,
-    metrics: xr.Dataset,   # train_acc and test_acc: (seed, step)
-    level: float = 0.98,   # accuracy; a dotted vertical marks where the mean passes it
+    metrics: xr.Dataset,  # train_acc and test_acc: (seed, step)
 ) -> None:
-    "Training and test accuracy."
+    "Training and test accuracy; dotted verticals where the mean passes 98 %."
     for part, colour, dashes in (("train", TRAIN, "--"), ("test", TEST, "-")):
         accuracy = metrics[f"{part}_acc"]
         draw_curve(ax, 100 * accuracy, color=colour, ls=dashes, label=part)
-        reached = accuracy.step.where(accuracy.mean("seed") >= level).min()
+        reached = reaches(accuracy.mean("seed"))
         if np.isfinite(reached):
             ax.axvline(reached, color=colour, ls=":", lw=0.8)
     ax.set(ylabel="accuracy (%)", ylim=(-3, 103))

@@ -7,13 +7,13 @@ __all__ = ['UNITS', 'PHASES', 'measure', 'min_max', 'exponential_average', 'smoo
            'segment']
 
 # %% ../nbs/04b_phases.ipynb #d29e0520
-import hashlib
 import json
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -21,14 +21,13 @@ import pandas as pd
 import torch
 import xarray as xr
 from scipy.ndimage import gaussian_filter1d
-from tqdm import tqdm
 
 from .arrays import Array, as_numpy, as_tensor, real_number, truth, whole_number
 from .binning import ward_bins
 from .layer import PRESETS, Measurement, Reading, _empty_reading, _read, as_preset, measurement
 from .model import hidden_features
-from .store import load_result, one_thread_per_task, save_dataset, warn_unwritten, warn_user
-from .training import Trajectory
+from .store import Task, digest, fill, stored_settings, warn_user
+from .trajectory import Trajectory
 
 # %% ../nbs/04b_phases.ipynb #85af9088
 UNITS = {"synergy": "bits", "redundancy": "bits", "synergy_size": "neurons", "redundancy_size": "neurons", "tc": "bits",
@@ -56,53 +55,72 @@ def _gather(readings: Sequence[Reading], steps: list[int]) -> xr.Dataset:
                        for name, values in columns.items()} | members, {"step": steps})
 
 # %% ../nbs/04b_phases.ipynb #9ea50001
-def _digest(content: dict) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
+class _Wanted(NamedTuple):
+    "What is to be measured of a trajectory."
+
+    trajectory: Trajectory
+    several: dict[str, Measurement]  # by preset
+    steps: list[int]
+    networks: dict[int, str]         # by seed: the digest of the network
+
+    @property
+    def few(self) -> dict:
+        "The steps, where they are not all, as a part of what names files."
+        return {} if self.steps == self.trajectory.steps.tolist() else {"steps": self.steps}
+
+    def bins(self, preset: str) -> str:
+        "The name of the bins that a preset measures in; presets of one name share their work."
+        one, some = self.several[preset], f"-{digest(self.few)}" if self.few else ""
+        return f"bins{one.n_bins}-{one.which}-{one.layer}{some}"
+
+    def paths(self) -> dict[tuple[str, int], Path]:
+        "By preset or name of bins, and by seed: the file."
+        files = {name: f"measures-{digest({'format': 1, **self.few, **stored_settings(one)})}"
+                 for name, one in self.several.items()}
+        files |= {name: name for name in map(self.bins, self.several)}
+        return {(name, seed): self.trajectory.folder / f"seed-{seed}-{file}.nc"
+                for name, file in files.items() for seed in self.networks}
 
 # %% ../nbs/04b_phases.ipynb #867e3a3b
-class _Measures:
-    "What is stored of a trajectory's measures, and what is still to be measured of it."
+def _task(
+    wanted: _Wanted,
+    seed: int,
+    together: list[str],      # presets that share their bins
+    stored: xr.Dataset | None,  # bins (step, neuron), where they are known
+) -> Task:
+    "The measuring of one seed, checkpoint by checkpoint."
+    trajectory, steps, bins = wanted.trajectory, wanted.steps, wanted.bins(together[0])
+    several = [wanted.several[name] for name in together]
+    made_from = {"made_from": wanted.networks[seed]}
 
-    def __init__(self, trajectory: Trajectory, several: dict[str, Measurement], steps: list[int]):
-        self.trajectory, self.several, self.steps = trajectory, several, steps
-        self.seeds, self.unwritten = trajectory.data.seed.values.tolist(), []
-        self.networks = {seed: trajectory.digest(seed) for seed in self.seeds}
-        few = {} if steps == trajectory.steps.tolist() else {"steps": steps}
-        self.paths = {(name, seed): self._path(seed, f"measures-{_digest({'format': 1, **few, **asdict(one)})}")
-                      for name, one in several.items() for seed in self.seeds}
-        self.found = {key: load_result(path, self.networks[key[1]]) for key, path in self.paths.items()}
-        self.tasks = {}  # by seed and bins: the presets that share both
-        for (name, seed), dataset in self.found.items():
-            one, suffix = several[name], f"-{_digest(few)}" if few else ""
-            if dataset is None:
-                self.tasks.setdefault((seed, f"bins{one.n_bins}-{one.which}-{one.layer}{suffix}"), []).append(name)
+    def pieces():
+        known = [None] * len(steps) if stored is None else stored.bins.values
+        return ((_measure_checkpoint, trajectory.experiment.task, trajectory.weights(seed, step), several, one)
+                for step, one in zip(steps, known, strict=True))
 
-    def _path(self, seed: int, what: str) -> Path:
-        return self.trajectory.folder / f"seed-{seed}-{what}.nc"
-
-    def _save(self, dataset: xr.Dataset, seed: int, path: Path) -> None:
-        try:
-            save_dataset(dataset.assign_attrs(made_from=self.networks[seed]), path)
-        except OSError as error:
-            self.unwritten.append(error)
-
-    def measure(self, seed: int, shared: str, run: joblib.Parallel, advance: Callable) -> None:
-        "Measures one of the tasks, and stores it."
-        together, binned = self.tasks[seed, shared], self._path(seed, shared)
-        stored = load_result(binned, self.networks[seed])
-        known, found = [None] * len(self.steps) if stored is None else stored.bins.values, []
-        for result in run(joblib.delayed(_measure_checkpoint)(
-                self.trajectory.experiment.task, self.trajectory.weights(seed, step),
-                [self.several[name] for name in together], bins) for step, bins in zip(self.steps, known, strict=True)):
-            found.append(result)
-            advance()
-        bins, readings = zip(*found, strict=True)
+    def gather(returned):
+        found, readings = zip(*returned, strict=True)
+        results = [_gather(each, steps) for each in zip(*readings, strict=True)]
         if stored is None:
-            bins = ("step", "neuron"), np.stack(bins).astype("int16")
-            self._save(xr.Dataset({"bins": bins}, {"step": self.steps}), seed, binned)
-        for name, each in zip(together, zip(*readings, strict=True), strict=True):
-            self.found[name, seed] = _gather(each, self.steps)
-            self._save(self.found[name, seed], seed, self.paths[name, seed])
+            found = ("step", "neuron"), np.stack(found).astype("int16")
+            results.append(xr.Dataset({"bins": found}, {"step": steps}))
+        return [one.assign_attrs(made_from) for one in results]
+
+    keys = [*together, bins] if stored is None else together
+    return Task(tuple((name, seed) for name in keys), pieces, gather, len(steps),
+                name=f"the measuring of {trajectory.experiment.name}, seed {seed}")
+
+# %% ../nbs/04b_phases.ipynb #940cab81
+def _tasks(
+    wanted: _Wanted,
+    found: dict[tuple[str, int], xr.Dataset | None],  # what is stored
+) -> list[Task]:
+    "What is still to be measured; presets of one seed that share their bins are one task."
+    groups = {}
+    for (name, seed), dataset in found.items():
+        if dataset is None and name in wanted.several:
+            groups.setdefault((seed, wanted.bins(name)), []).append(name)
+    return [_task(wanted, seed, together, found[bins, seed]) for (seed, bins), together in groups.items()]
 
 # %% ../nbs/04b_phases.ipynb #9ea50002
 def _measurable(trajectory: Trajectory) -> None:
@@ -147,17 +165,18 @@ def _warn_broken(found: dict[tuple[str, int], xr.Dataset]) -> None:
                   "try a smaller lr, wd or alpha")
 
 # %% ../nbs/04b_phases.ipynb #9ea50003
-def _all_measures(measures: _Measures, preset: str | Sequence[str]) -> xr.Dataset:
-    "The measures of all seeds, along an axis of presets where several were asked for."
-    _warn_broken(measures.found)
-    condition, found = json.dumps(measures.trajectory.experiment.condition), {}
-    for name, one in measures.several.items():
-        found[name] = xr.concat([measures.found[name, seed] for seed in measures.seeds], "seed")
-        found[name] = found[name].assign_coords(seed=measures.seeds)
-        found[name].attrs = {"preset": name, "measurement": json.dumps(asdict(one)), "experiment": condition}
-    if isinstance(preset, str):
-        return found[preset]
-    return xr.concat([dataset.drop_attrs() for dataset in found.values()], pd.Index(list(found), name="preset"))
+def _all_measures(
+    wanted: _Wanted,
+    found: dict[tuple[str, int], xr.Dataset],  # by preset and seed
+) -> dict[str, xr.Dataset]:                    # by preset: (seed, step)
+    "The measures of all seeds."
+    condition, seeds = json.dumps(wanted.trajectory.experiment.condition), list(wanted.networks)
+    gathered = {}
+    for name, one in wanted.several.items():
+        every = xr.concat([found[name, seed] for seed in seeds], "seed").assign_coords(seed=seeds)
+        every.attrs = {"preset": name, "measurement": json.dumps(asdict(one)), "experiment": condition}
+        gathered[name] = every
+    return gathered
 
 # %% ../nbs/04b_phases.ipynb #9ea50004
 def measure(
@@ -184,28 +203,21 @@ def measure(
     Source: Clauw, Stramaglia and Marinazzo (2024), section 3.
     """
     _measurable(trajectory)
-    names = _preset_names(preset)
+    names, progress = _preset_names(preset), truth("progress", progress)
     several = {name: measurement(name, **choices) for name in names}
-    steps = _chosen_steps(steps, trajectory.steps.tolist())
-    progress, cores = truth("progress", progress), joblib.cpu_count()
-    if n_jobs is not None and not (n_jobs := whole_number("n_jobs", n_jobs, -cores)):
+    if n_jobs is not None and not (n_jobs := whole_number("n_jobs", n_jobs, -joblib.cpu_count())):
         raise ValueError("n_jobs=0 is not possible: give a number of processes, -1 for all cores, or None")
-    measures = _Measures(trajectory, several, steps)
-    total = len(measures.tasks) * len(steps)
-    n_jobs = n_jobs or (1 if total < 100 else cores)  # starting processes takes as long as that
-    failures = []
-    with one_thread_per_task(), tqdm(total=total, unit="checkpoint", desc=f"measuring, {', '.join(names)}",
-                                     disable=not (progress and total), mininterval=1, file=sys.stdout) as bar:
-        for seed, shared in measures.tasks:
-            try:
-                measures.measure(seed, shared, joblib.Parallel(n_jobs=n_jobs, return_as="generator"), bar.update)
-            except Exception as error:  # the other seeds are measured and stored all the same
-                failures.append(error)
-                error.add_note(f"This ended the measuring of {trajectory.experiment.name}, seed {seed}.")
-    warn_unwritten(measures.unwritten, "measures")
-    if failures:
-        raise failures[0]
-    return _all_measures(measures, preset)
+    steps = _chosen_steps(steps, trajectory.steps.tolist())
+    networks = {seed: trajectory.digest(seed) for seed in trajectory.data.seed.values.tolist()}
+    wanted = _Wanted(trajectory, several, steps, networks)
+    found = fill(wanted.paths(), lambda key: networks[key[1]], partial(_tasks, wanted), "measures",
+                 n_jobs=n_jobs, progress=progress)
+    found = {key: dataset for key, dataset in found.items() if key[0] in several}
+    _warn_broken(found)
+    measures = _all_measures(wanted, found)
+    if isinstance(preset, str):
+        return measures[preset]
+    return xr.concat([one.drop_attrs() for one in measures.values()], pd.Index(names, name="preset"))
 
 # %% ../nbs/04b_phases.ipynb #4b1d0002
 def _ordered(

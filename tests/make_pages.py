@@ -10,10 +10,9 @@ from make_readme import ROOT, relink
 
 from grok_synergy.layer import present_names
 from grok_synergy.look import PRESET_WORDS
-from grok_synergy.study.conditions import Paper
+from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.differences import load_rows, numbers_table, with_table_rows
 from grok_synergy.study.jobs import load_paper
-from grok_synergy.study.paper_figures import LABELS
 from grok_synergy.study.statistics import Evidence
 from grok_synergy.study.tables import (
     chosen_phases,
@@ -81,7 +80,7 @@ def subnetworks_page(cells, study):
     parts = [cells["subnetworks"], with_table(cells["waiting-choices"], waiting_choices(study)),
              with_table(cells["subnetworks-phases"], chosen_phases(study.ablations))]
     for (condition, preset), rows in study.ablations.groupby(["condition", "preset"], sort=False):
-        title = f"{LABELS[condition].replace('weight', 'Weight')}, {PRESET_WORDS[preset]}"
+        title = f"{CONDITIONS[condition].label.replace('weight', 'Weight')}, {PRESET_WORDS[preset]}"
         parts += [f"## {title}", table(subnetworks_table(rows))]
     return page(parts)
 

@@ -28,7 +28,7 @@ from grok_synergy.study.ablations import (
 )
 from grok_synergy.study.conditions import PLAN
 from grok_synergy.trainer import Experiment, Trainer
-from grok_synergy.training import evaluate
+from grok_synergy.trajectory import evaluate
 
 TASK = ModularTask(p=23, train_fraction=0.7)
 WIDTH = 40

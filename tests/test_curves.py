@@ -1,5 +1,7 @@
 """Null, bootstrap, halves: against plain code, resumable, and asked for where they are not there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,19 +14,19 @@ from grok_synergy.oinfo import o_information
 from grok_synergy.study import companions as curves
 from grok_synergy.study.companions import (
     COMPANIONS,
+    audit_lacks,
     check_curves,
     check_layer,
     load_checks,
-    main,
     split_halves,
     write_checks,
 )
-from grok_synergy.study.conditions import Condition, Paper
+from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.training import train
 from grok_synergy.uncertainty import UnsearchableDraws, null_extremes
 from grok_synergy.unions import union_multiplets
 
-TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 20, ""),), ablated=(), seeds=(0, 100, 200), figure_seeds=2,
+TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=20),), ablated=(), seeds=(0, 100, 200), figure_seeds=2,
              ablation_seeds=2, task=ModularTask(p=23), width=20, per_decade=4)
 
 
@@ -120,8 +122,7 @@ def test_what_is_not_there_is_asked_for(tmp_path, monkeypatch):
         load_checks(tmp_path)
     (tmp_path / "settings.ini").touch()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match="35 networks of the study are not in trajectories/: run `make paper` first"):
-        main()
+    assert audit_lacks() == "35 networks of the study are not in trajectories/: run `make paper` first"
     assert not (tmp_path / "trajectories").exists() and not (tmp_path / "build").exists()
 
 

@@ -17,7 +17,7 @@ from grok_synergy.oinfo import o_information
 from grok_synergy.search import search_multiplet
 from grok_synergy.store import save_dataset
 from grok_synergy.study import multiverse
-from grok_synergy.study.conditions import Condition, Paper
+from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.jobs import Findings
 from grok_synergy.study.multiverse import (
     CLAIMS,
@@ -42,8 +42,8 @@ from grok_synergy.study.multiverse import (
 from grok_synergy.study.shares import claim_shares, deciding, share_by_level
 from grok_synergy.unions import union_multiplets
 
-TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 20, ""),), ablated=(), seeds=(0, 100), figure_seeds=1, ablation_seeds=1,
-             task=ModularTask(p=23), width=40, per_decade=4)
+TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=20),), ablated=(), seeds=(0, 100), figure_seeds=1,
+             ablation_seeds=1, task=ModularTask(p=23), width=40, per_decade=4)
 
 
 def features(seed=0, samples=900, neurons=24):

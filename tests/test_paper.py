@@ -20,11 +20,12 @@ from grok_synergy.data import ModularTask
 from grok_synergy.phases import measure
 from grok_synergy.store import load_dataset, save_dataset
 from grok_synergy.study import jobs as study
-from grok_synergy.study.conditions import CONDITIONS, Condition, Paper
+from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.jobs import Job, load_paper, run_paper, stages
-from grok_synergy.training import METRICS, train
+from grok_synergy.training import train
+from grok_synergy.trajectory import METRICS
 
-TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 150, ""), Condition("alpha8", 0.0, 8.0, 100, "")), ablated=("wd2",),
+TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=150), replace(CONDITIONS["alpha8"], steps=100)), ablated=("wd2",),
              seeds=(0, 100), figure_seeds=1, ablation_seeds=2, task=ModularTask(p=23), width=40, per_decade=8)
 RUN = """
 from pathlib import Path
@@ -118,10 +119,10 @@ def test_the_same_call_runs_on_a_dask_cluster(undisturbed, tmp_path):
 
 
 def test_what_is_done_is_not_done_again(undisturbed, monkeypatch):
-    def refuse(self, store):
-        raise AssertionError(f"{self} was done before")
+    def refuse(job, store):
+        raise AssertionError(f"{job} was done before")
 
-    monkeypatch.setattr(Job, "run", refuse)
+    monkeypatch.setattr(study, "_work", refuse)
     before = contents(undisturbed / "tables")
     run_paper(TINY, store=undisturbed / "store", tables=undisturbed / "tables", n_jobs=1)
     assert contents(undisturbed / "tables") == before
@@ -139,17 +140,22 @@ def test_a_damaged_result_is_made_again(undisturbed, tmp_path):
     assert contents(tmp_path / "tables") == contents(undisturbed / "tables")
 
 
-def test_figures_are_drawn_before_the_other_seeds_are_done(tmp_path):
-    seen = []
+def test_what_the_figures_show_can_be_had_before_the_rest(undisturbed, tmp_path):
+    places = dict(store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False)
+    run_paper(TINY, only_figures=True, **places)
+    found = load_paper(tmp_path / "tables")
+    assert found.metrics["wd2"].seed.values.tolist() == [0] and set(found.ablations.seed) == {0}
+    run_paper(TINY, **places)
+    assert contents(tmp_path / "tables") == contents(undisturbed / "tables")
 
-    def draw():
-        found = load_paper(tmp_path / "tables")
-        seen.append((found.metrics["wd2"].seed.values.tolist(), sorted(set(found.ablations.seed))))
 
-    run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False, draw=draw)
-    assert seen == [([0], [0]), ([0, 100], [0, 100])]
-    run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False, draw=draw)
-    assert len(seen) == 3  # everything was there, so once
+def test_a_job_that_fails_does_not_stop_those_beside_it(tmp_path, monkeypatch):
+    real = study._work
+    monkeypatch.setattr(study, "_work", lambda job, store: 1 / 0 if job.condition == "wd2" else real(job, store))
+    with pytest.raises(ZeroDivisionError) as raised:
+        run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False)
+    assert raised.value.__notes__ == ["This ended network of wd2, seed 0."]
+    assert Job(TINY, "alpha8", 0).found(tmp_path / "store") is not None and not (tmp_path / "tables").exists()
 
 
 def test_every_network_is_trained_on_a_cuda_device_first(undisturbed, tmp_path, monkeypatch):
@@ -177,7 +183,7 @@ def test_stages_hold_every_job_once_with_the_figures_first():
     assert {job.seed for job in jobs[0] + jobs[1]} == {0, 100, 200, 300, 400}
     assert all(job.drawn for job in jobs[0] + jobs[1]) and not any(job.drawn for job in jobs[2])
     for stage in jobs:
-        assert [job.seconds for job in stage] == sorted((job.seconds for job in stage), reverse=True)
+        assert [study.seconds(job) for job in stage] == sorted((study.seconds(job) for job in stage), reverse=True)
 
 
 def test_results_of_other_settings_are_other_files():
@@ -190,7 +196,7 @@ def test_results_of_other_settings_are_other_files():
 
 
 def test_checkpoints_of_shorter_budgets_are_those_of_longer_ones():
-    by_steps = sorted(CONDITIONS, key=lambda condition: condition.steps)
+    by_steps = sorted(CONDITIONS.values(), key=lambda condition: condition.steps)
     longest = Paper().experiment(by_steps[-1].name, [0]).checkpoints
     for condition in by_steps:
         assert set(Paper().experiment(condition.name, [0]).checkpoints[:-1]) <= set(longest)
@@ -198,7 +204,7 @@ def test_checkpoints_of_shorter_budgets_are_those_of_longer_ones():
 
 @pytest.mark.parametrize("settings, message", [
     (dict(ablated=("wd3",)), r"ablated=\('wd3',\) is not possible: give some of wd0.1, wd2, alpha8"),
-    (dict(conditions=CONDITIONS[:1] * 2, ablated=()), "under names that differ"),
+    (dict(conditions=(CONDITIONS["wd2"],) * 2, ablated=()), "under names that differ"),
     (dict(conditions=(), ablated=()), "conditions=.. is not possible: give one or more"),
     (dict(presets=("publish",)), "give some of published, mid_ranks"),
     (dict(ablation_seeds=21), "ablation_seeds=21 is not possible: give 1 to 20"),

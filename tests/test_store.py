@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +24,16 @@ from grok_synergy.look import save_figure
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.phases import measure
 from grok_synergy.search import search_multiplet
-from grok_synergy.store import load_dataset, save_dataset, stored_results
+from grok_synergy.store import LATER, digest, load_dataset, save_dataset, stored_results, stored_settings
+from grok_synergy.study import companions, jobs
 from grok_synergy.study.ablations import retrain
 from grok_synergy.study.companions import check_curves
-from grok_synergy.study.conditions import Condition, Paper
+from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.jobs import Job, load_paper, run_paper, write_tables
 from grok_synergy.study.multiverse import MID_RANKS, Multiverse, run_multiverse
 from grok_synergy.trainer import Experiment, Trainer, plain_loop
-from grok_synergy.training import network_path, stored_digest, train, train_many
+from grok_synergy.training import train, train_many
+from grok_synergy.trajectory import network_path, stored_digest
 from grok_synergy.uncertainty import null_extremes
 
 TASK = ModularTask(p=11)
@@ -104,7 +106,7 @@ def test_measures_that_do_not_say_what_they_were_made_from_are_made_again(store)
     assert float(measured(run(ONE, store)).synergy[0, -1]) > 0
 
 
-TINY = Paper(conditions=(Condition("wd2", 2.0, 1.0, 60, ""),), ablated=("wd2",), seeds=(0,), figure_seeds=1,
+TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=60),), ablated=("wd2",), seeds=(0,), figure_seeds=1,
              ablation_seeds=1, task=ModularTask(p=13), width=24, per_decade=4)
 
 
@@ -117,23 +119,23 @@ def studied(tmp_path_factory):
 
 def test_every_job_of_the_study_notices_another_network(studied, tmp_path):
     store = Path(shutil.copytree(studied / "store", tmp_path / "store"))
-    jobs = [Job(TINY, "wd2", 0, kind) for kind in ("network", "drawn", "controls")]
-    assert all(job.found(store) is not None for job in jobs)
+    several = [Job(TINY, "wd2", 0, kind) for kind in ("network", "drawn", "controls")]
+    assert all(job.found(store) is not None for job in several)
     before = load_paper(studied / "tables")
     put_another(store, TINY.experiment("wd2", [0]), 0)
-    assert jobs[0].found(store) is None
+    assert several[0].found(store) is None
     run_paper(TINY, store=store, tables=tmp_path / "tables", n_jobs=1, progress=False)
-    assert all(job.found(store) is not None for job in jobs)
+    assert all(job.found(store) is not None for job in several)
     after = load_paper(tmp_path / "tables")
     assert not after.measures["mid_ranks"]["wd2"].synergy.equals(before.measures["mid_ranks"]["wd2"].synergy)
-    made_from = {job.kind: job.found(store).attrs["made_from"] for job in jobs}
-    assert made_from["drawn"] == made_from["controls"] != jobs[1].found(studied / "store").attrs["made_from"]
+    made_from = {job.kind: job.found(store).attrs["made_from"] for job in several}
+    assert made_from["drawn"] == made_from["controls"] != several[1].found(studied / "store").attrs["made_from"]
 
 
 def test_results_stand_where_the_network_itself_was_deleted(studied, tmp_path, monkeypatch):
     store = Path(shutil.copytree(studied / "store", tmp_path / "store"))
     network_path(store, TINY.experiment("wd2", [0]), 0).unlink()
-    monkeypatch.setattr(Job, "run", refuse)
+    monkeypatch.setattr(jobs, "_work", refuse)
     run_paper(TINY, store=store, tables=tmp_path / "tables", n_jobs=1, progress=False)
     assert (tmp_path / "tables" / "wd2.nc").read_bytes() == (studied / "tables" / "wd2.nc").read_bytes()
 
@@ -163,6 +165,46 @@ def test_results_that_cannot_be_stored_are_returned_with_one_warning(tmp_path, f
         found = stored_results(work, jobs, lambda seed, step: tmp_path / f"{seed}-{step}.nc",
                                lambda seed, step: "a network", "ways", 1, False)
     assert len(said) == 1 and {job: int(result.found) for job, result in found.items()} == {job: sum(job) for job in jobs}
+
+
+# Names
+
+def test_stored_files_keep_their_names():
+    paper, store = Paper(), Path("s")
+    usual, route = "s/add97-wd2-alpha1-7854008524", "s/add97-wd0-alpha8-init-914a311586"
+    assert Experiment().name == "add97-wd2-alpha1-3a40d1d895"
+    assert Experiment(ModularTask(p=31, train_fraction=0.7), width=128).name == "add31-wd2-alpha1-0cf820e4e9"
+    for job, name in {
+        Job(paper, "wd2", 0): f"{usual}/seed-0-network-134779ec96.nc",
+        Job(paper, "wd2", 0, "drawn"): f"{usual}/seed-0-drawn-f9aa533ba9.nc",
+        Job(paper, "alpha8", 900, "controls"): f"{route}/seed-900-controls-0a0b520ee6.nc",
+        Job(replace(paper, presets=("published",)), "wd2", 0): f"{usual}/seed-0-network-29a3cbb259.nc",
+    }.items():
+        assert job.path(store) == Path(name)
+    assert Multiverse().path(store, "wd2", 0, 5) == Path(f"{usual}/ways-53c116305a/seed-0-5.nc")
+    assert companions._path(paper, store, 20, "wd2", 0, 5) == Path(f"{usual}/checks-15edc44f4b/seed-0-5.nc")
+
+
+def test_stored_measures_keep_their_names(store):
+    trajectory = run(ONE, store)
+    for settings in (dict(preset=["mid_ranks", "published"], n_bins=10),
+                     dict(preset="published", n_bins=10, steps=trajectory.steps[-2:]),
+                     dict(n_bins=8, which="test", layer="pre", unit="means")):
+        measured(trajectory, **settings)
+    few = digest({"steps": trajectory.steps[-2:].tolist()})
+    names = {path.name.removeprefix("seed-5-") for path in store.rglob("seed-5-*.nc")}
+    assert names >= {"measures-42c85a2f32.nc", "measures-41e4a300cc.nc", "measures-230b566673.nc", "bins10-train-post.nc",
+                     f"bins10-train-post-{few}.nc", "bins8-test-pre.nc"}
+
+
+def test_a_later_field_leaves_names_as_they_are():
+    @dataclass(frozen=True)
+    class Settings:
+        steps: int = 3
+        depth: int = field(default=1, metadata=LATER)
+
+    assert stored_settings(Settings()) == {"steps": 3} and digest({"steps": 3}) == digest('{"steps": 3}')
+    assert stored_settings(Settings(depth=2)) == {"steps": 3, "depth": 2}
 
 
 # Networks in files

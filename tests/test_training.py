@@ -21,7 +21,8 @@ from grok_synergy.data import ModularTask
 from grok_synergy.model import Weights, hidden_features, init_weights, logits, weight_norm
 from grok_synergy.study.conditions import Paper
 from grok_synergy.trainer import Experiment, Trainer, plain_loop
-from grok_synergy.training import evaluate, train, train_many
+from grok_synergy.training import train, train_many
+from grok_synergy.trajectory import evaluate
 
 TASK = ModularTask(p=23)
 SMALL = dict(task=TASK, width=32, steps=120, per_decade=10)

@@ -23,9 +23,8 @@ from ..layer import PRESETS
 from ..model import Weights, init_weights, weight_norm
 from ..phases import PHASES, segment
 from ..store import one_thread_per_task
-from .conditions import TARGET
 from ..trainer import Experiment, Trainer
-from ..training import evaluate
+from ..trajectory import TARGET, evaluate
 
 # %% ../../nbs/study/02_ablations.ipynb #7a5309ca
 def _mask(

@@ -4,13 +4,9 @@
 
 # %% auto #0
 __all__ = ['COMPANIONS', 'split_halves', 'check_layer', 'check_curves', 'curves_figure', 'write_checks', 'load_checks',
-           'missing_networks', 'main']
+           'missing_networks', 'audit_lacks', 'run_audit']
 
 # %% ../../nbs/study/11b_companions.ipynb #cb000003
-import hashlib
-import json
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
@@ -39,11 +35,20 @@ from ..binning import ward_bins
 from ..entropy import copula_matrices, independent_columns
 from ..layer import Measurement, measure_features, measurement, present_names
 from ..look import PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY
-from ..store import default_store, one_thread_per_task, stored_results, written_whole
-from .conditions import Paper
+from grok_synergy.store import (
+    default_store,
+    digest,
+    one_thread_per_task,
+    stored_results,
+    stored_settings,
+    tables_folder,
+    written_whole,
+)
+from .conditions import CONDITIONS, FIRST, Paper
 from .jobs import Findings, Job, load_paper
-from .multiverse import Multiverse, write_outcomes
-from ..training import network_path, train
+from .multiverse import Multiverse, check_tables, write_outcomes
+from ..training import train
+from ..trajectory import network_path
 from ..uncertainty import UnsearchableDraws, bootstrap_extremes, null_extremes
 from ..unions import union_multiplets
 
@@ -137,10 +142,10 @@ def check_layer(
 
 # %% ../../nbs/study/11b_companions.ipynb #cb000013
 def _path(paper: Paper, store: Path, draws: int, condition: str, seed: int, step: int) -> Path:
-    settings = json.dumps([2, draws, [repr(measurement(preset)) for preset in paper.presets]])
-    digest = hashlib.sha256(settings.encode()).hexdigest()[:10]
+    ways = [stored_settings(measurement(preset)) for preset in paper.presets]
+    ways = [f"Measurement({', '.join(f'{name}={value!r}' for name, value in way.items())})" for way in ways]
     folder = network_path(store, paper.experiment(condition, [seed]), seed).parent
-    return folder / f"checks-{digest}" / f"seed-{seed}-{step}.nc"
+    return folder / f"checks-{digest([2, draws, ways])}" / f"seed-{seed}-{step}.nc"
 
 # %% ../../nbs/study/11b_companions.ipynb #84f99572
 def _check(paper: Paper, store: Path, draws: int, condition: str, seed: int, step: int) -> xr.Dataset:
@@ -156,7 +161,7 @@ def check_curves(
     store: Path,            # folder of all trajectories
     *,
     per_decade: int = 4,    # checkpoints in a tenfold number of steps
-    first: int = 5,         # steps before this one are left out
+    first: int = FIRST,     # steps before this one are left out
     draws: int = 20,        # as for `check_layer`
     n_jobs: int = -1,       # checkpoints at once
     progress: bool = True,  # show a bar
@@ -185,7 +190,7 @@ def curves_figure(
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(len(names), 2, figsize=(7.1, 0.7 + 1.15 * len(names)), layout="constrained", squeeze=False)
         for row, name in zip(axes, names, strict=True):
-            measures, title = findings.measures[preset][name], name.replace("wd", "decay ").replace("alpha", "α = ")
+            measures, title = findings.measures[preset][name], CONDITIONS[name].label.removeprefix("weight ")
             measures = measures.sel(step=measures.step >= chosen.step.min())
             for ax, quantity, colour in zip(row, ("synergy", "redundancy"), (SYNERGY, REDUNDANCY), strict=True):
                 curves = measures[quantity]
@@ -234,7 +239,7 @@ def load_checks(
     folder: Path | None = None,  # of the tables; None: figures/tables of the project one is in
 ) -> pd.DataFrame:               # as of `check_curves`
     "The companions of the study's curves. Raises `ValueError` where there is no table."
-    folder = default_store().parent / "figures" / "tables" if folder is None else as_path("folder", folder)
+    folder = tables_folder(folder)
     if not (folder / "curves.csv").exists():
         raise ValueError(f"{folder} holds no checks of curves: run `make audit`, after `make paper`, or name the folder "
                          "that does")
@@ -251,23 +256,27 @@ def missing_networks(
     return [job for job in jobs if job.found(store) is None]
 
 # %% ../../nbs/study/11b_companions.ipynb #efb096af
-def main() -> None:
-    """The audit of the study in the project one is in: ways to measure, companions of curves, tables and figures.
-
-    It goes on where it was stopped. Ends with a message where `make paper` has not made what it needs.
-    """
-    store = default_store()
-    root, tables, multiverse = store.parent, store.parent / "figures" / "tables", Multiverse()
-    paper = multiverse.paper
-    if missing := missing_networks(paper, paper.seeds[:max(multiverse.seeds, paper.figure_seeds)], store):
-        sys.exit(f"{len(missing)} networks of the study are not in {store.name}/: run `make paper` first")
-    (root / "build").mkdir(exist_ok=True)
+def audit_lacks(
+    store: Path | None = None,  # folder of all trajectories; None: `default_store()`
+) -> str | None:                # None where nothing is missing
+    "What the audit of the study needs and `make paper` has not made, in words."
+    store, multiverse = default_store() if store is None else as_path("store", store), Multiverse()
+    seeds = multiverse.paper.seeds[:max(multiverse.seeds, multiverse.paper.figure_seeds)]
+    if missing := missing_networks(multiverse.paper, seeds, store):
+        return f"{len(missing)} networks of the study are not in {store.name}/: run `make paper` first"
     try:
-        write_outcomes(multiverse, load_paper(tables), store, tables)
+        check_tables(multiverse, load_paper(tables_folder(None, store)))
     except ValueError as error:
-        sys.exit(str(error))
-    write_checks(paper, store, tables)
-    for notebook in ("08a_multiverse", "08b_curves", "08_audit"):
-        subprocess.run([sys.executable, "-m", "papermill", "--no-progress-bar", f"nbs/{notebook}.ipynb",
-                        f"build/{notebook}.ipynb"], cwd=root, check=True)
-    print(f"figures and tables: {root / 'figures'}")
+        return str(error)
+    return None
+
+# %% ../../nbs/study/11b_companions.ipynb #54e1297c
+def run_audit(
+    store: Path | None = None,   # folder of all trajectories; None: `default_store()`
+    tables: Path | None = None,  # folder of the tables; None: figures/tables beside the store
+) -> None:
+    "Every way to measure and the companions of every curve, as tables; it goes on where it was stopped."
+    store = default_store() if store is None else as_path("store", store)
+    tables, multiverse = tables_folder(tables, store), Multiverse()
+    write_outcomes(multiverse, load_paper(tables), store, tables)
+    write_checks(multiverse.paper, store, tables)

@@ -24,14 +24,14 @@ from ..model import Weights
 from ..phases import measure, min_max, normalise, segment, smooth_log_steps
 from ..store import one_thread_per_task
 from .ablations import choose, time_to_generalise
-from .conditions import PLAN, TARGET, Paper
+from .conditions import CONDITIONS, PLAN, Paper, from_step
 from .jobs import Findings, Job, measured_steps
-from .paper_figures import LABELS
 from .rule import VISIBLE
 from .statistics import DECADE, HALF_DECADE, Evidence, phase_window
 from ..ties import order_correlation, plain_order
 from ..trainer import Experiment, plain_loop
-from ..training import Trajectory, evaluate, train, train_many
+from ..training import train, train_many
+from ..trajectory import TARGET, Trajectory, evaluate, reaches
 from ..unions import union_multiplets
 
 # %% ../../nbs/study/10_differences.ipynb #dd000013
@@ -131,7 +131,7 @@ def order_rows(
 # %% ../../nbs/study/10_differences.ipynb #dd000019
 def _degenerate_rows(found: Findings) -> Iterator[dict]:
     "Checkpoints at which neurons were left out."
-    dropped = [table.dropped.sel(step=table.step >= 5) for table in found.measures["published"].values()]
+    dropped = [from_step(table.dropped) for table in found.measures["published"].values()]
     count, size = sum(int((table > 0).sum()) for table in dropped), sum(table.size for table in dropped)
     yield from rows_of("degenerate", "", (f"checkpoints with neurons left out, of {size}", "", np.nan, count))
 
@@ -140,7 +140,7 @@ def _curve_rows(drawn: Findings, names: tuple[str, ...]) -> Iterator[dict]:
     "Where scaled synergy is highest, smoothed as released and as here."
     for name in names:
         curves = drawn.measures["published"][name][["synergy"]]
-        own = curves.sel(step=curves.step >= 5).map(smooth_log_steps).map(min_max)
+        own = from_step(curves).map(smooth_log_steps).map(min_max)
         peaks = [float(curve.synergy.mean("seed").idxmax("step")) for curve in (normalise(curves), own)]
         yield from rows_of("curves", f"released average, {name}, published",
                            ("step of the highest scaled synergy", "", *peaks))
@@ -178,8 +178,7 @@ def _together_rows(found: Findings) -> Iterator[dict]:
 def _seed_rows(found: Findings, paper: Paper) -> Iterator[dict]:
     "When the first and the last seed generalise: of those in the figures, and of all."
     for name in paper.ablated:
-        table = found.metrics[name]
-        times = table.step.where(table.test_acc >= TARGET).min("step").fillna(np.inf)
+        times = reaches(found.metrics[name].test_acc).fillna(np.inf)
         five = times[:paper.figure_seeds]
         for word, end in (("earliest", "min"), ("latest", "max")):
             yield from rows_of("seeds", name, (f"{word} step with {TARGET:.0%} test accuracy", "",
@@ -348,7 +347,8 @@ def numbers_table(
 ) -> pd.DataFrame:       # one row a number, as text
     "What some differences change: the value there, under the alternative, and here."
     chosen = pd.concat([rows[rows.key == key] for key in keys])
-    words = {rf"\b{re.escape(name)}\b": word for name, word in (LABELS | PRESET_WORDS).items()} | {"^$": "–"}
+    words = PRESET_WORDS | {name: one.label for name, one in CONDITIONS.items()}
+    words = {rf"\b{re.escape(name)}\b": word for name, word in words.items()} | {"^$": "–"}
     quantities = [f"{row.quantity} ({row.unit})" if row.unit else row.quantity for row in chosen.itertuples()]
     return pd.DataFrame({"Alternative": chosen.alternative.replace(words, regex=True).to_list(), "Quantity": quantities,
                          "There": [*map(_number, chosen.there, chosen.unit)],

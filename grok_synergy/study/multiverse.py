@@ -5,15 +5,14 @@
 # %% auto #0
 __all__ = ['FACTORS', 'CURVES', 'PUBLISHED', 'MID_RANKS', 'LAGS', 'FLOOR', 'CLAIMS', 'UNBOUNDED', 'Way', 'design', 'Checkpoint',
            'spaced', 'Multiverse', 'read_checkpoint', 'run_multiverse', 'between_checkpoints', 'beyond', 'judge_ways',
-           'with_choices', 'long_table', 'early_synergy', 'write_outcomes', 'load_outcomes']
+           'with_choices', 'long_table', 'early_synergy', 'check_tables', 'write_outcomes', 'load_outcomes']
 
 # %% ../../nbs/study/11_multiverse.ipynb #ee000003
-import hashlib
 import json
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -34,13 +33,22 @@ from ..multiplets import all_multiplets
 from ..oinfo import o_information
 from ..phases import exponential_average
 from ..search import search_multiplet
-from ..store import default_store, load_dataset, one_thread_per_task, save_dataset, stored_results
-from .conditions import Paper
+from grok_synergy.store import (
+    digest,
+    load_dataset,
+    one_thread_per_task,
+    save_dataset,
+    stored_results,
+    stored_settings,
+    tables_folder,
+)
+from .conditions import FIRST, Paper
 from .jobs import Findings
 from .register import REGISTER, Claim
 from .rule import Bounds
 from .statistics import Evidence
-from ..training import METRICS, Trajectory, network_path, stored_digest, train
+from ..training import train
+from ..trajectory import METRICS, Trajectory, network_path, stored_digest
 
 # %% ../../nbs/study/11_multiverse.ipynb #ee000007
 FACTORS = {  # each with its levels, the published one first
@@ -286,7 +294,7 @@ class Multiverse:
     ways: tuple[Way, ...] = tuple(design())
     seeds: int = 3         # the first of the study
     per_decade: int = 4    # checkpoints in a tenfold number of steps
-    first: int = 5         # steps before this one are left out
+    first: int = FIRST     # steps before this one are left out
 
     def __post_init__(self):
         for name, least in (("seeds", 1), ("per_decade", 1), ("first", 0)):
@@ -310,9 +318,9 @@ class Multiverse:
         step: int,
     ) -> Path:
         "The file of one checkpoint."
-        settings = json.dumps([4, LAGS, FLOOR, [asdict(way) for way in self.ways]])
-        digest = hashlib.sha256(settings.encode()).hexdigest()[:10]
-        return self.network(store, condition, seed).parent / f"ways-{digest}" / f"seed-{seed}-{step}.nc"
+        settings = json.dumps([4, LAGS, FLOOR, [stored_settings(way) for way in self.ways]])
+        folder = self.network(store, condition, seed).parent
+        return folder / f"ways-{digest(settings)}" / f"seed-{seed}-{step}.nc"
 
     def network(
         self,
@@ -472,6 +480,20 @@ def early_synergy(
     curves = [table.synergy.sel(step=slice(*between)).mean("step") for table in measures.values()]
     return xr.concat(curves, xr.Variable("condition", np.array(list(measures))))
 
+# %% ../../nbs/study/11_multiverse.ipynb #b122e23d
+def check_tables(
+    multiverse: Multiverse,
+    findings: Findings,  # of the study
+) -> None:
+    "Raises `ValueError` where the tables of the study are of other settings than its networks."
+    seeds = set(multiverse.paper.seeds[:multiverse.seeds])
+    for condition in multiverse.paper.conditions:
+        known = findings.metrics.get(condition.name)
+        steps = multiverse.paper.experiment(condition.name, [0]).checkpoints
+        if known is None or not np.array_equal(known.step, steps) or not seeds <= set(known.seed.values):
+            raise ValueError(f"the tables hold other checkpoints or seeds of {condition.name} than the study has now: "
+                             "run `make paper` first")
+
 # %% ../../nbs/study/11_multiverse.ipynb #f1b57f3f
 def write_outcomes(
     multiverse: Multiverse,
@@ -485,12 +507,7 @@ def write_outcomes(
 
     Raises `ValueError` where the tables of the study are of other settings than the networks.
     """
-    for condition in multiverse.paper.conditions:
-        known, steps = findings.metrics.get(condition.name), multiverse.paper.experiment(condition.name, [0]).checkpoints
-        seeds = multiverse.paper.seeds[:multiverse.seeds]
-        if known is None or not np.array_equal(known.step, steps) or not set(seeds) <= set(known.seed.values):
-            raise ValueError(f"the tables hold other checkpoints or seeds of {condition.name} than the study has now: run "
-                             "`make paper` first")
+    check_tables(multiverse, findings)
     measured = run_multiverse(multiverse, store, n_jobs, progress)
     seconds = sum(float(table.seconds.sum()) for table in measured.values())
     lifted = [float(table.lifted.median()) for table in measured.values()]
@@ -514,7 +531,7 @@ def load_outcomes(
     `lifted` (condition) is the median over checkpoints of the share of eigenvalues that the repair of the latent matrices
     moved to its floor. Raises `ValueError` where there is no table.
     """
-    folder = default_store().parent / "figures" / "tables" if folder is None else as_path("folder", folder)
+    folder = tables_folder(folder)
     found = load_dataset(folder / "multiverse.nc")
     if found is None:
         raise ValueError(f"{folder} holds no outcomes: run `make audit`, after `make paper`, or name the folder that does")

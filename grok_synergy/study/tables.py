@@ -12,8 +12,8 @@ import pandas as pd
 
 from ..look import PRESET_WORDS
 from .ablations import chosen_step, time_to_generalise
+from .conditions import CONDITIONS
 from .jobs import Findings
-from .paper_figures import LABELS
 from .statistics import Evidence
 from .verdicts import as_decimal, resting_on
 
@@ -56,7 +56,7 @@ def chosen_phases(
     rows = ablations.drop_duplicates(["condition", "preset", "seed"])
     found = rows.groupby(["condition", "preset"], sort=False).agg(
         Phase=("phase", "first"), found=("phase_found", "sum"), seeds=("phase_found", "size"))
-    names = [(LABELS[condition], PRESET_WORDS[preset]) for condition, preset in found.index]
+    names = [(CONDITIONS[condition].label, PRESET_WORDS[preset]) for condition, preset in found.index]
     return pd.DataFrame({"Phase": found.Phase.to_list(),
                          "Found in": [f"{row.found} of {row.seeds} seeds" for row in found.itertuples()]},
                         pd.MultiIndex.from_tuples(names, names=["Condition", "Preset"]))
@@ -85,7 +85,7 @@ def waiting_choices(
         hang = resting_on(evidence, preset, condition, rows.seed.tolist())
         may, cannot = (", ".join(str(number) for number, open_ in hang.items() if open_ == whether) or "none"
                        for whether in (True, False))
-        lines += [{"Condition": LABELS[condition], "Preset": PRESET_WORDS[preset], "Seed": str(row.seed),
+        lines += [{"Condition": CONDITIONS[condition].label, "Preset": PRESET_WORDS[preset], "Seed": str(row.seed),
                    "Trained from step": str(row.chosen_step), "Now step": str(row.step),
                    "May change": may, "Cannot change": cannot} for row in rows.itertuples()]
     return pd.DataFrame(lines)
@@ -95,7 +95,7 @@ def zero_losses(
     study: Findings,
 ) -> pd.DataFrame:  # one row a condition that has any; empty where nothing waits
     "How many losses of the tables are exactly 0."
-    zeros = {LABELS[name]: int((table.train_loss == 0).sum() + (table.test_loss == 0).sum())
+    zeros = {CONDITIONS[name].label: int((table.train_loss == 0).sum() + (table.test_loss == 0).sum())
              for name, table in study.metrics.items()}
     return pd.DataFrame([{"Condition": label, "Losses of 0": str(count)} for label, count in zeros.items() if count])
 
