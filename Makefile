@@ -37,6 +37,7 @@ paper: $(INSTALLED) build/first_figures.ipynb ## the whole paper: 20 seeds of ev
 	@$(BIN)/python $(SAY) "figures and verdicts" $(PAPERMILL) nbs/study/09_paper_figures.ipynb build/09_paper_figures.ipynb
 	@$(BIN)/python $(SAY) "what differs from the paper and the released code" \
 		$(PAPERMILL) nbs/study/10_differences.ipynb build/10_differences.ipynb
+	@$(BIN)/python tests/make_pages.py
 	@echo "figures, verdicts and differences: figures/README.md"
 
 audit: $(INSTALLED) ## after `make paper`: every claim under 512 combinations of choices, null and uncertainty of every curve; goes on when killed
@@ -46,6 +47,7 @@ audit: $(INSTALLED) ## after `make paper`: every claim under 512 combinations of
 	@mkdir -p build
 	@for page in 02a_ties study/11a_multiverse_figures study/11b_companions study/12_findings; do \
 		$(BIN)/python $(SAY) "$$page" $(PAPERMILL) nbs/$$page.ipynb build/$${page##*/}.ipynb || exit 1; done
+	@$(BIN)/python tests/make_pages.py
 	@echo "figures and tables: figures/"
 
 # One thread a process: the notebooks share the cores, and small tensors crawl when every process claims them all.
@@ -87,6 +89,9 @@ prepare: $(INSTALLED) ## bring notebooks, library and README into agreement
 	@$(BIN)/nbdev_export
 	@$(BIN)/python tests/make_readme.py
 
+pages: $(INSTALLED) ## write the pages of figures/ from the captions of the notebooks and the tables
+	@$(BIN)/python tests/make_pages.py
+
 readme: $(INSTALLED) ## write README.md from nbs/index.ipynb
 	@$(BIN)/python tests/make_readme.py
 
@@ -101,4 +106,4 @@ bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures paper audit test test-plain fuzz test-python prepare readme lab bench clean
+.PHONY: help figures paper audit test test-plain fuzz test-python prepare pages readme lab bench clean

@@ -7,10 +7,11 @@ __all__ = ['refuse_unknown', 'made_folder', 'figure_name', 'draw_accuracy', 'dra
            'draw_bits', 'draw_size', 'draw_pareto', 'condition_figure', 'compare_curves']
 
 # %% ../nbs/05_figures.ipynb #ba549434
+import ast
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -36,20 +37,22 @@ from grok_synergy.look import (
     TEST,
     TRAIN,
     draw_curve,
+    letters,
     log_steps,
 )
 from .measurement import as_preset
 from .phases import PHASES, min_max, normalise, pareto_front, smooth_log_steps
 from .trainer import Experiment
+from .trajectory import reaches
 
 # %% ../nbs/05_figures.ipynb #37529406
 def refuse_unknown(
-    namespace: Iterable[str],  # the notebook's names now: globals()
-    before: Iterable[str],     # its names before the parameters cell
-    parameters: Iterable[str],  # the parameters it has
+    namespace: Mapping,         # the notebook's: globals()
+    parameters: Iterable[str],  # the parameters that the notebook has
 ) -> None:
     "Raises `ValueError` naming parameters that were given to a notebook but that it does not have."
-    given = {name for name in set(namespace) - set(before) if not name.startswith("_")}
+    given = {target.id for cell in namespace["In"] if cell.startswith("# Parameters\n")
+             for line in ast.parse(cell).body for target in line.targets}
     if unknown := sorted(given - set(parameters)):
         raise ValueError(f"{', '.join(unknown)}: no such parameter; there are {', '.join(parameters)}")
 
@@ -74,11 +77,12 @@ def figure_name(
 ) -> str:                  # without folder and suffix
     """The name of a condition's files: weight decay, α, and what else differs from the paper's Figure 3.
 
-    Where settings differ that the parameters above do not have, their digest enters the name. Raises `ValueError` for
-    what is no experiment or preset.
+    Where settings differ that the parameters above do not have, their digest enters the name.
+    Raises `ValueError` for what is no experiment or preset.
     """
     if not isinstance(experiment, Experiment):
-        raise ValueError(f"experiment={experiment!r} is not possible: give an Experiment, as in Experiment(wd=2.0)")
+        raise ValueError(f"experiment={experiment!r} is not possible: give an Experiment, "
+                         "as in Experiment(wd=2.0)")
     preset = preset if preset == "both" else as_preset(preset)
     usual, task = Experiment(), experiment.task
     named = Experiment.paper(experiment.wd, experiment.alpha, task=replace(task, split_seed=usual.task.split_seed),
@@ -100,11 +104,11 @@ def draw_accuracy(
     ax: Axes,
     metrics: xr.Dataset,  # train_acc and test_acc: (seed, step)
 ) -> None:
-    "Training and test accuracy."
+    "Training and test accuracy; dotted verticals where the mean passes 98 %."
     for part, colour, dashes in (("train", TRAIN, "--"), ("test", TEST, "-")):
         accuracy = metrics[f"{part}_acc"]
-        draw_curve(ax, 100 * accuracy, color=colour, ls=dashes, label=f"{part}")
-        reached = accuracy.step.where(accuracy.mean("seed") >= 0.98).min()
+        draw_curve(ax, 100 * accuracy, color=colour, ls=dashes, label=part)
+        reached = reaches(accuracy.mean("seed"))
         if np.isfinite(reached):
             ax.axvline(reached, color=colour, ls=":", lw=0.8)
     ax.set(ylabel="accuracy (%)", ylim=(-3, 103))
@@ -132,7 +136,7 @@ def draw_phases(
     intervals: pd.DataFrame,  # seed, start, stop, phase
     bottom: float,            # where the rows begin, in axes coordinates
     top: float,               # where they end
-    letters: bool = False,    # write each phase's letters into its band
+    named: bool = False,      # write each phase's letters into its band
     alpha: float = 1.0,
 ) -> None:
     "Phases as coloured bands, one row a seed."
@@ -142,11 +146,11 @@ def draw_phases(
     for interval in intervals.itertuples():
         short, colour = PHASE_STYLE[interval.phase]
         low = bottom + seeds.index(interval.seed) * height
-        ax.axvspan(interval.start, interval.stop, low, low + 0.9 * height if len(seeds) > 1 else top, color=colour,
-                   alpha=alpha, lw=0, zorder=0)
-        if letters and np.log10(interval.stop / interval.start) > 0.05 * np.log10(last):
-            ax.text(np.sqrt(interval.start * interval.stop), top - 0.015, short, ha="center", va="top", fontsize=7,
-                    transform=ax.get_xaxis_transform())
+        ax.axvspan(interval.start, interval.stop, low, low + 0.9 * height if len(seeds) > 1 else top,
+                   color=colour, alpha=alpha, lw=0, zorder=0)
+        if named and np.log10(interval.stop / interval.start) > 0.05 * np.log10(last):
+            ax.text(np.sqrt(interval.start * interval.stop), top - 0.015, short, ha="center", va="top",
+                    fontsize=7, transform=ax.get_xaxis_transform())
 
 # %% ../nbs/05_figures.ipynb #57ec05f8
 def draw_normalised(
@@ -157,13 +161,15 @@ def draw_normalised(
     mean_intervals: pd.DataFrame,   # phases of the mean curves
 ) -> None:
     "Synergy, redundancy and test loss from 0 to 1, over the phases."
-    curves = xr.Dataset({"synergy": measures.synergy, "redundancy": measures.redundancy, "test loss": metrics.test_loss})
+    curves = xr.Dataset({"synergy": measures.synergy, "redundancy": measures.redundancy,
+                         "test loss": metrics.test_loss})
     curves, released = curves.sel(step=curves.step >= 5), normalise(curves)
-    for name, colour, dashes in (("synergy", SYNERGY, "-"), ("redundancy", REDUNDANCY, "--"), ("test loss", LOSS, "-.")):
+    for name, colour, dashes in (("synergy", SYNERGY, "-"), ("redundancy", REDUNDANCY, "--"),
+                                 ("test loss", LOSS, "-.")):
         draw_curve(ax, min_max(smooth_log_steps(curves[name])), color=colour, ls=dashes, label=name)
         if name != "test loss":
             ax.plot(released.step, released[name].mean("seed"), color=colour, ls=":", lw=0.9, zorder=1)
-    draw_phases(ax, mean_intervals, 0, 0.86, letters=True, alpha=0.35)
+    draw_phases(ax, mean_intervals, 0, 0.86, named=True, alpha=0.35)
     draw_phases(ax, intervals, 0.88, 1.0)
     ax.set(ylim=(-0.04, 1.28), yticks=(0, 0.5, 1), ylabel="scaled to 0–1")
 
@@ -193,22 +199,52 @@ def draw_pareto(
     measures: xr.Dataset,  # synergy and redundancy: (seed, step), bits
 ) -> LineCollection:       # the coloured path, for a colour bar
     "Redundancy against synergy: each seed thin, the mean coloured by step, its front ringed."
-    smooth = smooth_log_steps(measures[["synergy", "redundancy"]].sel(step=measures.step >= 5).to_array("curve"))
+    curves = measures[["synergy", "redundancy"]].sel(step=measures.step >= 5)
+    smooth = smooth_log_steps(curves.to_array("curve"))
     for seed in smooth.seed:
         ax.plot(*smooth.sel(seed=seed).transpose("curve", "step"), color="0.75", lw=0.6, zorder=1)
     mean = smooth.mean("seed").transpose("step", "curve")
-    points = mean.values
-    path = LineCollection(np.stack([points[:-1], points[1:]], 1), array=mean.step.values[1:], cmap="viridis",
-                          norm=LogNorm(float(mean.step[0]), float(mean.step[-1])), lw=2.2, zorder=2, capstyle="round")
+    points, step = mean.values, mean.step.values
+    path = LineCollection(np.stack([points[:-1], points[1:]], 1), array=step[1:], cmap="viridis",
+                          norm=LogNorm(float(step[0]), float(step[-1])), lw=2.2, zorder=2, capstyle="round")
     ax.add_collection(path)
     front = points[pareto_front(*points.T)]
     ax.scatter(*front.T, s=16, facecolors="none", edgecolors="black", lw=0.6, zorder=3, label="Pareto front")
     ax.scatter(*points[0], marker="o", s=22, color="black", zorder=4)
-    ax.annotate(f"step {int(mean.step[0])}", points[0], textcoords="offset points", xytext=(0, -13), ha="center", fontsize=7,
-                bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.6}, zorder=5)
+    ax.annotate(f"step {int(step[0])}", points[0], textcoords="offset points", xytext=(0, -13), ha="center",
+                fontsize=7, bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.6}, zorder=5)
     ax.margins(0.08)
     ax.set(xlabel="synergy (bits)", ylabel="redundancy (bits)")
     return path
+
+# %% ../nbs/05_figures.ipynb #44dfa132
+def _panels(names: list[str]) -> tuple[list[list[str]], list[float], float]:
+    "Rows of panels, their heights among themselves, and the height of the figure in inches."
+    if len(names) == 1:
+        [only] = names
+        rows = [[f"scaled {only}", f"bits {only}"], [f"size {only}", f"pareto {only}"]]
+        return [["accuracy", "loss"], *rows], [1, 1.3, 1.2], 7.0
+    rows = [[f"{row} {name}" for name in names] for row in ("scaled", "bits", "size", "pareto")]
+    return [["accuracy", "loss"], *rows], [1, 1.35, 1, 0.85, 1.35], 10.4
+
+# %% ../nbs/05_figures.ipynb #d217781c
+def _share_limits(panels: list[Axes]) -> None:
+    "Gives panels of the same quantity the same vertical axis."
+    ends = [ax.get_ylim() for ax in panels]
+    for ax in panels:
+        ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
+
+# %% ../nbs/05_figures.ipynb #7eeccb19
+def _legend_handles(lines: list[Line2D], tables: Iterable[pd.DataFrame]) -> list:
+    "What the legend of the whole figure shows: lines, marks, and the phases that occur in the tables."
+    shown = {phase for table in tables for phase in table.phase}
+    return [
+        *lines,
+        Line2D([], [], color="0.3", ls=":", lw=0.9, label="released average"),
+        Line2D([], [], color="black", marker="o", mfc="none", ms=4, mew=0.6, ls="none", label="Pareto front"),
+        Line2D([], [], color="0.75", lw=0.8, label="each seed"),
+        *(Patch(color=PHASE_STYLE[phase][1], alpha=0.6, label=f"{phase} ({PHASE_STYLE[phase][0]})")
+          for phase in PHASES if phase in shown)]
 
 # %% ../nbs/05_figures.ipynb #4dda8a4b
 def condition_figure(
@@ -220,46 +256,41 @@ def condition_figure(
 ) -> Figure:
     "Everything measured of one condition; two presets stand side by side on common axes."
     names = list(measures)
-    if len(names) == 1:
-        [only] = names
-        rows, height, ratios = [[f"scaled {only}", f"bits {only}"], [f"size {only}", f"pareto {only}"]], 7.0, [1, 1.3, 1.2]
-    else:
-        rows = [[f"{row} {name}" for name in names] for row in ("scaled", "bits", "size", "pareto")]
-        height, ratios = 10.4, [1, 1.35, 1, 0.85, 1.35]
+    rows, ratios, height = _panels(names)
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplot_mosaic([["accuracy", "loss"], *rows], figsize=(7.1, height), layout="constrained",
-                                       height_ratios=ratios)
+        fig, axes = plt.subplot_mosaic(rows, figsize=(7.1, height), layout="constrained", height_ratios=ratios)
         draw_accuracy(axes["accuracy"], metrics)
         draw_loss(axes["loss"], metrics)
-        for name in names:
-            draw_normalised(axes[f"scaled {name}"], measures[name], metrics, intervals[name], mean_intervals[name])
-            draw_bits(axes[f"bits {name}"], measures[name])
-            draw_size(axes[f"size {name}"], measures[name])
-            path = draw_pareto(axes[f"pareto {name}"], measures[name])
+        for name, found in measures.items():
+            draw_normalised(axes[f"scaled {name}"], found, metrics, intervals[name], mean_intervals[name])
+            draw_bits(axes[f"bits {name}"], found)
+            draw_size(axes[f"size {name}"], found)
+            path = draw_pareto(axes[f"pareto {name}"], found)
             axes[f"scaled {name}"].set_title(PRESET_TITLES[name])
         for row in ("bits", "size"):
-            panels = [axes[f"{row} {name}"] for name in names]
-            low, high = min(ax.get_ylim()[0] for ax in panels), max(ax.get_ylim()[1] for ax in panels)
-            for ax in panels:
-                ax.set_ylim(low, high)
+            _share_limits([axes[f"{row} {name}"] for name in names])
         axes[f"bits {names[0]}"].legend(loc="best")
         fig.colorbar(path, ax=[axes[f"pareto {name}"] for name in names], label="step", pad=0.01)
-        for letter, ax in zip("abcdefghij", axes.values(), strict=False):
-            ax.set_title(letter, loc="left", fontweight="bold")
-        lines = axes[f"scaled {names[0]}"].get_legend_handles_labels()
-        shown = {phase for table in (*intervals.values(), *mean_intervals.values()) for phase in table.phase}
-        patches = [Patch(color=PHASE_STYLE[phase][1], alpha=0.6, label=f"{phase} ({PHASE_STYLE[phase][0]})")
-                   for phase in PHASES if phase in shown]
-        released = Line2D([], [], color="0.3", ls=":", lw=0.9, label="released average")
-        ring = Line2D([], [], color="black", marker="o", mfc="none", ms=4, mew=0.6, ls="none", label="Pareto front")
-        seed = Line2D([], [], color="0.75", lw=0.8, label="each seed")
-        fig.legend(handles=[*lines[0], released, ring, seed, *patches], loc="outside lower center", ncols=4)
+        letters(axes.values())
+        lines, _ = axes[f"scaled {names[0]}"].get_legend_handles_labels()
+        handles = _legend_handles(lines, (*intervals.values(), *mean_intervals.values()))
+        fig.legend(handles=handles, loc="outside lower center", ncols=4)
         fig.suptitle(title, fontsize=9.5)
         fig.get_layout_engine().execute(fig)
         fig.set_layout_engine("none")  # laid out once, not again for every file
     return fig
 
 # %% ../nbs/05_figures.ipynb #6296ba13
+def _check_run(name: str, run: xr.Dataset) -> None:
+    "Raises `ValueError` for what has no synergy and redundancy along preset, seed and step."
+    curves, axes = {"synergy", "redundancy"}, {"preset", "seed", "step"}
+    if not isinstance(run, xr.Dataset) or not curves <= set(run) or not axes <= set(run.coords) or any(
+            set(run[curve].dims) != axes for curve in curves):
+        raise ValueError(f"{name} has other content ({type(run).__name__}): give synergy and redundancy along "
+                         "preset, seed and step, as measure(trajectory, preset=['published', 'mid_ranks']) "
+                         "returns them")
+
+# %% ../nbs/05_figures.ipynb #0f18cebd
 def compare_curves(
     here: xr.Dataset,   # synergy and redundancy: (preset, seed, step), bits
     there: xr.Dataset,  # the same of another run; what both have is compared
@@ -269,20 +300,17 @@ def compare_curves(
 
     Raises `ValueError` for other axes, and for runs without a common preset, seed or step from 5 on.
     """
-    names, axes, split = ["synergy", "redundancy"], {"preset", "seed", "step"}, whole_number("split", split, 0)
-    for name, run in (("here", here), ("there", there)):
-        whole = isinstance(run, xr.Dataset) and set(names) <= set(run)
-        if not whole or set(run[names].dims) != axes or not axes <= set(run.coords):
-            raise ValueError(f"{name} has other content ({type(run).__name__}): give synergy and redundancy along preset, "
-                             "seed and step, as measure(trajectory, preset=['published', 'mid_ranks']) returns them")
+    split = whole_number("split", split, 0)
+    _check_run("here", here)
+    _check_run("there", there)
+    names = ["synergy", "redundancy"]
     apart = abs(here[names] - there[names]).to_array("curve")
     apart = apart.sel(step=apart.step >= 5)
-    for axis in sorted(axes):
+    for axis in ("preset", "seed", "step"):
         if not apart.sizes[axis]:
             raise ValueError(f"the runs have no {axis} in common (from step 5 on): compare runs that share some")
-    parts = {"early": apart.step <= split, "late": apart.step > split}
     table = {}
-    for part, steps in parts.items():
+    for part, steps in {"early": apart.step <= split, "late": apart.step > split}.items():
         if steps.any():
             some = apart.sel(step=steps)
             table[f"{part}: largest"] = some.max(["seed", "step"]).to_series()

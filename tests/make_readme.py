@@ -27,10 +27,10 @@ def fence(text, language=""):
     return f"```{language}\n" + text.strip("\n") + "\n```"
 
 
-def relink(markdown):
-    """`markdown` with relative link targets starting at the repository root."""
+def relink(markdown, here="nbs", there="."):
+    """`markdown` with relative link targets that start at the folder `there` instead of `here`."""
     target = r'(\]\(|src="|href=")(?![a-z]+:|[#/])([^)"\s]+)'
-    return re.sub(target, lambda found: found[1] + posixpath.normpath("nbs/" + found[2]), markdown)
+    return re.sub(target, lambda found: found[1] + posixpath.relpath(f"{here}/{found[2]}", there), markdown)
 
 
 def show(output, pictures):

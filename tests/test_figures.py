@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from grok_synergy.data import ModularTask
-from grok_synergy.figures import compare_curves, figure_name, made_folder
+from grok_synergy.figures import compare_curves, figure_name, made_folder, refuse_unknown
 from grok_synergy.look import save_figure
 from grok_synergy.trainer import Experiment
 
@@ -52,6 +52,25 @@ def test_a_path_without_a_file_name_is_refused(tmp_path, path):
         save_figure(fig, path.format(tmp_path))
     plt.close(fig)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_svg_is_written_only_where_a_folder_is_given(tmp_path):
+    fig = plt.figure()
+    assert save_figure(fig, tmp_path / "a") == [tmp_path / "a.png"]
+    assert save_figure(fig, tmp_path / "a", svg=tmp_path / "build")[1] == tmp_path / "build" / "a.svg"
+    plt.close(fig)
+    assert sorted(path.name for path in tmp_path.rglob("a.*")) == ["a.png", "a.svg"]
+
+
+@pytest.mark.parametrize("cells, unknown", [
+    (["# Parameters\nwd = 2.0\n", "other = 1"], None), (["# Parameters\nwd = 2.0\nweight_decay = 1\n"], "weight_decay"),
+])
+def test_only_what_papermill_was_given_counts_as_a_parameter(cells, unknown):
+    if unknown is None:
+        refuse_unknown({"In": cells}, ["wd"])
+    else:
+        with pytest.raises(ValueError, match=f"{unknown}: no such parameter; there are wd"):
+            refuse_unknown({"In": cells}, ["wd"])
 
 
 def curves(**axes):

@@ -197,7 +197,7 @@ def test_the_choice_that_decides_is_found():
     shares = deciding(half)
     assert shares["bias"] > 0.3 and shares["unit"] > 0.1 and shares.drop(["bias", "unit"]).abs().max() < 1e-9
     both = table.assign(outcome=((table.bias == "kept") & (table.samples == "all")).astype(float))
-    assert deciding(both)["combinations"] > 0.2
+    assert deciding(both)["interaction"] > 0.2
     assert (deciding(table.assign(outcome=1.0)) == 0).all()
 
 

@@ -1,4 +1,4 @@
-"""The paper's figures from tables alone: papermill on 06c_paper_figures, and the page that shows them."""
+"""The paper's figures from tables alone: papermill on 09_paper_figures, and the pages that are made beside them."""
 
 import subprocess
 import sys
@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-import nbformat
+import numpy as np
 import pandas as pd
 import pytest
+from make_pages import figures_page, pages, tagged_cells
 
 from grok_synergy.data import ModularTask
 from grok_synergy.measurement import present_names
@@ -16,22 +17,20 @@ from grok_synergy.phases import segment
 from grok_synergy.study.conditions import Paper
 from grok_synergy.study.evidence import Evidence
 from grok_synergy.study.jobs import load_paper, run_paper
-from grok_synergy.study.paper_figures import (
-    FIGURES,
-    SEEN,
-    choices_note,
-    figures_page,
-    losses_note,
-    other_choices,
-    repetitions_page,
-    subnetworks_page,
-)
 from grok_synergy.study.register import REGISTER
 from grok_synergy.study.rule import OUTCOMES
-from grok_synergy.study.verdicts import claims_table, judge, resting_on
+from grok_synergy.study.tables import (
+    other_choices,
+    other_verdicts,
+    repetitions_summary,
+    repetitions_table,
+    waiting_choices,
+    zero_losses,
+)
+from grok_synergy.study.verdicts import judge, resting_on
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOK = ROOT / "nbs" / "06c_paper_figures.ipynb"
+NOTEBOOK = ROOT / "nbs" / "study" / "09_paper_figures.ipynb"
 
 
 def papermill(*arguments, cwd):
@@ -50,6 +49,11 @@ def project(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def cells():
+    return tagged_cells()
+
+
 def pictures(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
@@ -58,9 +62,9 @@ def test_one_figure_is_drawn_alone_and_the_same_again(project):
     done = papermill("-p", "figure", "7", cwd=project)
     assert done.returncode == 0, done.stderr[-3000:]
     first = pictures(project / "figures")
-    assert sorted(first) == ["figure-7.png", "figure-7.svg"]
+    assert sorted(first) == ["figure-7.png"]
     assert first["figure-7.png"].startswith(b"\x89PNG") and len(first["figure-7.png"]) > 20_000
-    assert ElementTree.fromstring(first["figure-7.svg"]).tag.endswith("svg")
+    assert ElementTree.parse(project / "build" / "figures" / "figure-7.svg").getroot().tag.endswith("svg")
     tables = project / "figures" / "tables"
     done = papermill("-p", "figure", "7", "-p", "tables", tables, "-p", "out_dir", "again", cwd=project)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -79,14 +83,13 @@ def test_bad_parameters_are_refused_before_anything_is_drawn(project, arguments,
     assert not (project / "refused").exists()
 
 
-def test_the_page_shows_every_figure_with_its_caption_and_command(monkeypatch):
-    monkeypatch.setitem(SEEN, 3, "The paper says otherwise.")
-    page = figures_page(5)
+def test_the_page_shows_every_figure_once_below_its_heading(cells):
+    page = figures_page(cells, load_paper(ROOT / "figures" / "tables"))
     for number in range(1, 10):
-        assert f"![Figure {number}](figure-{number}.png)" in page and FIGURES[number].caption in page
-        assert f"-p figure {number}\n" in page
-    assert f"{FIGURES[3].caption}* The paper says otherwise.\n" in page and page.count("The paper says otherwise.") == 1
-    assert "over 5 seeds" in page
+        assert page.count(f"### Figure {number}\n\n![figure {number}](figure-{number}.png)\n\n*") == 1
+    assert page.startswith("# The paper's figures, remade\n") and page.count("-p figure") == 1
+    pictures = {path.name for path in (ROOT / "figures").glob("*.png") if not path.name.startswith(("wd2", "index"))}
+    assert all(f"]({name})" in page for name in pictures)
 
 
 def test_verdicts_that_come_out_otherwise_elsewhere_are_listed():
@@ -96,13 +99,15 @@ def test_verdicts_that_come_out_otherwise_elsewhere_are_listed():
                              "outcome": ["supported", "inconclusive", "contradicted", "supported", "supported", "supported"],
                              "low": [0.2, -0.1, -0.3, 0.2, 0.2, 0.2], "high": [0.4, 0.3, 0.0, float("inf"), 0.3, 0.3]})
     others = verdicts[["preset", "id", "outcome", "low", "high"]].assign(run="CPU")
-    page = repetitions_page(verdicts, others)  # claim 3 counts once
-    assert "0 of 5 in an earlier run on another CPU (*CPU*). None of them" in page and "|" not in page and "H200" not in page
+    both = other_verdicts(verdicts, others)  # claim 3 counts once
+    assert repetitions_summary(both).loc["CPU"].tolist() == [5, 0, 0] and repetitions_table(both).empty
     others.loc[[1, 3, 5], "outcome"] = ["supported", "contradicted", "inconclusive"]
-    page = repetitions_page(verdicts, pd.concat([others, others[:1].assign(run="CUDA")]))
-    assert "2 of 5 in an earlier run" in page and "0 of 1 with networks" in page and "1 of them comes" in page
-    assert "| 1 | mid-ranks | > 0.1 ranges | inconclusive [−0.10, 0.30] | supported [−0.10, 0.30] |" in page
-    assert page.count("\n| ") == 3 and "∞" in page
+    both = other_verdicts(verdicts, pd.concat([others, others[:1].assign(run="CUDA")]))
+    assert repetitions_summary(both).T.to_dict("list") == {"CPU": [5, 2, 1], "CUDA": [1, 0, 0]}
+    rows = repetitions_table(both)
+    assert rows.iloc[0].tolist() == ["1", "mid-ranks", "> 0.1 ranges", "inconclusive [−0.10, 0.30]",
+                                     "supported [−0.10, 0.30]", "CPU"]
+    assert len(rows) == 2 and "∞" in rows.Here[1]
 
 
 def test_repetitions_of_the_study_judge_its_claims():
@@ -112,24 +117,35 @@ def test_repetitions_of_the_study_judge_its_claims():
     assert not rows.duplicated(["run", "preset", "id"]).any()
 
 
-def test_the_committed_pages_are_those_of_the_committed_tables():
-    pages, study = ROOT / "figures", load_paper(ROOT / "figures" / "tables")
-    verdicts = judge(Evidence(study.metrics, study.measures, study.ablations))
-    waiting = choices_note(study)
-    others = present_names(pd.read_csv(pages / "tables" / "repetitions.csv"))
-    lesson = nbformat.read(ROOT / "nbs" / "study" / "07_verdicts.ipynb", as_version=4)
-    texts = {tag: cell.source.replace("../../figures/", "").replace("](0", "](../nbs/study/0")
-             for cell in lesson.cells for tag in cell.metadata.get("tags", [])}
-    claims = claims_table(verdicts, texts, waiting) + repetitions_page(verdicts, others)
-    notes = [note for note in (waiting, losses_note(study)) if note]
-    made = {"README": figures_page(5, *notes), "claims": claims, "subnetworks": subnetworks_page(study.ablations, waiting)}
-    for name, page in made.items():
-        assert (pages / f"{name}.md").read_text(encoding="utf-8") == page, f"{name}.md is older than its tables: run 06c"
+def test_the_committed_pages_are_those_of_the_committed_tables_and_cells():
+    for name, page in pages().items():
+        committed = (ROOT / "figures" / name).read_text(encoding="utf-8")
+        assert committed == page, f"{name} is older than its tables or captions: run `make pages`"
+
+
+def test_captions_say_what_the_tables_say(cells):
+    study = load_paper(ROOT / "figures" / "tables")
+    outcome = judge(Evidence(study.metrics, study.measures, study.ablations)).set_index(["preset", "id"]).outcome
+    for preset in study.measures:
+        assert (outcome[preset][[10, 11, 13, 14]] == "contradicted").all()
+        assert (outcome[preset][[22, 35, 45]] == "inconclusive").all() and outcome[preset][20] == "supported"
+    assert outcome["mid_ranks"][[18, 25, 38, 43, 47]].tolist() == ["inconclusive", *["contradicted"] * 4]
+    assert outcome["published"][[30, 38, 43, 47]].tolist() == ["contradicted", *["inconclusive"] * 3]
+    ends = {name: table.synergy.isel(step=-1).mean() for name, table in study.measures["mid_ranks"].items()}
+    assert max(ends, key=ends.get) == "alpha50"  # Figure 5: at its end above all conditions that generalise
+    kept = study.ablations[(study.ablations.biases == "kept") & study.ablations.condition.isin(["wd0.1", "wd2"])]
+    whole, inverse = (kept[kept.variant == kind].set_index(["condition", "preset", "seed"])
+                      for kind in ("synergistic", "inverse"))
+    assert (inverse.steps_98.fillna(np.inf) >= whole.steps_98.fillna(np.inf)).all()  # Figure 6
+    assert (inverse.neurons < whole.neurons).all()
+    panel = inverse.loc["wd0.1"].loc["mid_ranks"]
+    assert panel.steps_98.notna().sum() == 2 and panel.steps_98.iloc[:5].notna().sum() == 1
+    assert panel.best_test_acc.min() < 0.05
 
 
 def test_what_waits_for_the_next_run_is_counted_and_then_no_longer_said():
     study = load_paper(ROOT / "figures" / "tables")
-    wrong, drawn = study.ablations.copy(), study.ablations.drop_duplicates(["condition", "preset", "seed"])
+    wrong = study.ablations.copy()
     before = other_choices(study)
     assert set(before.seed).isdisjoint(study.metrics["wd2"].seed.values[:5])  # what is drawn is as it would be chosen
     mended = wrong.merge(before[["condition", "preset", "seed", "step"]], how="left")
@@ -137,11 +153,12 @@ def test_what_waits_for_the_next_run_is_counted_and_then_no_longer_said():
     for row in before.itertuples():
         late = segment(study.measures[row.preset][row.condition].sel(seed=row.seed)).phase.tolist()
         mended.loc[mended.step.notna(), "phase_found"] = row.phase in late
-    assert other_choices(replace(study, ablations=mended)).empty and choices_note(replace(study, ablations=mended)) == ""
+    assert other_choices(replace(study, ablations=mended)).empty
+    assert waiting_choices(replace(study, ablations=mended)).empty
     wrong.loc[(wrong.condition == "wd2") & (wrong.seed == 100) & (wrong.preset == "mid_ranks"), "chosen_step"] = 1500
-    note = choices_note(replace(study, ablations=wrong))
-    assert f"{len(before) + 1} of {len(drawn)} checkpoints" in note
-    assert "- weight decay 2, mid-ranks preset: seed 100, trained from step 1500, now step " in note
+    rows = waiting_choices(replace(study, ablations=wrong))
+    assert len(rows) == len(before) + 1
+    assert rows.iloc[-1, :4].tolist() == ["weight decay 2", "mid-ranks", "100", "1500"]
     hang = resting_on(Evidence(study.metrics, study.measures, wrong), "mid_ranks", "wd2", [100])
     assert set(hang) == {40, 41, 42, 43, 44, 49}
 
@@ -149,6 +166,6 @@ def test_what_waits_for_the_next_run_is_counted_and_then_no_longer_said():
 def test_losses_of_zero_are_counted_by_condition():
     study = load_paper(ROOT / "figures" / "tables")
     whole = {name: table.map(lambda values: values.clip(1e-9)) for name, table in study.metrics.items()}
-    assert losses_note(replace(study, metrics=whole)) == ""
+    assert zero_losses(replace(study, metrics=whole)).empty
     whole["alpha8"].train_loss[3, 5:7] = 0
-    assert "2 losses in the tables are 0 (2 at α = 8)" in losses_note(replace(study, metrics=whole))
+    assert zero_losses(replace(study, metrics=whole)).to_dict("records") == [{"Condition": "α = 8", "Losses of 0": "2"}]
