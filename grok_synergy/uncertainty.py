@@ -101,11 +101,11 @@ def _search_draws(
     search: Callable,       # from (draws, n, n) correlations to `Multiplets`
     draws: int,             # how many
     corr: Tensor,           # (n, n) correlations of the data
-    n_units: int,           # how many units the search combines
+    n_members: int,           # how many units the search combines
     progress: bool,         # show a bar
 ) -> Iterator[Tensor]:      # (some draws, multiplets) bits
     "Ω of every multiplet, for one batch of draws after the other."
-    together = max(1, 2 ** SUBTREE[corr.device.type] // (len(corr) * max(len(corr), 2**n_units)))
+    together = max(1, 2 ** SUBTREE[corr.device.type] // (len(corr) * max(len(corr), 2**n_members)))
     with tqdm(total=draws, unit="draw", mininterval=1, file=sys.stdout, disable=not progress) as bar:
         for start in range(0, draws, together):
             part = range(start, min(start + together, draws))
@@ -309,7 +309,7 @@ def null_extremes(
         move = partial(_shuffle_blocks, length=asked.block_length)
     draw_matrix = _torn(asked, move)
     values = [_extreme_values(omega) for omega in
-              _search_draws(draw_matrix, search, asked.draws, corr, found.n_units, progress)]
+              _search_draws(draw_matrix, search, asked.draws, corr, found.n_members, progress)]
     places = _extreme_places(found)
     members = tuple(map(found.members, places))
     return NullExtremes(kind, members, found.omega[places].cpu().numpy(), torch.cat(values, 1).cpu().numpy(),
@@ -484,7 +484,7 @@ def bootstrap_extremes(
     places = _extreme_places(found)
     search = partial(asked.search, n_samples=samples if bias_correction else None)
     batches = [(omega[:, places].T, _extreme_values(omega)) for omega in
-               _search_draws(_redrawn(asked), search, asked.draws, corr, found.n_units, progress)]
+               _search_draws(_redrawn(asked), search, asked.draws, corr, found.n_members, progress)]
     same, anew = (torch.cat(parts, 1) for parts in zip(*batches, strict=True))
     observed = found.omega[places]
     displacement = same.mean(1) - observed - (plain.omega - corrected.omega)[places]

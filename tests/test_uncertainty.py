@@ -410,7 +410,7 @@ def test_impossible_questions_are_refused(search, options, message, monkeypatch)
 @pytest.mark.parametrize("x, message", [
     (np.stack([planted()] * 2), "one set at a time"), (noise(8, 8), "which must be more than|singular|more samples"),
     (np.column_stack([planted(), np.ones(400)]), "the same value in every sample of column 8"),
-    (np.column_stack([planted(), planted()[:, 2]]), "column 8 follows from"), (noise(100, 25), "25 units have"),
+    (np.column_stack([planted(), planted()[:, 2]]), "column 8 follows from"), (noise(100, 25), "25 variables have"),
     (np.where(planted() > 3, np.nan, planted()), "NaN or infinite")])
 @pytest.mark.parametrize("search", [null_extremes, bootstrap_extremes])
 def test_impossible_data_are_refused(search, x, message, monkeypatch):
