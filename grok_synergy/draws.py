@@ -21,9 +21,9 @@ from tqdm import tqdm
 from .arrays import Array, check_samples, choice, column_names, group_labels, truth, whole_number
 from .entropy import TIES, check_correlation, copula_matrices, copula_normal, warn_of_rank
 from .estimators import warn_of_on_off
-from .minors import SUBTREE
 from .multiplets import Multiplets, all_multiplets
 from .unions import union_multiplets
+from .walk import SUBTREE
 
 # %% ../nbs/03g_draws.ipynb #f1c64ea1
 @dataclass(frozen=True)

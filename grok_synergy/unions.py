@@ -15,18 +15,10 @@ import torch
 from torch import Tensor
 
 from .arrays import Array, like
-from grok_synergy.minors import (
-    _ask,
-    _Asked,
-    _bits,
-    _check_whole,
-    _may_be_singular,
-    _moved,
-    _refuse_singular,
-    _sum_over_members,
-)
+from .minors import _check_whole, _may_be_singular, _refuse_singular
 from .multiplets import Multiplets
 from .oinfo import biases
+from .walk import _ask, _Asked, _bits, _moved, _sum_over_members
 
 # %% ../nbs/03c_unions.ipynb #16c1160a
 class _Nodes(NamedTuple):

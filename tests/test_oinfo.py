@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grok_synergy import minors, oinfo
+from grok_synergy import oinfo, walk
 from grok_synergy.entropy import gaussian_entropy
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.oinfo import dual_total_correlation, o_information, s_information, total_correlation
@@ -152,8 +152,8 @@ def test_blocks_are_those_of_the_definition(seed, k, batch):
 @pytest.mark.parametrize("low, stored", [(18, 27), (3, 27), (2, 4)])
 def test_uneven_blocks_keep_their_names_however_the_walk_is_cut(low, stored, monkeypatch):
     "The walk takes the largest block first, and beyond a size one subtree after the other."
-    monkeypatch.setitem(minors.SUBTREE, "cpu", low)
-    monkeypatch.setattr(minors, "STORED", stored)
+    monkeypatch.setitem(walk.SUBTREE, "cpu", low)
+    monkeypatch.setattr(walk, "STORED", stored)
     blocks = np.array([3, 1, 1, 9, 9, 9, 9, 4, 4, 7, 7, 7, 7, 7, 0, 5])
     corr, numbers = random_corr(16), np.unique(blocks)
     found, best = all_multiplets(corr, blocks=blocks), extremes(corr, blocks=blocks, top=2)
@@ -291,8 +291,8 @@ def with_sum(n=7, seed=0):
 @pytest.fixture(params=[(18, 27), (3, 27), (2, 4)], ids=["whole", "subtrees", "fixed bits"])
 def cut(request, monkeypatch):
     "The tree whole, or cut so that small searches take the ways of large ones."
-    monkeypatch.setitem(minors.SUBTREE, "cpu", request.param[0])
-    monkeypatch.setattr(minors, "STORED", request.param[1])
+    monkeypatch.setitem(walk.SUBTREE, "cpu", request.param[0])
+    monkeypatch.setattr(walk, "STORED", request.param[1])
 
 
 @pytest.mark.parametrize("corr, size", [(softmax(), 5), (few_samples(), 4), (with_sum(), 3),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.covariance import LedoitWolf
 
-from grok_synergy import minors
+from grok_synergy import walk
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.oinfo import o_information
 from grok_synergy.search import search_multiplet
@@ -25,8 +25,8 @@ def correlations(n, seed=0, batch=(), mix=0.4):
 @pytest.fixture(params=[(18, 27), (4, 27), (4, 6), (3, 4)], ids=["whole", "subtrees", "fixed bits", "many fixed bits"])
 def cut(request, monkeypatch):
     "The tree whole, or cut so that small searches take the ways of large ones."
-    monkeypatch.setitem(minors.SUBTREE, "cpu", request.param[0])
-    monkeypatch.setattr(minors, "STORED", request.param[1])
+    monkeypatch.setitem(walk.SUBTREE, "cpu", request.param[0])
+    monkeypatch.setattr(walk, "STORED", request.param[1])
 
 
 @pytest.mark.parametrize("threads", [1, 2])
