@@ -8,6 +8,7 @@ import pytest
 
 from grok_synergy.binning import ward_bins
 from grok_synergy.data import ModularTask
+from grok_synergy.draws import UnsearchableDraws
 from grok_synergy.entropy import copula_correlation
 from grok_synergy.layer import measure_features
 from grok_synergy.measurement import measurement
@@ -24,7 +25,7 @@ from grok_synergy.study.companions import (
 )
 from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.training import train
-from grok_synergy.uncertainty import UnsearchableDraws, null_extremes
+from grok_synergy.uncertainty import null_extremes
 from grok_synergy.unions import union_multiplets
 
 TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=20),), ablated=(), seeds=(0, 100, 200), figure_seeds=2,

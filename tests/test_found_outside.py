@@ -111,7 +111,7 @@ def test_searches_larger_than_memory_are_refused():
 
 
 def test_messages_name_what_can_be_done():
-    with pytest.raises(ValueError, match=r"40 units have 2\*\*40 multiplets.*search_multiplet\(corr, 3\)"):
+    with pytest.raises(ValueError, match=r"40 variables have 2\*\*40 multiplets.*search_multiplet\(corr, 3\)"):
         all_multiplets(np.eye(40), max_size=3)
     with pytest.raises(ValueError, match=r"with 2\*\*100 patterns .*no more than 5 variables"):
         on_off_information(np.random.default_rng(0).integers(0, 2, (200, 100)))
