@@ -22,10 +22,11 @@ from tqdm import tqdm
 
 from .arrays import Array, as_tensor, column_names, live_columns, name_columns, same_content, truth, whole_number
 from .binning import group_neurons
-from .entropy import TIES, check_correlation, independent_columns, warn_of_rank
+from .entropy import TIES
 from .estimators import warn_of_on_off
 from .layer import bin_multiplets
 from .look import STYLE
+from .matrices import check_correlation, independent_columns, warn_of_rank
 from .ties import COLOURS, MARKERS, _by_ranks
 
 # %% ../nbs/04a_audit.ipynb #8a0d0024

@@ -27,7 +27,7 @@ from grok_synergy.arrays import (
     name_columns,
     same_content,
 )
-from .entropy import check_correlation
+from .matrices import check_correlation
 
 # %% ../nbs/02b_estimators.ipynb #e0a10007
 @dataclass(frozen=True, eq=False)

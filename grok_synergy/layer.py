@@ -32,8 +32,9 @@ from grok_synergy.arrays import (
     whole_number,
 )
 from .binning import bin_means, ward_bins
-from .entropy import TIES, copula_matrices, independent_columns, warn_of_rank
+from .entropy import TIES, copula_matrices
 from .estimators import warn_of_on_off
+from .matrices import independent_columns, warn_of_rank
 from .multiplets import Multiplets, all_multiplets
 from .unions import union_multiplets
 

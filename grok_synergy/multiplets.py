@@ -20,7 +20,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .arrays import Array, as_numpy, column_names, given_precision, like, same_content, truth, whole_number
-from .entropy import check_correlation, entropy_bias
+from .entropy import entropy_bias
+from .matrices import check_correlation
 from grok_synergy.minors import (
     STORED,
     SUBTREE,

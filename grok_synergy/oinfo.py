@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from .arrays import Array, like
-from .entropy import check_correlation, entropy_bias
+from .entropy import entropy_bias
+from .matrices import check_correlation
 
 # %% ../nbs/03_oinfo.ipynb #5c75c0a8
 def _tc_dtc(corr: Array, n_samples: int | None) -> tuple[Tensor, Tensor]:

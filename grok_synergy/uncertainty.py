@@ -31,8 +31,9 @@ from grok_synergy.arrays import (
     truth,
     whole_number,
 )
-from .entropy import TIES, check_correlation, copula_matrices, copula_normal, warn_of_rank
+from .entropy import TIES, copula_matrices, copula_normal
 from .estimators import warn_of_on_off
+from .matrices import check_correlation, warn_of_rank
 from .minors import SUBTREE
 from .multiplets import Multiplets, all_multiplets
 from .unions import union_multiplets

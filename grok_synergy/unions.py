@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .arrays import Array, column_names, given_precision, like
-from .entropy import check_correlation
+from .matrices import check_correlation
 from .minors import _bounds, _check_whole, _group, _may_be_singular, _refuse_singular
 from .multiplets import Multiplets, _sum_over_members
 from .oinfo import biases

@@ -83,7 +83,7 @@ def test_artefact_of_ordinal_ranks_is_the_expected_one():
 
 
 def test_older_processor_is_given_the_same_values(monkeypatch):
-    monkeypatch.setattr("grok_synergy.audit.plain_order", np.argsort)
+    monkeypatch.setattr("grok_synergy.ties.plain_order", np.argsort)
     table = tie_artefact([0.3, 0.7], n=4, samples=900).set_index("rule")
     np.testing.assert_allclose(table.loc[_PLAIN, ["tc", "omega"]], table.loc["numpy", ["tc", "omega"]], atol=1e-12)
 

@@ -9,16 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal, norm, rankdata
 
 from grok_synergy.arrays import live_columns, name_columns
-from grok_synergy.entropy import (
-    check_correlation,
-    copula_correlation,
-    copula_normal,
-    correlation,
-    entropy_bias,
-    gaussian_entropy,
-    independent_columns,
-    usable_columns,
-)
+from grok_synergy.entropy import copula_correlation, copula_normal, entropy_bias, gaussian_entropy, usable_columns
+from grok_synergy.matrices import check_correlation, correlation, independent_columns
 from grok_synergy.multiplets import all_multiplets
 from grok_synergy.oinfo import dual_total_correlation, total_correlation
 

@@ -27,11 +27,11 @@ from grok_synergy.latent import (
     _agreement_by_products,
     _latent_correlation,
     kendall_tau,
-    nearest_correlation,
     truncated_bridge,
     truncated_columns,
     truncated_correlation,
 )
+from grok_synergy.matrices import nearest_correlation
 from grok_synergy.oinfo import dual_total_correlation, total_correlation
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=25)

@@ -11,7 +11,8 @@ import xarray as xr
 from grok_synergy.binning import group_neurons
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
-from grok_synergy.latent import nearest_correlation, truncated_correlation
+from grok_synergy.latent import truncated_correlation
+from grok_synergy.matrices import nearest_correlation
 from grok_synergy.multiplets import all_multiplets
 from grok_synergy.oinfo import o_information
 from grok_synergy.search import search_multiplet

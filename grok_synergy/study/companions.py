@@ -36,9 +36,10 @@ from grok_synergy.arrays import (
     whole_number,
 )
 from ..binning import ward_bins
-from ..entropy import copula_matrices, independent_columns
+from ..entropy import copula_matrices
 from ..layer import Measurement, measure_features, measurement, present_names
 from ..look import PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY
+from ..matrices import independent_columns
 from ..store import default_store, one_thread_per_task, stored_results, written_whole
 from .conditions import Paper
 from .jobs import Findings, Job, load_paper

@@ -27,9 +27,10 @@ from tqdm import tqdm
 
 from ..arrays import as_path, as_tensor, check_samples, live_columns, whole_number
 from ..binning import METHODS, bin_means, group_neurons
-from ..entropy import copula_matrices, independent_columns
-from ..latent import nearest_correlation, truncated_columns, truncated_matrices
+from ..entropy import copula_matrices
+from ..latent import truncated_columns, truncated_matrices
 from ..layer import PARTS, bin_multiplets
+from ..matrices import independent_columns, nearest_correlation
 from ..multiplets import all_multiplets
 from ..oinfo import o_information
 from ..phases import exponential_average
