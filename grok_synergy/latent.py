@@ -18,8 +18,16 @@ from scipy.special import ndtri
 from scipy.stats import kendalltau, rankdata
 from torch import Tensor
 
-from .arrays import Array, check_samples, column_names, like, name_columns, real_number
-from .arrays import real_samples, whole_number
+from grok_synergy.arrays import (
+    Array,
+    check_samples,
+    column_names,
+    like,
+    name_columns,
+    real_number,
+    real_samples,
+    whole_number,
+)
 from .estimators import REACH, _both_below, _density, _nodes
 from .matrices import warn_of_rank
 
