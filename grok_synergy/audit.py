@@ -34,10 +34,10 @@ from grok_synergy.arrays import (
 )
 from .binning import group_neurons
 from .entropy import TIES, copula_matrices
-from .estimators import warn_of_on_off
 from .layer import bin_multiplets
 from .look import STYLE
 from .matrices import check_correlation, independent_columns, warn_of_rank
+from .patterns import warn_of_on_off
 
 # %% ../nbs/04a_audit.ipynb #8d32ebf2
 def _by_ranks(

@@ -32,10 +32,13 @@ from .estimators import REACH, _both_below, _density, _nodes
 from .matrices import warn_of_rank
 
 # %% ../nbs/02c_latent.ipynb #e0a1001a
-def _agreement_by_merging(rank: np.ndarray) -> np.ndarray:
-    "Concordant less discordant pairs of samples: (samples, variables) ranks to (variables, variables) counts."
+def _agreement_by_merging(
+    rank: np.ndarray,  # (samples, variables) whole numbers
+) -> np.ndarray:       # (variables, variables) counts
+    "Concordant less discordant pairs of samples."
     n = len(rank)
-    untied = np.array([n * (n - 1) / 2 - sum(c * (c - 1) / 2 for c in np.bincount(column)) for column in rank.T])
+    tied = [sum(c * (c - 1) / 2 for c in np.bincount(column)) for column in rank.T]
+    untied = n * (n - 1) / 2 - np.array(tied)
     agreement = np.diag(untied)
     for j, k in itertools.combinations(range(rank.shape[1]), 2):
         tau_b = kendalltau(rank[:, j], rank[:, k], method="asymptotic").statistic
@@ -43,15 +46,22 @@ def _agreement_by_merging(rank: np.ndarray) -> np.ndarray:
     return agreement
 
 # %% ../nbs/02c_latent.ipynb #d77a6aaa
-def _agreement_by_products(rank: np.ndarray, device: torch.device, lags: Iterable[int] | None = None) -> np.ndarray:
-    "The same from products of sign matrices, one for each lag between the samples compared; None: all lags."
+def _agreement_by_products(
+    rank: np.ndarray,      # (samples, variables) whole numbers
+    device: torch.device,
+    lags: Iterable[int] | None = None,  # between the samples compared; None: all
+) -> np.ndarray:           # (variables, variables) counts
+    "The same from products of sign matrices, one for each lag."
     n, variables = rank.shape
     once = torch.as_tensor(rank, dtype=torch.float32, device=device)
     twice, sign = torch.cat([once, once[:n // 2]]), torch.empty_like(once)
     agreement = torch.zeros(variables, variables, dtype=torch.float64, device=device)
     for lag in range(1, n // 2 + 1) if lags is None else lags:
         torch.sub(twice[lag:lag + n], once, out=sign).clamp_(-1, 1)  # ranks are whole numbers
-        product = sign.mT @ sign if sign.is_cuda else torch.as_tensor(np.matmul(sign.numpy().T, sign.numpy()), device="cpu")
+        if sign.is_cuda:
+            product = sign.mT @ sign
+        else:
+            product = torch.as_tensor(np.matmul(sign.numpy().T, sign.numpy()), device="cpu")
         agreement += product / 2 if 2 * lag == n else product  # half a turn meets each pair twice
     return agreement.cpu().numpy()
 
@@ -66,40 +76,43 @@ def _tau(
     if lags is not None and lags < most:
         rng = np.random.default_rng(0)
         drawn, t = rng.permutation(most)[:lags] + 1, t[..., rng.permutation(n), :]
-    ranks = rankdata(t.double().cpu().numpy(), method="dense", axis=-2).astype(np.int64).reshape(-1, n, variables)
+    ranks = rankdata(t.double().cpu().numpy(), method="dense", axis=-2)
+    ranks = ranks.astype(np.int64).reshape(-1, n, variables)
     if t.is_cuda or drawn is not None or variables > max(8, n / 300) or n < 3:
         agreement = [_agreement_by_products(rank, t.device, drawn) for rank in ranks]
     else:
         agreement = [_agreement_by_merging(rank) for rank in ranks]
-    pairs = n * (n - 1) / 2 if drawn is None else n * len(drawn)
-    return torch.as_tensor(np.stack(agreement) / pairs, device=t.device).view(*t.shape[:-2], variables, variables)
+    tau = np.stack(agreement) / (n * (n - 1) / 2 if drawn is None else n * len(drawn))
+    return torch.as_tensor(tau, device=t.device).view(*t.shape[:-2], variables, variables)
 
 # %% ../nbs/02c_latent.ipynb #ca5aa60c
 def kendall_tau(
     x: Array,                 # (..., samples, variables) real numbers, finite, no constant column
-    lags: int | None = None,  # compare each sample with so many others only, the same for every pair; None: with all
-) -> Array:  # (..., variables, variables); the diagonal holds the share of pairs of samples that are not tied
+    lags: int | None = None,  # compare each sample with so many others only; None: with all
+) -> Array:  # (..., variables, variables); the diagonal holds the share of pairs that are not tied
     """Kendall's tau-a of every pair of variables, equal values counting as neither order.
 
-    With `lags` it is an incomplete U-statistic (Blom 1976): samples are shuffled, always alike, and each is compared with
-    those at a few distances, so that their order in the table does not matter. Raises `ValueError` naming the columns that
-    are constant or not finite. Source: Kendall (1938).
+    With `lags` it is an incomplete U-statistic (Blom 1976): samples are shuffled, always alike, and
+    each is compared with those at a few distances, the same for every pair of variables. Raises
+    `ValueError` naming the columns that are constant or not finite. Source: Kendall (1938).
     """
     lags = None if lags is None else whole_number("lags", lags)
     return like(_tau(check_samples(x), lags), x, "variables")
 
 # %% ../nbs/02c_latent.ipynb #e0a1001d
 def _bridge_slope(theta, a, b):
-    "The derivative of Kendall's tau-a with respect to the arc sine of the latent correlation, for bounds `a` and `b`."
+    "The derivative of tau-a by the arc sine of the latent correlation, for bounds `a` and `b`."
     r, root = np.sin(theta), np.cos(theta)
     q = 2 - r * r
     w = root / np.sqrt(q)
 
     def one_above(a, b):
-        corner = _both_below((r * b / q - a) / w, math.sqrt(2) * w * b, -r / math.sqrt(2), np.sqrt(q / 2))
+        h, k = (r * b / q - a) / w, math.sqrt(2) * w * b
+        corner = _both_below(h, k, -r / math.sqrt(2), np.sqrt(q / 2))
         return 2 * root * _density(b) * _density(r * b, q) * corner
 
-    neither = np.exp(-(a * a - 2 * r * a * b + b * b) / (2 * root * root)) / (2 * np.pi) * _both_below(a, b, r, root)
+    exponent = -(a * a - 2 * r * a * b + b * b) / (2 * root * root)
+    neither = np.exp(exponent) / (2 * np.pi) * _both_below(a, b, r, root)
     both = _both_below(-math.sqrt(2) * a, -math.sqrt(2) * b, r, root) / np.pi
     return 2 * (neither + one_above(a, b) + one_above(b, a) + both)
 
@@ -111,8 +124,8 @@ def truncated_bridge(
 ) -> float:          # the expected tau-a
     """Kendall's tau-a of two normals that are cut so that these shares of them are 0.
 
-    Raises `ValueError` for numbers outside these ranges. Source: the bridge of two truncated variables of Yoon, Carroll
-    and Gaynanova (2020), computed from its derivative.
+    Raises `ValueError` for numbers outside these ranges. Source: the bridge of two truncated
+    variables of Yoon, Carroll and Gaynanova (2020), computed from its derivative.
     """
     r = real_number("r", r, "a correlation between -1 and 1", lambda r: abs(r) <= 1)
     zeros = [real_number(name, share, "a share from 0 to below 1", lambda share: 0 <= share < 1)
@@ -125,8 +138,12 @@ MOST_ZEROS = 0.95  # share of zeros above which a column is refused
 DEGREE = 24        # of the polynomial that stands for the slope of the bridge
 
 
-def _latent_correlation(tau: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    "The correlations at which the bridge reaches `tau`, for bounds `a` and `b`: (pairs,) each."
+def _latent_correlation(
+    tau: np.ndarray,  # (pairs,)
+    a: np.ndarray,    # (pairs,) bounds of the first variable
+    b: np.ndarray,    # (pairs,) bounds of the second
+) -> np.ndarray:      # (pairs,)
+    "The correlations at which the bridge reaches `tau`."
     side = np.sign(tau) * np.pi / 4
     slope = chebinterpolate(lambda t: np.pi / 4 * _bridge_slope(side * (t[:, None] + 1), a, b), DEGREE)
     bridge = chebint(slope, lbnd=-1)
@@ -138,8 +155,10 @@ def _latent_correlation(tau: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.nda
     return np.sin(side * (high + 1))
 
 # %% ../nbs/02c_latent.ipynb #f16ab0fb
-def _truncation(t: Tensor) -> tuple[Tensor, np.ndarray]:
-    "Which columns repeat a value other than their lowest, (variables,), and the share of zeros, (..., variables)."
+def _truncation(
+    t: Tensor,  # (..., samples, variables)
+) -> tuple[Tensor, np.ndarray]:  # (variables,) booleans; (..., variables) shares
+    "Which columns repeat a value other than their lowest, and the shares of zeros."
     n, variables = t.shape[-2:]
     ordered = t.sort(-2).values
     lowest, run = ordered[..., :1, :], max(2, n // 100)
@@ -157,44 +176,54 @@ def truncated_columns(
     """
     t = real_samples(x)
     repeats, zeros = _truncation(t)
-    few_zeros = torch.as_tensor((zeros <= MOST_ZEROS).reshape(-1, t.shape[-1]).all(0), device=t.device)
-    return like(few_zeros & ~repeats & t.isfinite().reshape(-1, t.shape[-1]).all(0), x)
+    few = torch.as_tensor((zeros <= MOST_ZEROS).reshape(-1, t.shape[-1]).all(0), device=t.device)
+    return like(few & ~repeats & t.isfinite().reshape(-1, t.shape[-1]).all(0), x)
 
 # %% ../nbs/02c_latent.ipynb #e0a10042
+def _bounds_of(
+    t: Tensor,             # (..., samples, variables) of `check_samples`
+    names: tuple | None,   # of the columns
+) -> np.ndarray:           # (..., variables) in standard deviations of the latent normals
+    "Where each column was cut. Raises `ValueError` naming those that the model does not fit."
+    repeats, zeros = _truncation(t)
+    if len(atoms := repeats.nonzero().flatten()):
+        raise ValueError(f"column {name_columns(atoms, names)} repeats a value other than its lowest "
+                         "in more than 1 % of the samples: give variables that are continuous above "
+                         "their lowest value")
+    empty = np.flatnonzero((zeros > MOST_ZEROS).reshape(-1, t.shape[-1]).any(0))
+    if len(empty):
+        raise ValueError(f"more than {MOST_ZEROS:.0%} zeros in column {name_columns(empty, names)}: "
+                         "what is left cannot tell one correlation from another, so drop such columns")
+    return np.maximum(ndtri(zeros), -REACH)
+
+# %% ../nbs/02c_latent.ipynb #d84b846a
 def truncated_matrices(
     t: Tensor,                   # (..., samples, variables) of `check_samples`
     lags: int | None = None,     # as for `kendall_tau`
     names: tuple | None = None,  # of the columns
 ) -> Tensor:                     # (..., variables, variables) correlations of the latent normals
     "`truncated_correlation` of samples that have been checked, with its errors."
-    variables = t.shape[-1]
-    repeats, zeros = _truncation(t)
-    if len(atoms := repeats.nonzero().flatten()):
-        raise ValueError(f"column {name_columns(atoms, names)} repeats a value other than its lowest in more "
-                         "than 1 % of the samples: give variables that are continuous above their lowest value")
-    empty = np.flatnonzero((zeros > MOST_ZEROS).reshape(-1, variables).any(0))
-    if len(empty):
-        raise ValueError(f"more than {MOST_ZEROS:.0%} zeros in column {name_columns(empty, names)}: what is "
-                         "left cannot tell one correlation from another, so drop such columns")
-    j, k = np.triu_indices(variables, 1)
-    bound, tau = np.maximum(ndtri(zeros), -REACH), _tau(t, lags).cpu().numpy()
+    bound, tau = _bounds_of(t, names), _tau(t, lags).cpu().numpy()
+    j, k = np.triu_indices(t.shape[-1], 1)
     pairs = np.stack([tau[..., j, k], bound[..., j], bound[..., k]]).reshape(3, -1)
-    found = [_latent_correlation(*part) for part in np.array_split(pairs, 1 + pairs.shape[1] // 2**15, axis=1)]
-    corr = np.zeros((*t.shape[:-2], variables, variables))
-    corr[..., j, k] = np.concatenate(found).reshape(*t.shape[:-2], -1)
-    return torch.as_tensor(corr + corr.swapaxes(-1, -2) + np.eye(variables), device=t.device)
+    parts = np.array_split(pairs, 1 + pairs.shape[1] // 2**15, axis=1)
+    corr = np.zeros(tau.shape)
+    found = np.concatenate([_latent_correlation(*part) for part in parts])
+    corr[..., j, k] = found.reshape(*tau.shape[:-2], -1)
+    corr += corr.swapaxes(-1, -2) + np.eye(t.shape[-1])
+    return torch.as_tensor(corr, device=t.device)
 
 # %% ../nbs/02c_latent.ipynb #34efa676
 def truncated_correlation(
-    x: Array,  # (..., samples, variables) real numbers; the lowest value of a column may repeat, as zeros do after ReLU
-    lags: int | None = None,  # for `kendall_tau`: compare each sample with so many others; None: with all
-) -> Array:    # (..., variables, variables) correlations of the latent normals, float64; perhaps not positive definite
-    """The correlation matrix of the truncated latent Gaussian copula, from Kendall's tau; a data frame for a data frame.
+    x: Array,  # (..., samples, variables); the lowest value of a column may repeat, as after ReLU
+    lags: int | None = None,  # as for `kendall_tau`: compare each sample with so many others
+) -> Array:    # (..., variables, variables) float64; perhaps not positive definite
+    """Correlations of the truncated latent Gaussian copula; a data frame for a data frame.
 
-    Raises `ValueError` naming the columns that are constant or not finite, that hold more than 95 % zeros, or that repeat
-    a value other than their lowest in more than 1 % of the samples (and in more than two); `truncated_columns` tells
-    which are not. Warns of samples that span fewer dimensions than they have columns. Source: Yoon, Carroll and Gaynanova
-    (2020).
+    Raises `ValueError` naming the columns that are constant or not finite, that hold more than 95 %
+    zeros, or that repeat a value other than their lowest in more than 1 % of the samples (and in
+    more than two); `truncated_columns` tells which are not. Warns of samples that span fewer
+    dimensions than they have columns. Source: Yoon, Carroll and Gaynanova (2020).
     """
     lags = None if lags is None else whole_number("lags", lags)
     t, names = check_samples(x), column_names(x)

@@ -33,9 +33,9 @@ from grok_synergy.arrays import (
 )
 from .binning import bin_means, ward_bins
 from .entropy import TIES, copula_matrices
-from .estimators import warn_of_on_off
 from .matrices import independent_columns, warn_of_rank
 from .multiplets import Multiplets, all_multiplets
+from .patterns import warn_of_on_off
 from .unions import union_multiplets
 
 # %% ../nbs/04_layer.ipynb #5095c950

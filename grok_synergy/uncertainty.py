@@ -32,10 +32,10 @@ from grok_synergy.arrays import (
     whole_number,
 )
 from .entropy import TIES, copula_matrices, copula_normal
-from .estimators import warn_of_on_off
 from .matrices import check_correlation, warn_of_rank
 from .minors import SUBTREE
 from .multiplets import Multiplets, all_multiplets
+from .patterns import warn_of_on_off
 from .unions import union_multiplets
 
 # %% ../nbs/03f_uncertainty.ipynb #f1c64ea1

@@ -14,14 +14,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import kendalltau, multivariate_normal, norm
 
 from grok_synergy.arrays import as_tensor, live_columns
-from grok_synergy.estimators import (
-    _both_below,
-    _pattern_entropy,
-    _relu_density,
-    on_off_information,
-    relu_information,
-    warn_of_on_off,
-)
+from grok_synergy.estimators import _both_below, _relu_density, relu_information
 from grok_synergy.latent import (
     _agreement_by_merging,
     _agreement_by_products,
@@ -33,6 +26,7 @@ from grok_synergy.latent import (
 )
 from grok_synergy.matrices import nearest_correlation
 from grok_synergy.oinfo import dual_total_correlation, total_correlation
+from grok_synergy.patterns import _pattern_entropy, on_off_information, warn_of_on_off
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=25)
 TRIPLE = np.array([[1, 0.2, 0.6], [0.2, 1, -0.3], [0.6, -0.3, 1]])
