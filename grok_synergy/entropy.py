@@ -31,13 +31,11 @@ from .matrices import SHARE, check_correlation, correlate, in_order_of_content, 
 TIES = ("average", "ordinal", "numpy", "random")
 
 
-def _stable_order(
-    x: Tensor,  # (..., samples)
-) -> tuple[Tensor, Tensor]:  # sample numbers; values, of any type with the same order and equality
-    "Indices that sort the last axis stably, and the sorted values."
+def _stable_order(x: Tensor) -> tuple[Tensor, Tensor]:
+    "Indices that sort the last axis stably, and the values (or others of the same order)."
     if x.device.type == "cpu" and x.dtype == torch.float32:
         bits = (x + 0.0).view(torch.int32)  # -0.0 becomes 0.0
-        key = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).to(torch.int64) << 32  # ordered as the floats are
+        key = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).to(torch.int64) << 32  # in floats' order
         key |= torch.arange(x.shape[-1], device="cpu")
         key.numpy().sort(-1)
         return key & 0xFFFFFFFF, key >> 32
@@ -67,12 +65,8 @@ def _normal_scores(n: int) -> Tensor:
     return torch.as_tensor(np.concatenate([-upper[:0:-1], upper]), device="cpu")
 
 # %% ../nbs/02_entropy.ipynb #c9a918c7
-def _order(
-    x: Tensor,    # (variables, samples)
-    rule: str,    # of `TIES`, but not "average"
-    generator: torch.Generator,  # for "random"
-) -> Tensor:      # (variables, samples) sample numbers
-    "The order in which a rule gives consecutive ranks."
+def _order(x: Tensor, rule: str, generator: torch.Generator) -> Tensor:
+    "The order in which a rule gives (variables, samples) consecutive ranks."
     if rule == "numpy":
         return torch.as_tensor(np.argsort(x.cpu().numpy(), axis=-1), device=x.device)
     if rule == "ordinal":
@@ -110,14 +104,13 @@ def _scores(
 
 # %% ../nbs/02_entropy.ipynb #2b4c0f6a
 def copula_normal(
-    x: Array,               # (..., samples, variables) real numbers, finite, no constant column
+    x: Array,               # (..., samples, variables) finite, no constant column
     ties: str = "average",  # rule for equal values: "average", "ordinal", "numpy" or "random"
-    seed: int = 0,          # for ties="random": seed of the order drawn for equal values
+    seed: int = 0,          # for ties="random": seed of the order of equal values
 ) -> Array:                 # (..., samples, variables) normal scores, float64
     """Each variable mapped to standard normal scores through its ranks; a frame's as a frame.
 
-    Raises `ValueError` naming the columns that are constant or not finite. Source: Ince et al.
-    (2017), section 3.2; mid-ranks after Kendall (1945).
+    Raises `ValueError` naming constant and infinite columns. Source: Ince et al. (2017), 3.2.
     """
     choice("ties", ties, TIES)
     seed = whole_number("seed", seed, 0, 2**63 - 1)
@@ -137,7 +130,7 @@ def copula_matrices(
 # %% ../nbs/02_entropy.ipynb #8d8def96
 def copula_correlation(
     x: Array,                                 # (..., samples, variables) finite, no constant column
-    ties: str | tuple[str, ...] = "average",  # rule for equal values, or several, as `copula_normal`
+    ties: str | tuple[str, ...] = "average",  # rule for equal values, or several
     seed: int = 0,                            # for ties="random": seed of the order of equal values
 ) -> Array:  # (..., variables, variables) float64; several rules are the first axis
     """The correlation matrix of the Gaussian copula; a data frame's is a data frame.
@@ -149,7 +142,8 @@ def copula_correlation(
     one = not isinstance(ties, tuple | list)
     rules = (ties,) if one else tuple(ties)
     if not rules:
-        raise ValueError(f"ties={ties!r} names no rule: choose some of {', '.join(map(repr, TIES))}")
+        known = ", ".join(map(repr, TIES))
+        raise ValueError(f"ties={ties!r} names no rule: choose some of {known}")
     rules = tuple(choice("ties", rule, TIES) for rule in rules)
     seed = whole_number("seed", seed, 0, 2**63 - 1)
     t = check_samples(x)
@@ -171,8 +165,8 @@ def usable_columns(
     tolerance = real_number("tolerance", tolerance, *SHARE)
     t = real_samples(x)
     if t.ndim != 2:
-        raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (samples, variables), "
-                         "one set at a time")
+        raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (samples, "
+                         "variables), one set at a time")
     usable = live_columns(t)
     if usable.any():
         corr = copula_matrices(t[:, usable], (ties,))[0]

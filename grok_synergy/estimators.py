@@ -40,7 +40,7 @@ class Information:
 
     def _repr_markdown_(self) -> str:
         rows = zip(("TC", "DTC", "Ω", "S"), (self.tc, self.dtc, self.omega, self.s), strict=True)
-        lines = [f"| {name} | {as_numpy(value).round(4) + 0.0} |" for name, value in rows]  # + 0.0: no -0.0
+        lines = [f"| {name} | {as_numpy(bits).round(4) + 0.0} |" for name, bits in rows]  # no -0.0
         return "\n".join(["| | bits |", "|---|---|", *lines])
 
 # %% ../nbs/02b_estimators.ipynb #e0a10009
@@ -67,11 +67,8 @@ def _nodes(low: float, high: float, count: int) -> tuple[np.ndarray, np.ndarray]
     return low + (high - low) / 2 * (node + 1), (high - low) / 2 * weight
 
 # %% ../nbs/02b_estimators.ipynb #2ef3bc24
-def _all_below(
-    bounds: list,     # one for each variable, arrays; of three variables, numbers
-    cov: np.ndarray,  # (n, n) of up to three Gaussians of mean 0
-) -> np.ndarray:
-    "P(every variable below its bound)."
+def _all_below(bounds: list, cov: np.ndarray) -> np.ndarray:
+    "P(every variable below its bound) for up to three Gaussians; with three, bounds are numbers."
     if not bounds:
         return np.ones(())
     deviation = np.sqrt(np.diag(cov))
@@ -83,15 +80,11 @@ def _all_below(
         return _both_below(*bounds, r[0, 1], np.sqrt(1 - r[0, 1] ** 2))
     z, weight = _nodes(-REACH, bounds[2], 200)
     given = r[:2, :2] - np.outer(r[:2, 2], r[:2, 2])
-    return weight @ (_density(z) * _all_below([bounds[0] - r[0, 2] * z, bounds[1] - r[1, 2] * z], given))
+    first_two = [bounds[0] - r[0, 2] * z, bounds[1] - r[1, 2] * z]
+    return weight @ (_density(z) * _all_below(first_two, given))
 
 # %% ../nbs/02b_estimators.ipynb #b2b16aa3
-def _face(
-    corr: np.ndarray,         # (n, n) correlations of the latent variables
-    thresholds: np.ndarray,   # (n,) where each is cut
-    off: tuple[bool, ...],    # which variables are 0
-    nodes: list[np.ndarray],  # of each variable
-) -> np.ndarray:              # on the grid of the other variables
+def _face(corr: np.ndarray, thresholds: np.ndarray, off: tuple, nodes: list) -> np.ndarray:
     "The density where the variables marked in `off` are 0 and the others are on their nodes."
     zero, on = np.flatnonzero(off), np.flatnonzero(np.logical_not(off))
     z = list(np.ix_(*(nodes[j] for j in on)))
@@ -112,8 +105,8 @@ def _relu_density(
 ) -> tuple[np.ndarray, list[np.ndarray]]:  # density, 0 on each axis the atom; weights of each axis
     "The density of rectified Gaussians relative to point mass plus length."
     deviation = np.diag(np.linalg.inv(corr)) ** -0.5
-    axes = [_nodes(t, REACH, 16 + int(fineness * (REACH - t) / s))
-            for t, s in zip(thresholds, deviation, strict=True)]
+    counts = 16 + (fineness * (REACH - thresholds) / deviation).astype(int)
+    axes = [_nodes(t, REACH, count) for t, count in zip(thresholds, counts, strict=True)]
     density = np.empty([1 + len(node) for node, _ in axes])
     for off in itertools.product([True, False], repeat=len(axes)):
         place = tuple(0 if zero else slice(1, None) for zero in off)
@@ -135,8 +128,8 @@ def _checked_cut(
     "Raises `ValueError` where the grid cannot hold what is asked for."
     if r.shape not in [(2, 2), (3, 3)] or not np.allclose(np.diag(r), 1, atol=1e-8):
         diagonal = r.diagonal(axis1=-2, axis2=-1).ravel().tolist()[:4]
-        raise ValueError(f"a matrix of shape {r.shape} with diagonal {diagonal} was given: give the "
-                         "correlations of two or three variables, with 1 on the diagonal")
+        raise ValueError(f"a matrix of shape {r.shape} with diagonal {diagonal} was given: give "
+                         "the correlations of two or three variables, with 1 on the diagonal")
     if t.shape != (len(r),) or not (t <= 4).all():
         raise ValueError(f"thresholds {t.tolist()} were given for {len(r)} variables: give one "
                          "number for each, at most 4")
@@ -147,10 +140,16 @@ def _checked_cut(
                          f"{MIN_DEVIATION} or more, so drop that variable")
     return t
 
+# %% ../nbs/02b_estimators.ipynb #1e336176
+def _relu_entropy(r: np.ndarray, t: np.ndarray, keep: np.ndarray) -> float:
+    "The entropy of the variables `keep`, in bits, relative to point mass plus length."
+    density, weights = _relu_density(r[np.ix_(keep, keep)], np.maximum(t[keep], -REACH))
+    return -_integral(xlogy(density, density), weights) / math.log(2)
+
 # %% ../nbs/02b_estimators.ipynb #e0a10010
 def relu_information(
     corr: Array,        # (n, n) correlations of two or three Gaussians
-    thresholds: Array,  # (n,) where each is cut, in standard deviations, at most 4; -inf: not at all
+    thresholds: Array,  # (n,) where each is cut, in standard deviations, up to 4; -inf: nowhere
 ) -> Information:       # exact to 1e-8 bits
     """The information that two or three Gaussians share after rectification, by integration.
 
@@ -160,13 +159,8 @@ def relu_information(
     """
     r = check_correlation(corr).cpu().numpy()
     t = _checked_cut(r, as_tensor(thresholds).double().cpu().numpy())
-
-    def entropy(keep):
-        density, weights = _relu_density(r[np.ix_(keep, keep)], np.maximum(t[keep], -REACH))
-        return -_integral(xlogy(density, density), weights) / math.log(2)
-
     everything = np.arange(len(r))
-    joint = entropy(everything)
-    single = sum(entropy(everything[[j]]) for j in everything)
-    without_one = sum(entropy(np.delete(everything, j)) for j in everything)
+    joint = _relu_entropy(r, t, everything)
+    single = sum(_relu_entropy(r, t, everything[[j]]) for j in everything)
+    without_one = sum(_relu_entropy(r, t, np.delete(everything, j)) for j in everything)
     return Information(single - joint, without_one - (len(r) - 1) * joint)

@@ -29,10 +29,8 @@ from grok_synergy.arrays import (
 )
 
 # %% ../nbs/00d_matrices.ipynb #c2c45e20
-def in_order_of_content(
-    columns: Tensor,  # (..., variables, samples) float64
-) -> Tensor:          # (..., variables, samples)
-    "The samples in an order that depends on their content alone."
+def in_order_of_content(columns: Tensor) -> Tensor:
+    "(..., variables, samples) with the samples in an order that depends on their content alone."
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randint(-2**62, 2**62, (columns.shape[-2], 1), generator=generator, device="cpu")
     multiplier = drawn.to(columns.device) | 1
@@ -71,7 +69,7 @@ def _unit_scale(
 def correlation(
     x: Array,  # (..., samples, variables) real numbers, finite, no constant column
 ) -> Array:    # (..., variables, variables), float64; a data frame for a data frame
-    """Pearson correlation of the columns, the same to the last bit in whatever order the samples come.
+    """Pearson correlation of the columns, the same to the last bit in any order of the samples.
 
     Raises `ValueError` naming the columns that are constant or not finite.
     """
@@ -119,7 +117,7 @@ def independent_columns(
 def _rank(
     t: Tensor,  # (samples, variables)
 ) -> tuple[int, Tensor]:
-    "The dimensions that samples span around their mean, and which columns follow from those before."
+    "The dimensions that samples span around their mean, and which columns follow from others."
     corr = correlate(_unit_scale(t.double().mT.contiguous()))
     tolerance = 1e-14 if t.dtype == torch.float64 else 1e-12
     values = torch.linalg.eigvalsh(corr)
@@ -265,7 +263,8 @@ class NearestCorrelation:
     __eq__ = same_content
 
     def _repr_markdown_(self) -> str:
-        return (f"| moved | |\n|---|---|\n| Frobenius norm | {as_numpy(self.frobenius).round(6)} |\n"
+        return ("| moved | |\n|---|---|\n"
+                f"| Frobenius norm | {as_numpy(self.frobenius).round(6)} |\n"
                 f"| largest entry | {as_numpy(self.largest).round(6)} |\n"
                 f"| eigenvalues at the floor | {as_numpy(self.at_floor)} |")
 
@@ -276,7 +275,7 @@ PROJECTIONS = 2000  # most pairs of projections
 def _project(
     t: Tensor,        # (..., n, n) symmetric
     smallest: float,  # least eigenvalue
-) -> tuple[Tensor, float]:  # (..., n, n) the limit of the projections, or the last; what is left between the two
+) -> tuple[Tensor, float]:  # (..., n, n) the limit, or the last; the distance of the last two
     "Alternating projections with Dykstra's correction."
     step, correction, gap = t, 0, math.inf
     for _ in range(PROJECTIONS):

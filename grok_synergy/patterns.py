@@ -28,17 +28,9 @@ def _pattern_entropy(counts: np.ndarray) -> np.ndarray:
     n = counts.sum(-1)
     return (np.log(n) - (counts * g).sum(-1) / n) / math.log(2)
 
-# %% ../nbs/02d_patterns.ipynb #05579846
-def on_off_information(
-    x: Array,  # (..., samples, variables) a few variables, each on where it is above 0; or booleans
-) -> Information:  # tc and dtc of shape (...)
-    """The information shared by the on/off patterns of a few variables.
-
-    Raises `ValueError` where there are fewer than 4 samples for each of the 2^variables patterns,
-    and naming the columns that are constant or not finite. Source: Grassberger (2003) for the
-    entropies.
-    """
-    t = check_samples(x)
+# %% ../nbs/02d_patterns.ipynb #367d5f18
+def _pattern_counts(t: Tensor) -> np.ndarray:
+    "How often each pattern occurs in (..., samples, variables): (batches, 2, 2, ..., 2)."
     n, variables = t.shape[-2:]
     most = int(math.log2(max(n / PATTERN_SAMPLES, 1)))
     if variables > most:
@@ -48,14 +40,26 @@ def on_off_information(
     place = 2 ** torch.arange(variables, device=t.device)
     patterns = ((t > 0) * place).sum(-1).cpu().numpy().reshape(-1, n)
     counts = np.stack([np.bincount(one, minlength=2**variables) for one in patterns])
-    counts, axes = counts.reshape(-1, *(2,) * variables), set(range(1, variables + 1))
+    return counts.reshape(-1, *(2,) * variables)
+
+# %% ../nbs/02d_patterns.ipynb #05579846
+def on_off_information(
+    x: Array,  # (..., samples, variables) a few variables, each on where it is above 0; or booleans
+) -> Information:  # tc and dtc of shape (...)
+    """The information shared by the on/off patterns of a few variables.
+
+    Raises `ValueError` for fewer than 4 samples for each of the 2^variables patterns, and naming
+    the columns that are constant or not finite. Source: Grassberger (2003) for the entropies.
+    """
+    t = check_samples(x)
+    counts, axes = _pattern_counts(t), set(range(1, t.shape[-1] + 1))
 
     def entropy(drop):
         return _pattern_entropy(counts.sum(tuple(drop)).reshape(len(counts), -1))
 
     joint = entropy(set())
     tc = sum(entropy(axes - {axis}) for axis in axes) - joint
-    dtc = sum(entropy({axis}) for axis in axes) - (variables - 1) * joint
+    dtc = sum(entropy({axis}) for axis in axes) - (len(axes) - 1) * joint
     return Information(*(like(torch.as_tensor(one.reshape(t.shape[:-2]), device="cpu"), x)
                          for one in (tc, dtc)))
 
@@ -76,23 +80,24 @@ def _switches(
     return two[(on >= 10) & (len(t) - on >= 10)]
 
 # %% ../nbs/02d_patterns.ipynb #b64c7bad
-def _copies_and_exclusive(
-    on: Tensor,  # (samples, columns) zeros and ones, float64
-) -> tuple[Tensor, Tensor]:  # (columns,) booleans each
-    "Which columns nearly agree with another, and which are of three that exclude each other."
-    samples, share = len(on), on.mean(0)
-    both = on.mT @ on / samples
+def _near_copies(share: Tensor, both: Tensor) -> Tensor:
+    "Which columns nearly agree or differ, from the shares of samples with one on, and two on."
     agree = 1 - share - share.unsqueeze(1) + 2 * both  # on or off alike
     spread = (share * (1 - share)).sqrt()
     phi = (both - torch.outer(share, share)).abs() / torch.outer(spread, spread)
     copies = ((agree >= NEARLY) | (agree <= 1 - NEARLY)) & (phi > 0.5)
-    exclusive = torch.zeros(len(share), dtype=torch.bool, device=on.device)
+    return copies.fill_diagonal_(False).any(0)
+
+# %% ../nbs/02d_patterns.ipynb #0b8c7143
+def _exclusive(share: Tensor, both: Tensor, samples: int) -> Tensor:
+    "Which columns are of three that exclude each other, from the same shares."
+    exclusive = torch.zeros(len(share), dtype=torch.bool, device=share.device)
     neither = 1 - share - share.unsqueeze(1) + both
     for rate, together in ((share, both), (1 - share, neither)):  # never on, never off together
         chance = torch.outer(rate, rate)
         edges = ((together <= EXCLUSIVE * chance) & (chance * samples >= 20)).double()
         exclusive |= ((edges @ edges) * edges).any(0)
-    return copies.fill_diagonal_(False).any(0), exclusive
+    return exclusive
 
 # %% ../nbs/02d_patterns.ipynb #fba9fd45
 def warn_of_on_off(
@@ -104,10 +109,12 @@ def warn_of_on_off(
     columns = _switches(t)
     if len(columns) < 2:
         return
-    found = _copies_and_exclusive((t[:, columns] == t[:, columns].amax(0)).double())
-    words = ("nearly agree (or are nearly opposite)",
-             "are (nearly) never on together, or never off together")
-    for which, what in zip(found, words, strict=True):
+    on = (t[:, columns] == t[:, columns].amax(0)).double()
+    share, both = on.mean(0), on.mT @ on / len(t)
+    exclusive = _exclusive(share, both, len(t))
+    found = {"nearly agree (or are nearly opposite)": _near_copies(share, both),
+             "are (nearly) never on together, or never off together": exclusive}
+    for what, which in found.items():
         if which.any():
             warnings.warn(f"the on/off columns {name_columns(columns[which], names)} {what}: "
                           "mid-ranks overstate what they share, by several bits where it is most; "

@@ -76,9 +76,9 @@ def artefact_correlation(
              "descending": lambda t: ndtri(1 - t if t < 1 - zeros else t - 1 + zeros)}.get(rows)
     corr = np.full((n, n), tied_correlation(zeros))
     if first and zeros:
-        parts = [quad(lambda t: first(t) * (zeros * ndtri(zeros * t) + density), *ends, limit=200)[0]
-                 for ends in ((0, 1 - zeros), (1 - zeros, 1))]
-        corr[0] = corr[:, 0] = sum(parts)
+        corr[0] = corr[:, 0] = sum(
+            quad(lambda t: first(t) * (zeros * ndtri(zeros * t) + density), *ends, limit=200)[0]
+            for ends in ((0, 1 - zeros), (1 - zeros, 1)))
     np.fill_diagonal(corr, 1)
     return corr
 
