@@ -247,8 +247,8 @@ def check_samples(
     constant = (low == high).any(0).nonzero().flatten()
     if len(constant):
         raise ValueError("the same value in every sample of column "
-                         f"{name_columns(constant, names)} (a dead neuron, perhaps): drop such columns, for example with "
-                         "usable_columns()")
+                         f"{name_columns(constant, names)} (a dead neuron, perhaps): drop such "
+                         "columns, for example with usable_columns()")
     return t
 
 # %% ../nbs/00a_arrays.ipynb #478b4fcd
