@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .arrays import name_columns
-from .entropy import _singular, _why_singular
+from .matrices import _singular, _why_singular
 
 # %% ../nbs/03a_minors.ipynb #06e8ef2b
 def _given(

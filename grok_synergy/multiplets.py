@@ -20,7 +20,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .arrays import Array, as_numpy, like, same_content, truth, whole_number
-from .walk import _ask, _Asked, _bits, _moved, _regular_walk, _Subtree, _sum_over_members, _visit, _Walk
+from grok_synergy.walk import (
+    _ask,
+    _Asked,
+    _bits,
+    _moved,
+    _regular_walk,
+    _Subtree,
+    _sum_over_members,
+    _visit,
+    _Walk,
+)
 
 # %% ../nbs/03b_multiplets.ipynb #b3000003
 class _Measured:

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from .arrays import Array, as_numpy, column_names, given_precision, group_labels, whole_number
-from .entropy import check_correlation, entropy_bias
+from .entropy import entropy_bias
+from .matrices import check_correlation
 from .minors import _check_whole, _decide, _given, _may_be_singular, _refuse_singular
 
 # %% ../nbs/03a_walk.ipynb #61fb2734

@@ -21,7 +21,15 @@ import xarray as xr
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..arrays import Array, as_path, column_names, name_columns, real_number, real_samples, whole_number
+from grok_synergy.arrays import (
+    Array,
+    as_path,
+    column_names,
+    name_columns,
+    real_number,
+    real_samples,
+    whole_number,
+)
 from ..draws import UnsearchableDraws
 from ..layer import Layer, measure_features
 from ..look import PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY

@@ -28,14 +28,7 @@ from ..binning import METHODS
 from ..layer import Layer
 from ..measurement import PRESETS, UNITS, WORDS, Measurement
 from ..phases import exponential_average
-from grok_synergy.store import (
-    digest,
-    load_dataset,
-    one_thread_per_task,
-    save_dataset,
-    stored_results,
-    tables_folder,
-)
+from ..store import digest, load_dataset, one_thread_per_task, save_dataset, stored_results, tables_folder
 from .conditions import FIRST, Paper
 from .evidence import Evidence
 from .jobs import Findings
