@@ -24,6 +24,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from .arrays import Array, as_numpy, as_tensor, real_number, truth, whole_number
 from .layer import Layer
+from .layer import measure_features as measure_features
 from .measurement import PRESETS, Measurement, Reading, as_preset, empty_reading, measurement
 from .model import hidden_features
 from grok_synergy.store import (
