@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from grok_synergy.look import save_figure
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.phases import measure
 from grok_synergy.search import search_multiplet
-from grok_synergy.store import LATER, digest, load_dataset, save_dataset, stored_results, stored_settings
+from grok_synergy.store import digest, later, load_dataset, save_dataset, stored_results, stored_settings
 from grok_synergy.study import companions, jobs
 from grok_synergy.study.ablations import retrain
 from grok_synergy.study.companions import check_curves
@@ -201,7 +201,7 @@ def test_a_later_field_leaves_names_as_they_are():
     @dataclass(frozen=True)
     class Settings:
         steps: int = 3
-        depth: int = field(default=1, metadata=LATER)
+        depth: int = later(1)
 
     assert stored_settings(Settings()) == {"steps": 3} and digest({"steps": 3}) == digest('{"steps": 3}')
     assert stored_settings(Settings(depth=2)) == {"steps": 3, "depth": 2}
