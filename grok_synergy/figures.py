@@ -26,6 +26,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from .arrays import as_path, whole_number
+from .curves import min_max, normalise, pareto_front, smooth_log_steps
 from .layer import as_preset
 from grok_synergy.look import (
     LOSS,
@@ -39,7 +40,7 @@ from grok_synergy.look import (
     draw_curve,
     log_steps,
 )
-from .phases import PHASES, min_max, normalise, pareto_front, smooth_log_steps
+from .phases import PHASES
 from .trainer import Experiment
 
 # %% ../nbs/05_figures.ipynb #37529406

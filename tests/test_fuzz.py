@@ -19,6 +19,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from grok_synergy.binning import METHODS, group_neurons, ward_bins
+from grok_synergy.curves import exponential_average, min_max, pareto_front, smooth_log_steps
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import (
     TIES,
@@ -34,7 +35,7 @@ from grok_synergy.latent import kendall_tau, nearest_correlation, truncated_colu
 from grok_synergy.layer import measure_features
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.oinfo import dual_total_correlation, o_information, s_information, total_correlation
-from grok_synergy.phases import exponential_average, min_max, pareto_front, segment, smooth_log_steps
+from grok_synergy.phases import segment
 from grok_synergy.search import search_multiplet
 from grok_synergy.trainer import Experiment
 from grok_synergy.uncertainty import bootstrap_extremes, null_extremes

@@ -17,9 +17,10 @@ import pandas as pd
 import xarray as xr
 
 from ..binning import ward_bins
+from ..curves import min_max, normalise, smooth_log_steps
 from ..layer import measure_features
 from ..model import Weights
-from ..phases import measure, min_max, normalise, segment, smooth_log_steps
+from ..phases import measure, segment
 from ..store import one_thread_per_task
 from .ablations import choose, time_to_generalise
 from .conditions import PLAN, Paper

@@ -26,12 +26,12 @@ from tqdm import tqdm
 
 from ..arrays import as_path, as_tensor, check_samples, live_columns, whole_number
 from ..binning import METHODS, bin_means, group_neurons
+from ..curves import exponential_average
 from ..entropy import copula_matrices, independent_columns
 from ..latent import nearest_correlation, truncated_columns, truncated_matrices
 from ..layer import PARTS, bin_multiplets
 from ..multiplets import all_multiplets
 from ..oinfo import o_information
-from ..phases import exponential_average
 from ..search import search_multiplet
 from grok_synergy.store import (
     digest,

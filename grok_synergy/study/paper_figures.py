@@ -19,9 +19,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..curves import min_max, smooth_log_steps
 from ..figures import condition_figure, draw_accuracy
 from ..look import LOSS, PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY, draw_curve
-from ..phases import min_max, segment, smooth_log_steps
+from ..phases import segment
 from .ablations import chosen_step, time_to_generalise
 from .jobs import Findings
 from .statistics import Evidence

@@ -18,8 +18,8 @@ import xarray as xr
 from scipy.signal import find_peaks
 
 from ..arrays import choice, real_number, same_content
+from ..curves import min_max, smooth_log_steps
 from ..layer import PRESETS
-from ..phases import min_max, smooth_log_steps
 from .conditions import FIRST, PLAN
 from .rule import VISIBLE, Bounds
 
