@@ -25,4 +25,4 @@ def test_a_name_is_where_it_was(module, name):
 
 def test_a_name_that_is_not_there_is_missing_in_words():
     with pytest.raises(AttributeError, match="module 'grok_synergy.oinfo' has no attribute 'multiplet'"):
-        import_module("grok_synergy.oinfo").multiplet
+        assert import_module("grok_synergy.oinfo").multiplet

@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..curves import min_max, normalise, smooth_log_steps
 from ..layer import Layer
 from ..look import PRESET_WORDS
 from ..measurement import Measurement, measurement
 from ..model import Weights
-from ..phases import measure, min_max, normalise, segment, smooth_log_steps
+from ..phases import measure, segment
 from ..store import one_thread_per_task
 from .ablations import choose, time_to_generalise
 from .conditions import CONDITIONS, PLAN, Paper, from_step

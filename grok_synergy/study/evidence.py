@@ -17,8 +17,8 @@ import pandas as pd
 import xarray as xr
 
 from ..arrays import choice, same_content
+from ..curves import smooth_log_steps
 from ..measurement import PRESETS
-from ..phases import smooth_log_steps
 from .conditions import FIRST, Paper
 from .rule import Bounds
 from ..trajectory import TARGET

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from scipy.signal import find_peaks
 
-from ..phases import min_max
+from ..curves import min_max
 from .conditions import FIRST
 from .evidence import DECADE, HALF_DECADE, View, between, range_of, statistic, stretch
 from .rule import VISIBLE, Bounds
