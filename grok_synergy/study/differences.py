@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from .survival import time_to_generalise
 
 from ..binning import ward_bins
 from ..layer import measure_features
 from ..model import Weights
 from ..phases import measure, min_max, normalise, segment, smooth_log_steps
 from ..store import one_thread_per_task
-from .ablations import choose, time_to_generalise
+from .ablations import choose
 from .conditions import PLAN, TARGET, Paper
 from .evidence import DECADE, HALF_DECADE, Evidence
 from .jobs import Findings, Job, measured_steps

@@ -28,7 +28,7 @@ from ..arrays import as_path, truth
 from ..layer import FORMER, PRESETS, present_names
 from ..phases import UNITS, measure
 from ..store import content_digest, default_store, load_dataset, load_result, save_dataset, written_whole
-from .ablations import ablate
+from .ablations import Ablation, ablate
 from .conditions import PLAN, Paper
 from .evidence import ABLATION_COLUMNS
 from ..trainer import Experiment
@@ -58,8 +58,8 @@ def retrain_subnetworks(
     "The sub-networks of every preset, with their table as CSV among the attributes."
     full = found[list(METRICS)].drop_vars("weight_norm")
     plan = PLAN[name] if shown else PLAN[name] | {"removed": ()}
-    results = [ablate(experiment, seed, found.sel(preset=preset), found, preset=preset, part=part, whole=shown, full=full,
-                      **plan) for preset in found.preset.values.tolist()]
+    results = [ablate(experiment, seed, found.sel(preset=preset), found, Ablation(**plan, part=part, whole=shown),
+                      condition=name, preset=preset, full=full) for preset in found.preset.values.tolist()]
     rows, curves = zip(*results, strict=True)
     attrs = {"table": pd.concat(rows).to_csv(index=False)}
     if part == "controls":

@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
+from .survival import time_to_generalise
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -22,7 +23,7 @@ from matplotlib.lines import Line2D
 from ..figures import condition_figure, draw_accuracy
 from ..look import LOSS, PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY, draw_curve
 from ..phases import min_max, segment, smooth_log_steps
-from .ablations import chosen_step, time_to_generalise
+from .ablations import chosen_step
 from .evidence import Evidence
 from .jobs import Findings
 from .verdicts import as_decimal, resting_on
