@@ -230,5 +230,6 @@ def statistic(
             spoken = {name: _in_words(value) for name, value in chosen.items()}
             return Statistic(function, chosen, words.format(**spoken), unit, per_preset)
 
+        function.__qualname__ += ".__wrapped__"  # where other processes find it
         return made
     return decorate

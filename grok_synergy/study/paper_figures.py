@@ -23,6 +23,7 @@ from ..figures import condition_figure, draw_accuracy
 from ..look import LOSS, PRESET_WORDS, REDUNDANCY, STYLE, SYNERGY, draw_curve, letters
 from ..phases import segment
 from .conditions import CONDITIONS, LINES, ROUTES, from_step
+from .evidence import Evidence
 from .jobs import Findings
 from ..trajectory import reaches
 
