@@ -35,7 +35,8 @@ from grok_synergy import oinfo
 from grok_synergy.arrays import live_columns
 from grok_synergy.binning import ward_bins
 from grok_synergy.entropy import TIES, copula_correlation, usable_columns
-from grok_synergy.layer import PRESETS, measure_features
+from grok_synergy.layer import measure_features
+from grok_synergy.measurement import PRESETS
 from grok_synergy.model import hidden_features
 from grok_synergy.trainer import Experiment, Trainer
 

@@ -27,7 +27,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from .arrays import as_path, whole_number
-from .layer import as_preset
 from grok_synergy.look import (
     LOSS,
     PHASE_STYLE,
@@ -41,6 +40,7 @@ from grok_synergy.look import (
     letters,
     log_steps,
 )
+from .measurement import as_preset
 from .phases import PHASES, min_max, normalise, pareto_front, smooth_log_steps
 from .trainer import Experiment
 from .trajectory import reaches

@@ -6,12 +6,12 @@
 __all__ = ['EQUAL', 'Multiplets', 'all_multiplets', 'Extremes', 'extremes']
 
 # %% ../nbs/03b_multiplets.ipynb #6f9ab7a9
-import math
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,19 +19,22 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .arrays import Array, as_numpy, column_names, given_precision, like, same_content, truth, whole_number
-from .entropy import check_correlation, entropy_bias
-from grok_synergy.minors import (
-    STORED,
-    SUBTREE,
-    _bounds,
-    _check_whole,
-    _decide,
-    _given,
-    _group,
-    _may_be_singular,
-    _refuse_singular,
-)
+from .arrays import Array, as_numpy, like, same_content, truth, whole_number
+from .walk import _ask, _Asked, _bits, _moved, _regular_walk, _Subtree, _sum_over_members, _visit, _Walk
+
+# %% ../nbs/03b_multiplets.ipynb #b3000003
+class _Measured:
+    "Results that hold TC and DTC, and the measures that follow from them."
+
+    @property
+    def omega(self) -> Array:
+        "O-information in bits, of the shape of `tc`."
+        return self.tc - self.dtc
+
+    @property
+    def s(self) -> Array:
+        "S-information in bits, of the shape of `tc`."
+        return self.tc + self.dtc
 
 # %% ../nbs/03b_multiplets.ipynb #d30d38df
 EQUAL = 2.0**-32  # bits: where Ω is nearer than this, the multiplet of the smaller mask comes first
@@ -41,359 +44,236 @@ def _ranks(omega: Array) -> Array:
     "Ω in whole numbers of `EQUAL`: the same for all that differs by rounding."
     return (omega / EQUAL).round()
 
-# %% ../nbs/03b_multiplets.ipynb #61fb2734
-def _bits(mask: int) -> list[int]:
-    return [i for i in range(mask.bit_length()) if mask >> i & 1]
+# %% ../nbs/03b_multiplets.ipynb #b3000005
+def _lowest(
+    values: Array,       # (..., multiplets) bits
+    allowed: np.ndarray,  # (multiplets,) booleans: which may be chosen
+) -> Array:              # (...) positions
+    "Position of the lowest value, the first of several that are equal."
+    ranks, places = _ranks(values), np.flatnonzero(allowed)
+    if len(places) == len(allowed):
+        return ranks.argmin(-1)
+    best = ranks[..., places].argmin(-1)
+    if isinstance(best, Tensor):
+        return torch.as_tensor(places, device=best.device)[best]
+    return places[best]
 
-# %% ../nbs/03b_multiplets.ipynb #d6964069
-def _name_members(members: Sequence[tuple[int, ...]], names: tuple | None) -> dict[str, list]:
-    "The column `names` of a table; nothing where units have none."
-    return {} if names is None else {"names": [tuple(names[i] for i in some) for some in members]}
+# %% ../nbs/03b_multiplets.ipynb #b3000008
+class _Ranked(_Measured):
+    "Measured multiplets with their extremes."
 
-# %% ../nbs/03b_multiplets.ipynb #661096d5
-def _in_bits(value: float) -> str:
-    "Three digits; never -0.000."
-    return f"{round(float(value), 3) + 0.0:.3f}"
-
-# %% ../nbs/03b_multiplets.ipynb #078f09cc
-@dataclass(frozen=True, eq=False)
-class Multiplets:
-    "Every multiplet of a search with its information in bits; leading axes of the matrices stay leading axes."
-
-    masks: np.ndarray  # (multiplets,) bit i is set when unit i (a variable, block or bin) belongs to the multiplet
-    sizes: np.ndarray  # (multiplets,) number of scalar variables in the multiplet
-    tc: Array          # (..., multiplets) total correlation, bits
-    dtc: Array         # (..., multiplets) dual total correlation, bits
-    n_units: int       # how many variables, blocks or bins were combined
-    parts: np.ndarray  # (multiplets,) how many parts are left out one at a time: units, or the neurons of a union
-    names: tuple | None = None  # of the units, where they have some
-
-    __eq__ = same_content
-
-    @property
-    def omega(self) -> Array:
-        "O-information in bits: (..., multiplets)."
-        return self.tc - self.dtc
-
-    @property
-    def s(self) -> Array:
-        "S-information in bits: (..., multiplets)."
-        return self.tc + self.dtc
-
-    @property
-    def orders(self) -> np.ndarray:
-        "Number of units in each multiplet: (multiplets,)."
-        return np.bitwise_count(self.masks)
-
-    def members(
-        self,
-        multiplet: int,  # position of a multiplet
-    ) -> tuple[int, ...]:
-        "Which units belong to one multiplet."
-        return tuple(_bits(int(self.masks[multiplet])))
-
-    def _first(self, sign: int, parts: int) -> Array:
-        "Position of the lowest `sign` * Ω among multiplets of so many parts: (...)."
-        places = np.flatnonzero(self.parts >= whole_number("parts", parts))
-        if not len(places):
-            raise ValueError(f"parts={parts} is not possible: the largest multiplet here has {self.parts.max()}")
-        ranks = _ranks(sign * self.omega)
-        if len(places) == len(self):
-            return ranks.argmin(-1)
-        best = ranks[..., places].argmin(-1)
-        return torch.as_tensor(places, device=best.device)[best] if isinstance(best, Tensor) else places[best]
+    def _extreme(self, sign: int, parts: int) -> Array:
+        allowed = self.parts >= whole_number("parts", parts)
+        if not allowed.any():
+            raise ValueError(f"parts={parts} is not possible: the largest multiplet here has "
+                             f"{self.parts.max()}")
+        return _lowest(sign * self.omega, allowed)
 
     def most_synergistic(
         self,
         parts: int = 1,  # fewest parts; with 3 those are left out whose Ω is 0 by definition
     ) -> Array:
         "Position of the lowest Ω, of the smaller mask where several are equal: (...)."
-        return self._first(1, parts)
+        return self._extreme(1, parts)
 
     def most_redundant(
         self,
         parts: int = 1,  # fewest parts; with 3 those are left out whose Ω is 0 by definition
     ) -> Array:
         "Position of the highest Ω, of the smaller mask where several are equal: (...)."
-        return self._first(-1, parts)
+        return self._extreme(-1, parts)
 
-    def table(
-        self,
-        rows: int = 3,  # how many of each extreme
-    ) -> pd.DataFrame:
-        "The most synergistic and most redundant multiplets, also of three parts or more (of a search without batch axes)."
-        tc, dtc = as_numpy(self.tc), as_numpy(self.dtc)
-        omega = tc - dtc
-        if omega.ndim != 1:
-            raise ValueError(f"{omega.shape[:-1]} searches are held here: pick one, for example omega[0], to list it")
-        rows = whole_number("rows", rows)
-        ranks = _ranks(omega)
-        proper = [int(place) for place in (self.most_synergistic(3), self.most_redundant(3))] if self.parts.max() > 2 else []
-        lowest, highest = (sign.argsort(kind="stable")[:rows] for sign in (ranks, -ranks))
-        chosen = np.unique(np.concatenate([lowest, highest, np.array(proper, int)]))
-        chosen = chosen[ranks[chosen].argsort(kind="stable")]
-        members = [self.members(i) for i in chosen]
-        return pd.DataFrame({"members": members, **_name_members(members, self.names), "size": self.sizes[chosen],
-                             "tc": tc[chosen], "dtc": dtc[chosen], "omega": omega[chosen],
-                             "s": (tc + dtc)[chosen]}, index=chosen)
+# %% ../nbs/03b_multiplets.ipynb #661096d5
+def _in_bits(value: float) -> str:
+    "Three digits; never -0.000."
+    return f"{round(float(value), 3) + 0.0:.3f}"
+
+# %% ../nbs/03b_multiplets.ipynb #d6964069
+def _name_members(members: Sequence[tuple[int, ...]], names: tuple | None) -> dict[str, list]:
+    "The column `names` of a table; nothing where members have none."
+    return {} if names is None else {"names": [tuple(names[i] for i in some) for some in members]}
+
+# %% ../nbs/03b_multiplets.ipynb #b300000b
+def _as_page(
+    result,        # `Multiplets` or `Extremes`
+    batched: bool,  # whether there are several matrices, which one table cannot show
+) -> str:
+    "A result as HTML: its line, and its table."
+    line = f"<p>{result!r}</p>"
+    return line if batched else line + result.table().to_html(float_format="{:.3f}".format, index=False)
+
+# %% ../nbs/03b_multiplets.ipynb #b300000c
+def _worth_a_row(found: _Ranked, rows: int) -> np.ndarray:
+    "Positions of the extremes in the order of their Ω, also of those with three parts or more."
+    ranks, proper = _ranks(as_numpy(found.omega)), []
+    if found.parts.max() > 2:
+        proper = [int(place) for place in (found.most_synergistic(3), found.most_redundant(3))]
+    ends = [some.argsort(kind="stable")[:rows] for some in (ranks, -ranks)]
+    chosen = np.unique(np.concatenate([*ends, np.array(proper, int)]))
+    return chosen[ranks[chosen].argsort(kind="stable")]
+
+# %% ../nbs/03b_multiplets.ipynb #078f09cc
+@dataclass(frozen=True, eq=False, repr=False)
+class Multiplets(_Ranked):
+    "Every multiplet of a search, in bits; leading axes of the matrices stay leading axes."
+
+    masks: np.ndarray  # (multiplets,) bit i: member i (a variable, block or bin) belongs to it
+    sizes: np.ndarray  # (multiplets,) number of scalar variables in the multiplet
+    tc: Array          # (..., multiplets) total correlation, bits
+    dtc: Array         # (..., multiplets) dual total correlation, bits
+    n_members: int     # how many variables, blocks or bins were combined
+    parts: np.ndarray  # (multiplets,) what is left out one at a time: members, or a union's neurons
+    names: tuple | None = None  # of the members, where they have some
+
+    __eq__ = same_content
+
+    @property
+    def orders(self) -> np.ndarray:
+        "Number of members in each multiplet: (multiplets,)."
+        return np.bitwise_count(self.masks)
+
+    def members(self, multiplet: int) -> tuple[int, ...]:
+        "Which members belong to the multiplet at one position."
+        return tuple(_bits(int(self.masks[multiplet])))
+
+    def table(self, rows: int = 3) -> pd.DataFrame:
+        "So many of the most synergistic and most redundant multiplets of one matrix."
+        return _table_of_multiplets(self, rows)
 
     def __len__(self):
         return len(self.masks)
 
     def __repr__(self):
         shape = tuple(self.tc.shape[:-1])
-        every, proper = (" to ".join(map(_in_bits, (some.min(), some.max()))) if some.shape[-1] else ""
-                         for some in (self.omega, self.omega[..., self.parts > 2]))
-        return (f"{len(self)} multiplets of {self.n_units} units" + (f", for {shape} matrices" if shape else "")
-                + f"; Ω from {every} bits"
-                + (f"; from {proper} with three parts or more (with fewer it is 0)" if proper not in (every, "") else ""))
+        return (f"{len(self)} multiplets among {self.n_members} members"
+                + (f", for {shape} matrices" if shape else "") + _range_of_omega(self))
 
     def _repr_html_(self):
-        if self.tc.ndim > 1:
-            return f"<p>{self!r}</p>"
-        return f"<p>{self!r}</p>" + self.table().to_html(float_format="{:.3f}".format, index=False)
+        return _as_page(self, self.tc.ndim > 1)
 
-# %% ../nbs/03b_multiplets.ipynb #ee8d4e4e
-def _sum_over_members(values: Sequence[float]) -> np.ndarray:
-    "For each mask, the sum of `values[i]` over its set bits i."
-    total = np.zeros(1, np.asarray(values).dtype)
-    for value in values:
-        total = np.concatenate([total, total + value])
-    return total
+# %% ../nbs/03b_multiplets.ipynb #b300000d
+def _table_of_multiplets(found: Multiplets, rows: int) -> pd.DataFrame:
+    "The rows of `Multiplets.table`."
+    tc, dtc = as_numpy(found.tc), as_numpy(found.dtc)
+    if tc.ndim != 1:
+        raise ValueError(f"{tc.shape[:-1]} searches are held here: pick one, for example omega[0], to "
+                         "list it")
+    chosen = _worth_a_row(found, whole_number("rows", rows))
+    members = [found.members(i) for i in chosen]
+    tc, dtc = tc[chosen], dtc[chosen]
+    return pd.DataFrame({"members": members, **_name_members(members, found.names),
+                         "size": found.sizes[chosen], "tc": tc, "dtc": dtc, "omega": tc - dtc,
+                         "s": tc + dtc}, index=chosen)
 
-# %% ../nbs/03b_multiplets.ipynb #2f373c83
-def _unit_blocks(corr: Tensor, sizes: Sequence[int]) -> Tensor:
-    "Transforms each block of (..., n, n) to unit covariance, which changes no measure of whole blocks."
-    if max(sizes) == 1:
-        scale = corr.diagonal(dim1=-2, dim2=-1).rsqrt()
-        unit = corr * scale.unsqueeze(-1) * scale.unsqueeze(-2)
-        unit.diagonal(dim1=-2, dim2=-1).fill_(1)  # exactly, so that the Ω of a pair is exactly 0
-        return unit
-    blocks, scale, start = [], torch.zeros_like(corr), 0
-    for size in sizes:
-        blocks.append(slice(start, start + size))
-        scale[..., blocks[-1], blocks[-1]] = torch.linalg.inv(torch.linalg.cholesky(corr[..., blocks[-1], blocks[-1]]))
-        start += size
-    unit = scale @ corr @ scale.mT
-    for block, size in zip(blocks, sizes, strict=True):
-        unit[..., block, block] = torch.eye(size, device="cpu").to(unit)
-    return unit
+# %% ../nbs/03b_multiplets.ipynb #b300000e
+def _range_of_omega(found: Multiplets) -> str:
+    "The end of a line about all multiplets, and about those that can differ from 0."
+    every, proper = (" to ".join(map(_in_bits, (some.min(), some.max()))) if some.shape[-1] else ""
+                     for some in (found.omega, found.omega[..., found.parts > 2]))
+    more = f"; from {proper} with three parts or more (with fewer it is 0)"
+    return f"; Ω from {every} bits" + (more if proper not in (every, "") else "")
 
-# %% ../nbs/03b_multiplets.ipynb #cadc897f
-class _Subtrees:
-    "An exhaustive search, cut into subtrees over the low bits, one for each pattern (root) of the high bits."
+# %% ../nbs/03b_multiplets.ipynb #b3000011
+def _refuse_many(asked: _Asked, most: int, remedy: str) -> None:
+    "Raises `ValueError` for more members than can be combined."
+    n = len(asked.members)
+    if n > most:
+        single = f"; for the best multiplet of {asked.largest}, `search_multiplet(corr, {asked.largest})`"
+        raise ValueError(f"{n} {asked.word} have 2**{n} multiplets, too many to {remedy}"
+                         + single * (3 <= asked.largest < n))
 
-    def __init__(self, corr: Array, labels: Array | None, min_size: int, max_size: int | None, n_samples: int | None,
-                 most: int, remedy: str):
-        t = check_correlation(corr, whole=False)
-        n, columns, eps = t.shape[-1], column_names(corr), given_precision(corr)
-        groups, self.names = (torch.arange(n, device="cpu"), columns) if labels is None else _group(labels, n, "blocks")
-        order, self.sizes = groups.argsort(stable=True), groups.bincount().tolist()
-        self.units = len(self.sizes)
-        self.smallest, self.largest = _bounds(self.units, min_size, max_size, "variables" if labels is None else "blocks")
-        if self.units > most:
-            small = f"; for the best multiplet of {self.largest}, `search_multiplet(corr, {self.largest})`"
-            raise ValueError(f"{self.units} units have 2**{self.units} multiplets, too many to {remedy}"
-                             + small * (3 <= self.largest < self.units))
-        regular = _check_whole(t, columns, eps, self.largest == self.units)
-        self.batch = t.shape[:-2]
-        self.low = min(self.units, SUBTREE[t.device.type])
-        self.stored = max(0, min(self.units, STORED) - self.low)
-        places = [*range(self.low + self.stored, self.units), *range(self.low, self.low + self.stored), *range(self.low)]
-        places = places if max(self.sizes) > 1 else range(self.units)
-        by_size = sorted(range(self.units), key=lambda i: -self.sizes[i])  # largest first: what is left to decide is small
-        self.places = dict(zip(by_size, places, strict=True))              # of each unit on the walk
-        on_walk = sorted(self.places, key=self.places.get)
-        members = order.split(self.sizes)
-        order = torch.cat([members[i] for i in on_walk]).to(t.device)
-        self.named_sizes, self.sizes = self.sizes, [self.sizes[i] for i in on_walk]
-        matrices = t.reshape(-1, n, n)
-        if not regular and max(self.sizes) > 1:
-            for one in matrices:
-                _refuse_singular(one, [some.numpy() for some in members], columns, eps)
-        self.corr = _unit_blocks(matrices[:, order[:, None], order], self.sizes)
-        self.biased, bias = False, np.zeros(n + 1)
-        if n_samples is not None:
-            most = sum(sorted(self.sizes, reverse=True)[:self.largest])
-            bias[:most + 1], bias[most + 1:] = entropy_bias(most, n_samples), np.nan
-        self._bias = torch.as_tensor(bias, device="cpu").to(t)
-        self._counts = torch.as_tensor(_sum_over_members(self.sizes[:self.low]), device="cpu").to(t.device)
-        self._alone = -bias[self.sizes]
-        self._low_alone = torch.as_tensor(_sum_over_members(self._alone[:self.low]), device="cpu").to(t).unsqueeze(-1)
-        self.orders = torch.as_tensor(np.bitwise_count(np.arange(2**self.low)) * 1.0, device="cpu").to(t).unsqueeze(-1)
-        if not regular:
-            self._check_largest(matrices, [some.numpy() for some in members], columns, eps)
-        self.biased = n_samples is not None
+# %% ../nbs/03b_multiplets.ipynb #b3000012
+class _Table(NamedTuple):
+    "The multiplets of a search, to be filled subtree by subtree."
 
-    def _check_largest(self, t: Tensor, members: list[np.ndarray], names: tuple | None, eps: float) -> None:
-        "Raises `ValueError` naming the columns of a multiplet of the largest order asked for that is singular."
-        # What a block's own inverse adds to those of the multiplets with it, and the sum over their members.
-        own = [torch.linalg.inv(t[:, some[:, None], some]).diagonal(dim1=-2, dim2=-1) for some in members]
-        scale = [t[:, some, some] for some in members]
-        slack = max((inverse * part).sum(-1).max().log2().item() for inverse, part in zip(own, scale, strict=True))
-        slack += math.log2(t.shape[-1])
+    masks: np.ndarray   # (multiplets,) those asked for, over the bits of the walk
+    starts: np.ndarray  # (subtrees + 1,) where the multiplets of each subtree begin
+    tc: Tensor          # (matrices, multiplets) bits
+    dtc: Tensor         # (matrices, multiplets) bits
 
-        def check(part, root, entropy, highest):
-            log2_trace = 2 * (highest - entropy) + slack
-            asked = (self.orders == self.largest - root.bit_count()) & _may_be_singular(log2_trace, eps)
-            for place in asked.any(0).nonzero().flatten().tolist():
-                masks = self.named(asked[:, place].nonzero().flatten().cpu().numpy() | root << self.low)
-                groups = [np.concatenate([members[i] for i in _bits(int(mask))]) for mask in masks]
-                _refuse_singular(t[part][place], groups, names, eps)
+# %% ../nbs/03b_multiplets.ipynb #b3000013
+def _empty_table(walk: _Walk, smallest: int) -> _Table:
+    "Room for every multiplet from the smallest order to the largest."
+    members = len(walk.sizes)
+    orders = np.bitwise_count(np.arange(2**members, dtype=np.int32))
+    masks = np.flatnonzero((orders >= smallest) & (orders <= walk.largest))
+    starts = np.searchsorted(masks, np.arange(2 ** (members - walk.low) + 1) << walk.low)
+    tc, dtc = (walk.corr.new_empty(len(walk.corr), len(masks)) for _ in range(2))
+    return _Table(masks, starts, tc, dtc)
 
-        self.visit(check, -torch.inf, torch.maximum)
+# %% ../nbs/03b_multiplets.ipynb #b3000015
+def _pieces(
+    rows: np.ndarray,  # ascending: which multiplets of a subtree are asked for
+    start: int,        # where the first of them stands in the table
+    device: torch.device,
+) -> list[tuple]:      # (rows of the subtree, slice of the table)
+    "How to copy some rows: run by run, or one by one where runs are many."
+    gaps = np.flatnonzero(np.diff(rows) > 1) + 1
+    if len(gaps) > 100:
+        return [(torch.as_tensor(rows, device=device), slice(start, start + len(rows)))]
+    ends = zip([0, *gaps], [*gaps, len(rows)], strict=True)
+    return [(slice(rows[first], rows[first] + last - first), slice(start + first, start + last))
+            for first, last in ends if first < last]
 
-    def walked(self, masks: np.ndarray) -> np.ndarray:
-        "Masks (any shape) over the caller's units, as masks over the units in the order of the walk."
-        return sum((masks >> unit & 1) << place for unit, place in self.places.items())
-
-    def named(self, masks: np.ndarray) -> np.ndarray:
-        "Masks (any shape, none negative) in the order of the walk, as masks over the caller's units."
-        if all(unit == place for unit, place in self.places.items()):
-            return masks
-        return sum((masks >> place & 1) << unit for unit, place in self.places.items())
-
-    def alone(self, root: int) -> Tensor:
-        "Sum of the members' own entropies, for every multiplet of a subtree: (2**low, 1)."
-        return self._low_alone + sum(self._alone[self.low + i] for i in _bits(root))
-
-    def visit(
-        self,
-        visitor: Callable,  # called with (matrices, root, entropies, sums of the entropies without each member)
-        start: float = 0.0,              # of the sum
-        combine: Callable = torch.add,   # torch.maximum, for the highest entropy instead of the sum
-    ) -> None:
-        "Walks all subtrees; both arrays are (2**low, matrices). On a CPU subtrees run in threads, and so do visitors."
-        together = max(1, 2**SUBTREE[self.corr.device.type] // 2**self.units)
-        parts = [slice(start, start + together) for start in range(0, len(self.corr), together)]
-        threads = torch.get_num_threads() if self.corr.device.type == "cpu" else 1
-        if threads == 1 or self.low == self.units and len(parts) == 1:
-            for part in parts:
-                self._walk(part, visitor, map, start, combine)
-            return
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            if self.low == self.units:
-                list(pool.map(lambda part: self._walk(part, visitor, map, start, combine), parts))
-            else:
-                for part in parts:
-                    self._walk(part, visitor, pool.map, start, combine)
-
-    def _walk(self, part: slice, visitor: Callable, run: Callable, start: float, combine: Callable) -> None:
-        fixed, high, low = self.sizes[self.low + self.stored:], self.sizes[self.low:][:self.stored], self.sizes[:self.low]
-        n = sum(self.sizes)
-        order = torch.arange(n, device=self.corr.device)
-        order = torch.cat([order[n - sum(fixed):], order[sum(low):n - sum(fixed)], order[:sum(low)]])
-        matrix = self.corr[part][:, order[:, None], order].permute(1, 2, 0).contiguous()
-        batch = matrix.shape[-1]
-
-        def roots(pattern):
-            "Matrices and log-determinants of all roots whose highest bits are `pattern`."
-            left, logdet = matrix, matrix.new_zeros(batch)
-            for i, size in enumerate(fixed):
-                if pattern >> i & 1:
-                    left, pivots = _given(left, size)
-                    logdet = logdet + pivots
-                else:
-                    left = left[size:, size:]
-            left, logdet = _decide(left, logdet, high)
-            return left.unflatten(-1, (-1, batch)), logdet.view(-1, batch), pattern << self.stored
-
-        def minors(ancestors, root, out=None):
-            left, logdet, pattern = ancestors
-            entropy = _decide(left[:, :, root].contiguous(), logdet[root], low, out)[1].view(-1, batch).mul_(0.5)
-            if self.biased:
-                dimensions = sum(self.sizes[self.low + i] for i in _bits(pattern | root))
-                entropy -= self._bias[self._counts + dimensions].unsqueeze(-1)
-            return entropy
-
-        for pattern in range(2 ** len(fixed)):
-            chosen = [root for root in range(2 ** len(high)) if pattern.bit_count() + root.bit_count() <= self.largest]
-            if not chosen:
-                continue
-            own, fewer = roots(pattern), [roots(pattern ^ 1 << i) for i in _bits(pattern)]
-            table = matrix.new_empty(2 ** len(high), 2**self.low, batch)
-
-            def fill(root, own=own, table=table):
-                minors(own, root, table[root].view(-1))
-
-            def measure(root, own=own, fewer=fewer, table=table):
-                without = torch.full_like(table[root], start) if start else torch.zeros_like(table[root])
-                for i in range(self.low):
-                    with_unit = without.view(-1, 2, batch << i)[:, 1]
-                    combine(with_unit, table[root].view(-1, 2, batch << i)[:, 0], out=with_unit)
-                for i in _bits(root):
-                    combine(without, table[root ^ 1 << i], out=without)
-                for ancestors in fewer:
-                    combine(without, minors(ancestors, root), out=without)
-                visitor(part, own[2] | root, table[root], without)
-
-            for task in (fill, measure):
-                for _ in run(task, chosen):
-                    pass
+# %% ../nbs/03b_multiplets.ipynb #b3000017
+def _keep(walk: _Walk, table: _Table, subtree: _Subtree) -> None:
+    "Writes TC and DTC of a subtree's multiplets."
+    root, part = subtree.root, subtree.part
+    start, stop = table.starts[root], table.starts[root + 1]
+    rows = table.masks[start:stop] - (root << walk.low)
+    alone, fewer = walk.sum_alone(root), walk.orders(root) - 1
+    for piece, place in _pieces(rows, start, subtree.entropy.device):
+        own = subtree.entropy[piece]
+        torch.sub(alone[piece], own, out=table.tc[part, place].T)
+        torch.addcmul(subtree.without[piece], fewer[piece], own, value=-1, out=table.dtc[part, place].T)
 
 # %% ../nbs/03b_multiplets.ipynb #11dddee9
 def all_multiplets(
     corr: Array,                    # (..., n, n) correlation (or covariance) matrices
     *,
-    blocks: Array | None = None,    # (n,) block number of each variable; None: every variable for itself
+    blocks: Array | None = None,    # (n,) block number of each variable; None: each for itself
     min_size: int = 2,              # fewest variables (or blocks) in a multiplet
     max_size: int | None = None,    # most variables (or blocks) in a multiplet; None: all of them
-    n_samples: int | None = None,   # samples behind `corr`, to correct the bias; None: `corr` is exact
+    n_samples: int | None = None,   # samples behind `corr`, to correct the bias; None: it is exact
 ) -> Multiplets:                    # every multiplet with tc, dtc, omega and s
     """TC, DTC, Ω and S of every multiplet of variables, or of blocks that are left out as a whole.
 
-    Raises `ValueError` naming the columns where one of these multiplets is singular, and for more than 24 units. Source:
-    Rosas et al. (2019) for the measures, Griffin and Tsatsomeros (2006) for the algorithm.
+    Raises `ValueError` naming the columns where one of these multiplets is singular, and for more than
+    24 variables or blocks. Source: Rosas et al. (2019) for the measures, Griffin and Tsatsomeros (2006)
+    for the algorithm.
     """
-    trees = _Subtrees(corr, blocks, min_size, max_size, n_samples, 24, "hold: ask for their `extremes`, or group them "
-                      "into 24 blocks or bins, or fewer")
-    orders = np.bitwise_count(np.arange(2**trees.units, dtype=np.int32))
-    masks = np.flatnonzero((orders >= trees.smallest) & (orders <= trees.largest))
-    starts = np.searchsorted(masks, np.arange(2 ** (trees.units - trees.low) + 1) << trees.low)
-    tc, dtc = (trees.corr.new_empty(len(trees.corr), len(masks)) for _ in range(2))
-
-    def keep(part, root, entropy, without):
-        start, stop = starts[root], starts[root + 1]
-        rows = masks[start:stop] - (root << trees.low)
-        gaps = np.flatnonzero(np.diff(rows) > 1) + 1
-        if len(gaps) > 100:
-            pieces = [(torch.as_tensor(rows, device=entropy.device), slice(start, stop))]
-        else:  # a few long runs
-            pieces = [(slice(rows[first], rows[first] + last - first), slice(start + first, start + last))
-                      for first, last in zip([0, *gaps], [*gaps, len(rows)], strict=True) if first < last]
-        alone, orders = trees.alone(root), trees.orders + (root.bit_count() - 1)
-        for piece, place in pieces:
-            own = entropy[piece]
-            torch.sub(alone[piece], own, out=tc[part, place].T)
-            torch.addcmul(without[piece], orders[piece], own, value=-1, out=dtc[part, place].T)
-
-    trees.visit(keep)
-    sizes = parts = orders[masks].astype(int)
-    if max(trees.sizes) > 1:
-        sizes = _sum_over_members(trees.named_sizes)[masks]
-        place = torch.as_tensor(np.searchsorted(masks, trees.walked(masks)), device=tc.device)
+    asked = _ask(corr, blocks, "variables" if blocks is None else "blocks", min_size, max_size)
+    _refuse_many(asked, 24, "hold: ask for their `extremes`, or group them into 24 blocks or bins, or "
+                 "fewer")
+    walk = _regular_walk(asked, n_samples)
+    table = _empty_table(walk, asked.smallest)
+    _visit(walk, partial(_keep, walk, table))
+    masks, tc, dtc = table.masks, table.tc, table.dtc
+    sizes = parts = np.bitwise_count(masks).astype(int)
+    if max(asked.sizes) > 1:
+        sizes = _sum_over_members(asked.sizes)[masks]
+        walked = _moved(masks, np.argsort(walk.on_walk).tolist())
+        place = torch.as_tensor(np.searchsorted(masks, walked), device=tc.device)
         tc, dtc = tc[:, place], dtc[:, place]
-    tc, dtc = (like(part.view(*trees.batch, -1), corr) for part in (tc, dtc))
-    return Multiplets(masks, sizes, tc, dtc, trees.units, parts, trees.names)
+    tc, dtc = (like(values.view(*asked.batch, -1), corr) for values in (tc, dtc))
+    return Multiplets(masks, sizes, tc, dtc, len(asked.members), parts, asked.names)
 
 # %% ../nbs/03b_multiplets.ipynb #ad4508ad
-@dataclass(frozen=True, eq=False)
-class Extremes:
-    "The most synergistic and the most redundant multiplets of each order; index 0 of the axis `kind` is synergy."
+@dataclass(frozen=True, eq=False, repr=False)
+class Extremes(_Measured):
+    """The most synergistic and the most redundant multiplets of each order, the most extreme first.
 
-    orders: np.ndarray  # (orders,) number of units
-    masks: np.ndarray   # (..., kind, orders, top) bit i is set when unit i belongs to the multiplet; -1 where there is none
-    tc: Array           # (..., kind, orders, top) total correlation, bits; NaN where there is none
-    dtc: Array          # (..., kind, orders, top) dual total correlation, bits; NaN where there is none
-    n_units: int        # how many variables or blocks were combined
-    names: tuple | None = None  # of the units, where they have some
+    Index 0 of the axis `kind` is synergy.
+    """
+
+    orders: np.ndarray  # (orders,) number of members
+    masks: np.ndarray   # (..., kind, orders, top) bit i: member i belongs to it; -1: there is none
+    tc: Array           # (..., kind, orders, top) total correlation, bits; NaN: there is none
+    dtc: Array          # (..., kind, orders, top) dual total correlation, bits; NaN: there is none
+    n_members: int      # how many variables or blocks were combined
+    names: tuple | None = None  # of the members, where they have some
 
     __eq__ = same_content
-
-    @property
-    def omega(self) -> Array:
-        "O-information in bits: (..., kind, orders, top); the most extreme multiplet comes first."
-        return self.tc - self.dtc
 
     @property
     def synergy(self) -> Array:
@@ -406,26 +286,76 @@ class Extremes:
         return as_numpy(self.omega)[..., 1, :, 0].max(-1)
 
     def table(self) -> pd.DataFrame:
-        "One row for each extreme multiplet (of a search without batch axes)."
-        if self.masks.ndim != 3:
-            raise ValueError(f"{self.masks.shape[:-3]} searches are held here: search one matrix to list its extremes")
-        kind, order, rank = np.nonzero(self.masks >= 0)
-        tc, dtc = (as_numpy(part)[kind, order, rank] for part in (self.tc, self.dtc))
-        members = [tuple(_bits(int(mask))) for mask in self.masks[kind, order, rank]]
-        return pd.DataFrame({"kind": np.array(["synergy", "redundancy"])[kind], "order": self.orders[order],
-                             "members": members, **_name_members(members, self.names),
-                             "tc": tc, "dtc": dtc, "omega": tc - dtc, "s": tc + dtc})
+        "One row for each extreme multiplet of one matrix."
+        return _table_of_extremes(self)
 
     def __repr__(self):
         shape = self.masks.shape[:-3]
-        return (f"extremes of {self.n_units} units at orders {self.orders[0]} to {self.orders[-1]}"
+        return (f"extremes among {self.n_members} members at orders {self.orders[0]} to {self.orders[-1]}"
                 + (f", for {shape} matrices" if shape else "")
                 + f"; Ω from {_in_bits(-self.synergy.max())} to {_in_bits(self.redundancy.max())} bits")
 
     def _repr_html_(self):
-        if self.masks.ndim > 3:
-            return f"<p>{self!r}</p>"
-        return f"<p>{self!r}</p>" + self.table().to_html(float_format="{:.3f}".format, index=False)
+        return _as_page(self, self.masks.ndim > 3)
+
+# %% ../nbs/03b_multiplets.ipynb #b3000019
+def _table_of_extremes(found: Extremes) -> pd.DataFrame:
+    "The rows of `Extremes.table`."
+    if found.masks.ndim != 3:
+        raise ValueError(f"{found.masks.shape[:-3]} searches are held here: search one matrix to list "
+                         "its extremes")
+    kind, order, rank = np.nonzero(found.masks >= 0)
+    tc, dtc = (as_numpy(values)[kind, order, rank] for values in (found.tc, found.dtc))
+    members = [tuple(_bits(int(mask))) for mask in found.masks[kind, order, rank]]
+    return pd.DataFrame({"kind": np.array(["synergy", "redundancy"])[kind], "order": found.orders[order],
+                         "members": members, **_name_members(members, found.names),
+                         "tc": tc, "dtc": dtc, "omega": tc - dtc, "s": tc + dtc})
+
+# %% ../nbs/03b_multiplets.ipynb #b300001c
+class _Listing(NamedTuple):
+    "The multiplets of a subtree, order by order, and by the caller's masks within an order."
+
+    places: np.ndarray  # (2**low,) which multiplet comes where
+    lengths: list[int]  # how many of each order
+    index: Tensor       # `places`, where the matrices are
+
+# %% ../nbs/03b_multiplets.ipynb #b300001d
+def _list_orders(walk: _Walk) -> _Listing:
+    "How a subtree of this walk is listed."
+    low = np.arange(2**walk.low)
+    orders = np.bitwise_count(low)
+    by_mask = walk.masks(low, 0).argsort(kind="stable")
+    places = by_mask[orders[by_mask].argsort(kind="stable")]
+    lengths = np.bincount(orders, minlength=walk.low + 1).tolist()
+    return _Listing(places, lengths, torch.as_tensor(places, device=walk.corr.device))
+
+# %% ../nbs/03b_multiplets.ipynb #b300001e
+class _Held(NamedTuple):
+    "The best multiplets so far; max Ω is held as min -Ω."
+
+    omega: np.ndarray  # (kind, orders, top, matrices) bits; infinite where there is none
+    tc: np.ndarray     # (kind, orders, top, matrices) bits
+    masks: np.ndarray  # (kind, orders, top, matrices) over the caller's members; -1: there is none
+    lock: threading.Lock
+
+# %% ../nbs/03b_multiplets.ipynb #b300001f
+def _beaten(held: _Held, bounds: np.ndarray, rows: list[int], part: slice, least: int) -> list[tuple]:
+    "Pairs (kind, i) where bounds (kind, i, matrices) reach the worst that is held in `rows[i]`."
+    with held.lock:  # Ω and masks of one moment
+        ranks, known = _ranks(bounds), _ranks(held.omega[:, rows, -1, part])
+        larger = held.masks[:, rows, -1, part] > least  # no mask of this subtree is smaller
+    return list(zip(*np.nonzero(((ranks < known) | (ranks == known) & larger).any(-1)), strict=True))
+
+# %% ../nbs/03b_multiplets.ipynb #b3000020
+def _enter(held: _Held, kind: int, row: int, part: slice, new: tuple) -> None:
+    "Merges new Ω, TC and masks, (places, matrices) each, with the best held; smaller masks first."
+    top = held.masks.shape[2]
+    with held.lock:
+        kept = [np.concatenate([own[kind, row, :, part], more])
+                for own, more in zip(held[:3], new, strict=True)]
+        best = np.lexsort((kept[2], _ranks(kept[0])), 0)[:top]
+        for own, both in zip(held[:3], kept, strict=True):
+            own[kind, row, :, part] = np.take_along_axis(both, best, 0)
 
 # %% ../nbs/03b_multiplets.ipynb #4a923712
 def _places(omega: Tensor, top: int, highest: bool) -> Tensor:
@@ -433,76 +363,79 @@ def _places(omega: Tensor, top: int, highest: bool) -> Tensor:
     values, places = omega.topk(min(top + 1, len(omega)), dim=0, largest=highest)
     if (values.diff(dim=0).abs() < 2 * EQUAL).any():
         ranks = _ranks(-omega if highest else omega)
-        places = ranks.argmin(0, keepdim=True) if top == 1 else ranks.sort(dim=0, stable=True).indices
+        places = (ranks.argmin(0, keepdim=True) if top == 1
+                  else ranks.sort(dim=0, stable=True).indices)
     return places[:top]
+
+# %% ../nbs/03b_multiplets.ipynb #b3000022
+def _offer(walk: _Walk, listing: _Listing, held: _Held, smallest: int, subtree: _Subtree) -> None:
+    "Enters the extremes of one subtree."
+    part, root, entropy, without = subtree
+    order, top = root.bit_count(), held.masks.shape[2]
+    wanted = [low for low in range(walk.low + 1) if smallest <= low + order <= walk.largest]
+    if not wanted:
+        return
+    # Ω = TC - DTC: the sum of H_B, less the sum of H without each, plus (order - 2) H.
+    found = torch.addcmul(walk.sum_alone(root) - without, walk.orders(root) - 2, entropy)
+    found = found.index_select(0, listing.index).split(listing.lengths)
+    bounds = torch.stack([torch.stack(found[low].aminmax(dim=0)) for low in wanted], 1).cpu().numpy()
+    bounds[1] *= -1
+    rows = [low + order - smallest for low in wanted]
+    for kind, i in _beaten(held, bounds, rows, part, walk.masks(np.array(0), root)):
+        low = wanted[i]
+        places = _places(found[low], top, bool(kind))
+        values = found[low].gather(0, places).cpu().numpy() * (-1 if kind else 1)
+        places = sum(listing.lengths[:low]) + places
+        tc = walk.sum_alone(root).expand_as(entropy) - entropy
+        tc = tc.gather(0, listing.index[places]).cpu().numpy()
+        masks = walk.masks(listing.places[places.cpu().numpy()], root)
+        _enter(held, kind, rows[i], part, (values, tc, masks))
+
+# %% ../nbs/03b_multiplets.ipynb #b3000023
+def _find_extremes(walk: _Walk, smallest: int, top: int, progress: bool) -> _Held:
+    "The best multiplets of the whole walk."
+    shape = (2, walk.largest - smallest + 1, top, len(walk.corr))
+    held = _Held(np.full(shape, np.inf), np.full(shape, np.nan), np.full(shape, -1), threading.Lock())
+    listing = _list_orders(walk)
+    with tqdm(total=len(walk.corr) << len(walk.sizes), unit="multiplet", unit_scale=True, mininterval=1,
+              file=sys.stdout, disable=not progress) as bar:
+
+        def visitor(subtree):
+            with held.lock:
+                bar.update(subtree.entropy.numel())
+            _offer(walk, listing, held, smallest, subtree)
+
+        _visit(walk, visitor)
+    held.omega[1] *= -1
+    return held
 
 # %% ../nbs/03b_multiplets.ipynb #4163ecf1
 def extremes(
     corr: Array,                    # (..., n, n) correlation (or covariance) matrices
     *,
-    blocks: Array | None = None,    # (n,) block number of each variable; None: every variable for itself
+    blocks: Array | None = None,    # (n,) block number of each variable; None: each for itself
     min_size: int = 2,              # fewest variables (or blocks) in a multiplet
     max_size: int | None = None,    # most variables (or blocks) in a multiplet; None: all of them
     top: int = 1,                   # how many of each extreme and order
-    n_samples: int | None = None,   # samples behind `corr`, to correct the bias; None: `corr` is exact
+    n_samples: int | None = None,   # samples behind `corr`, to correct the bias; None: it is exact
     progress: bool = False,         # show a bar
 ) -> Extremes:                      # for each order the multiplets of lowest and of highest Ω
-    """The extremes of Ω at every order among all multiplets, which are measured and forgotten: 2 GiB at most.
+    """The extremes of Ω at every order among all multiplets, which are measured and forgotten.
 
-    Of equal ones those of smaller masks are held. Time doubles with each unit; beyond 27 it grows a little faster. Raises
-    `ValueError` naming the columns where one of the multiplets is singular, for top < 1, and for more than 32 units.
-    Source: as for `all_multiplets`.
+    Of equal ones those of smaller masks are held. Time doubles with each variable, and beyond 27 grows a
+    little faster; memory stays below 2 GiB. Raises `ValueError` naming the columns where one of the
+    multiplets is singular, for top < 1, and for more than 32 variables or blocks. Source: as for
+    `all_multiplets`.
     """
     top, progress = whole_number("top", top, 1, 2**20), truth("progress", progress)
-    trees = _Subtrees(corr, blocks, min_size, max_size, n_samples, 32, "visit: group them into 32 blocks or fewer, or "
-                      "search for single multiplets with `search_multiplet`")
-    low_orders = np.bitwise_count(np.arange(2**trees.low))
-    by_mask = trees.named(np.arange(2**trees.low)).argsort(kind="stable")
-    by_order = by_mask[low_orders[by_mask].argsort(kind="stable")]
-    lengths = np.bincount(low_orders, minlength=trees.low + 1).tolist()
-    sorting = torch.as_tensor(by_order, device=trees.corr.device)
-    orders = np.arange(trees.smallest, trees.largest + 1)
-    shape = (2, len(orders), top, len(trees.corr))
-    omega, tc, masks = np.full(shape, np.inf), np.full(shape, np.nan), np.full(shape, -1)
-    lock = threading.Lock()
-    bar = tqdm(total=len(trees.corr) << trees.units, unit="multiplet", unit_scale=True, mininterval=1, file=sys.stdout,
-               disable=not progress)
-
-    def merge(part, root, entropy, without):
-        with lock:
-            bar.update(entropy.numel())
-        wanted = [low for low in range(trees.low + 1) if trees.smallest <= low + root.bit_count() <= trees.largest]
-        if not wanted:
-            return
-        # Ω = TC - DTC: the sum of H_B, less the sum of H without each, plus (order - 2) H.
-        found = torch.addcmul(trees.alone(root) - without, trees.orders + (root.bit_count() - 2), entropy)
-        found = found.index_select(0, sorting).split(lengths)
-        bounds = torch.stack([torch.stack(found[low].aminmax(dim=0)) for low in wanted], 1).cpu().numpy()
-        bounds[1] *= -1
-        rows = [low + root.bit_count() - trees.smallest for low in wanted]
-        least = trees.named(np.array(root << trees.low))  # no mask of this subtree is smaller
-        with lock:  # Ω and masks of one moment
-            ranks, held, larger = _ranks(bounds), _ranks(omega[:, rows, -1, part]), masks[:, rows, -1, part] > least
-        for kind, i in zip(*np.nonzero(((ranks < held) | (ranks == held) & larger).any(-1)), strict=True):
-            low, row = wanted[i], rows[i]
-            places = _places(found[low], top, bool(kind))
-            values = found[low].gather(0, places)
-            places = sum(lengths[:low]) + places
-            total = trees.alone(root).expand_as(entropy) - entropy
-            total = total.gather(0, sorting[places]).cpu().numpy()
-            values = values.cpu().numpy() * (-1 if kind else 1)
-            places = trees.named(by_order[places.cpu().numpy()] | root << trees.low)
-            with lock:
-                kept = [np.concatenate([held[kind, row, :, part], new]) for held, new in
-                        ((omega, values), (tc, total), (masks, places))]
-                best = np.lexsort((kept[2], _ranks(kept[0])), 0)[:top]
-                for held, both in zip((omega, tc, masks), kept, strict=True):
-                    held[kind, row, :, part] = np.take_along_axis(both, best, 0)
-
-    with bar:
-        trees.visit(merge)
-    omega[1] *= -1
-    masks, tc, omega = (np.moveaxis(part, -1, 0).reshape(*trees.batch, *shape[:3]) for part in (masks, tc, omega))
+    asked = _ask(corr, blocks, "variables" if blocks is None else "blocks", min_size, max_size)
+    _refuse_many(asked, 32, "visit: group them into 32 blocks or fewer, or search for single multiplets "
+                 "with `search_multiplet`")
+    walk = _regular_walk(asked, n_samples)
+    held = _find_extremes(walk, asked.smallest, top, progress)
+    masks, tc, omega = (np.moveaxis(part, -1, 0).reshape(*asked.batch, *part.shape[:3])
+                        for part in (held.masks, held.tc, held.omega))
     dtc = np.where(masks < 0, np.nan, tc - omega)
-    tc, dtc = (like(torch.as_tensor(part, device="cpu").to(trees.corr.device), corr) for part in (tc, dtc))
-    return Extremes(orders, masks, tc, dtc, trees.units, trees.names)
+    tc, dtc = (like(torch.as_tensor(part, device="cpu").to(walk.corr.device), corr) for part in (tc, dtc))
+    orders = np.arange(asked.smallest, asked.largest + 1)
+    return Extremes(orders, masks, tc, dtc, len(asked.members), asked.names)

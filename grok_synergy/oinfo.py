@@ -11,38 +11,46 @@ from importlib import import_module
 import torch
 from torch import Tensor
 
-from .arrays import Array, like
+from .arrays import Array, given_precision, like
 from .entropy import check_correlation, entropy_bias
-
-# %% ../nbs/03_oinfo.ipynb #5c75c0a8
-def _tc_dtc(corr: Array, n_samples: int | None) -> tuple[Tensor, Tensor]:
-    "TC and DTC in bits of each (..., n, n) matrix."
-    t = check_correlation(corr)
-    n = t.shape[-1]
-    deviation = t.diagonal(dim1=-2, dim2=-1).sqrt()
-    factor = torch.linalg.cholesky(t / deviation.unsqueeze(-1) / deviation.unsqueeze(-2))
-    logdet = 2 * factor.diagonal(dim1=-2, dim2=-1).log2().sum(-1)
-    precision = torch.cholesky_inverse(factor).diagonal(dim1=-2, dim2=-1)
-    tc, dtc = 0 - logdet / 2, (logdet + precision.log2().sum(-1)) / 2
-    if n_samples is not None:
-        tc_bias, dtc_bias = biases(n, n_samples)
-        tc, dtc = tc - tc_bias[n].to(t.device), dtc - dtc_bias[n].to(t.device)
-    return tc, dtc
+from .minors import _may_be_singular
 
 # %% ../nbs/03_oinfo.ipynb #9ebb4afe
 def biases(
     n: int,          # the largest number of scalar variables
     n_samples: int,  # samples that the correlations were estimated from
 ) -> tuple[Tensor, Tensor]:  # (n + 1,) each, bits
-    "Bias of TC and DTC for groups of 0, 1, ..., n scalar variables. Source: as for `entropy_bias`."
+    """Bias of TC and DTC for groups of 0, 1, ..., n scalar variables.
+
+    Source: as for `entropy_bias`.
+    """
     b = entropy_bias(n, n_samples)
     k = torch.arange(n + 1, device="cpu")
     return k * b[min(n, 1)] - b, k * b[(k - 1).clamp(0)] - (k - 1) * b
 
+# %% ../nbs/03_oinfo.ipynb #5c75c0a8
+def _tc_dtc(corr: Array, n_samples: int | None) -> tuple[Tensor, Tensor]:
+    "TC and DTC in bits of each (..., n, n) matrix."
+    t = check_correlation(corr, whole=False)
+    n = t.shape[-1]
+    deviation = t.diagonal(dim1=-2, dim2=-1).sqrt()
+    factor, failed = torch.linalg.cholesky_ex(t / deviation.unsqueeze(-1) / deviation.unsqueeze(-2))
+    if failed.any():
+        check_correlation(corr)  # says what is wrong
+    logdet = 2 * factor.diagonal(dim1=-2, dim2=-1).log2().sum(-1)
+    precision = torch.cholesky_inverse(factor).diagonal(dim1=-2, dim2=-1)
+    if _may_be_singular(precision.sum(-1).log2(), given_precision(corr)).any():
+        check_correlation(corr)  # decides where it is close
+    tc, dtc = 0 - logdet / 2, (logdet + precision.log2().sum(-1)) / 2
+    if n_samples is not None:
+        tc_bias, dtc_bias = biases(n, n_samples)
+        tc, dtc = tc - tc_bias[n].to(t.device), dtc - dtc_bias[n].to(t.device)
+    return tc, dtc
+
 # %% ../nbs/03_oinfo.ipynb #7740b216
 def total_correlation(
     corr: Array,                   # (..., n, n) correlation (or covariance) matrices
-    n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: `corr` is exact
+    n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: it is exact
 ) -> Array:                        # (...) bits
     """Total correlation: how far the variables are from independent.
 
@@ -53,7 +61,7 @@ def total_correlation(
 # %% ../nbs/03_oinfo.ipynb #e35bbdec
 def dual_total_correlation(
     corr: Array,                   # (..., n, n) correlation (or covariance) matrices
-    n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: `corr` is exact
+    n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: it is exact
 ) -> Array:                        # (...) bits
     """Dual total correlation: how much of the joint entropy is shared.
 
@@ -64,11 +72,12 @@ def dual_total_correlation(
 # %% ../nbs/03_oinfo.ipynb #8d96ec4b
 def o_information(
     corr: Array,                   # (..., n, n) correlation (or covariance) matrices
-    n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: `corr` is exact
-) -> Array:                        # (...) bits, positive where redundancy dominates, negative where synergy does
+    n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: it is exact
+) -> Array:                        # (...) bits, positive for redundancy, negative for synergy
     """O-information, TC - DTC.
 
-    Raises `ValueError` naming the columns where a matrix is singular. Source: Rosas et al. (2019), equation 5.
+    Raises `ValueError` naming the columns where a matrix is singular. Source: Rosas et al. (2019),
+    equation 5.
     """
     tc, dtc = _tc_dtc(corr, n_samples)
     return like(tc - dtc, corr)
@@ -76,11 +85,12 @@ def o_information(
 # %% ../nbs/03_oinfo.ipynb #e1f6151e
 def s_information(
     corr: Array,                   # (..., n, n) correlation (or covariance) matrices
-    n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: `corr` is exact
+    n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: it is exact
 ) -> Array:                        # (...) bits
     """S-information, TC + DTC: all that is shared, of either kind.
 
-    Raises `ValueError` naming the columns where a matrix is singular. Source: James, Ellison and Crutchfield (2011).
+    Raises `ValueError` naming the columns where a matrix is singular. Source: James, Ellison and
+    Crutchfield (2011).
     """
     tc, dtc = _tc_dtc(corr, n_samples)
     return like(tc + dtc, corr)

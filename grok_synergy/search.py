@@ -6,8 +6,10 @@
 __all__ = ['Found', 'search_multiplet']
 
 # %% ../nbs/03e_search.ipynb #045ff1e8
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,99 +18,221 @@ from torch import Tensor
 from .arrays import Array, choice, column_names, given_precision, same_content, whole_number
 from .entropy import check_correlation
 from .minors import _check_whole, _may_be_singular, _refuse_singular
-from .multiplets import _in_bits, _ranks
-from .oinfo import biases, dual_total_correlation, total_correlation
+from .multiplets import _in_bits, _Measured, _ranks
+from .oinfo import _tc_dtc, biases
 
 # %% ../nbs/03e_search.ipynb #994984d6
-class _Multiplets:
-    """A batch of multiplets of one correlation matrix: the rows of the swept matrix that belong to their members.
+class _Swept(NamedTuple):
+    """A batch of multiplets of one correlation matrix, changed in place.
 
-    A column and a variable n stand in wherever there is none: free rows belong to it, and to toggle it changes nothing.
+    A variable n stands in wherever there is none: free rows are its, and to toggle it changes nothing.
     """
 
-    def __init__(
-        self,
-        corr: Tensor,   # (n, n) correlations
-        slots: Tensor,  # (batch, rows) the variable of each row; n for a free row
-        guard: tuple | None = None,  # where groups may be singular: names of the columns or None, and relative precision
-    ):
-        n = len(corr)
-        self.guard = guard
-        self.corr = torch.block_diag(corr, corr.new_zeros(1, 1))
-        self.batch = torch.arange(len(slots), device=corr.device)
-        self.diagonal = corr.new_ones(len(slots), n + 1)
-        self.rows = corr.new_zeros(*slots.shape, n + 1)
-        self.slots = torch.full_like(slots, n)
-        self.inside = torch.zeros_like(self.diagonal, dtype=torch.bool)  # not by the sign, which a tiny variance may lose
-        self.logdet = corr.new_zeros(len(slots))
-        for variable in slots.T:
-            self.toggle(variable)
+    corr: Tensor      # (n + 1, n + 1) correlations, and 0
+    slots: Tensor     # (batch, rows) the variable of each row; n for a free row
+    rows: Tensor      # (batch, rows, n + 1) the members' rows of the swept matrix
+    diagonal: Tensor  # (batch, n + 1) of the swept matrix
+    inside: Tensor    # (batch, n + 1) who is a member; a sign might get lost in a tiny variance
+    logdet: Tensor    # (batch,) log2-determinant of the members
+    batch: Tensor     # (batch,) 0, 1, 2, …
+    guard: tuple | None  # where groups may be singular: names of the columns or None, and precision
+
+    @property
+    def free(self) -> int:
+        "The variable that stands for none."
+        return len(self.corr) - 1
 
     @property
     def members(self) -> Tensor:
-        "(batch, n) booleans."
+        "Who is a member: (batch, n) booleans."
         return self.inside[:, :-1]
 
-    def omega(self) -> Tensor:
-        "Ω of every multiplet, bits: (batch,)."
-        return -self.logdet - torch.where(self.members, -self.diagonal[:, :-1], 1.0).log2().sum(1) / 2
+# %% ../nbs/03e_search.ipynb #e3000002
+def _swept_row(walk: _Swept, variable: Tensor, column: Tensor) -> Tensor:
+    "The row of the swept matrix that a variable has before it enters; `column` is it at the members."
+    of_corr = walk.corr[variable]
+    at_members = of_corr.gather(1, walk.slots).unsqueeze(1)
+    row = of_corr - torch.bmm(at_members, walk.rows).squeeze(1)
+    return row.scatter_(1, walk.slots, column)
 
-    def neighbours(self) -> Tensor:
-        "Ω of every multiplet once a variable has entered it or, if it is a member, left it, bits: (batch, n)."
-        own = self.diagonal.gather(1, self.slots).unsqueeze(-1)
-        precision = torch.addcdiv(own, self.rows.square(), self.diagonal.unsqueeze(1), value=-1).abs_()
-        if self.guard is not None:
-            self._refuse_singular(precision.sum(1) + 1 / self.diagonal.abs())
-        precision.scatter_(2, self.slots.unsqueeze(-1), 1.0)  # a variable that leaves has none
-        # Precisions are between 1 and the condition number: 16 can be multiplied before a logarithm is due.
-        total = sum(part.prod(1).log2() for part in precision.split(16, 1))
-        change = self.diagonal.abs().log2()
-        total -= torch.where(self.inside, 0.0, change)  # a variable that enters adds its own
-        return (-self.logdet.unsqueeze(-1) - change - total / 2)[:, :-1]
+# %% ../nbs/03e_search.ipynb #e3000003
+def _toggle(
+    walk: _Swept,
+    variable: Tensor,  # (batch,) enters its multiplet, or leaves it
+) -> None:
+    "Sweeps every matrix on one variable."
+    batch, free = walk.batch, walk.free
+    pivot = walk.diagonal[batch, variable]
+    size, inverse, leaves = pivot.abs(), -1 / pivot, walk.inside[batch, variable]
+    place = variable.view(-1, 1, 1).expand(-1, walk.rows.shape[1], 1)
+    column = walk.rows.gather(2, place).squeeze(-1)
+    row = _swept_row(walk, variable, column)
+    slot = (walk.slots == torch.where(leaves, variable, free).unsqueeze(-1)).int().argmax(1)
+    left = leaves.unsqueeze(-1)
+    row = torch.where(left, walk.rows[batch, slot], row)
+    row[batch, variable] = pivot
+    row[:, -1] = 0
+    across, size_across = pivot.unsqueeze(-1), size.unsqueeze(-1)
+    walk.rows.baddbmm_((column / across).unsqueeze(-1), row.unsqueeze(1), alpha=-1)
+    walk.rows.scatter_(2, place, (column / size_across).unsqueeze(-1))
+    walk.diagonal.sub_(row.square() / across)
+    walk.diagonal[batch, variable] = inverse
+    row /= size_across
+    row[batch, variable] = inverse
+    walk.rows[batch, slot] = torch.where(left, 0.0, row)
+    walk.slots[batch, slot] = torch.where(leaves, free, variable)
+    walk.logdet.add_(size.log2())
+    walk.inside[batch, variable] = ~leaves
+    walk.rows[..., -1], walk.diagonal[:, -1], walk.inside[:, -1] = 0, 1, False
 
-    def _refuse_singular(
-        self,
-        trace: Tensor,  # (batch, n + 1) of the inverse of the multiplet that each variable would enter
-    ) -> None:
-        "Raises `ValueError` naming the columns of a neighbour that is singular, where there is room for it."
-        room = (self.slots == len(self.corr) - 1).any(1, keepdim=True)
-        names, eps = self.guard
-        batch, enters = (room & ~self.inside & _may_be_singular(trace.log2(), eps))[:, :-1].nonzero().T
-        groups = self.members[batch]
-        groups[torch.arange(len(batch), device=groups.device), enters] = True
-        _refuse_singular(self.corr, [group.nonzero().flatten().cpu().numpy() for group in groups], names, eps)
+# %% ../nbs/03e_search.ipynb #e3000004
+def _sweep(
+    corr: Tensor,   # (n, n) correlations
+    slots: Tensor,  # (batch, rows) the variable of each row; n for a free row
+    guard: tuple | None = None,  # as in `_Swept`
+) -> _Swept:
+    "Multiplets with these members."
+    n, batch = len(corr), len(slots)
+    diagonal = corr.new_ones(batch, n + 1)
+    walk = _Swept(torch.block_diag(corr, corr.new_zeros(1, 1)), torch.full_like(slots, n),
+                  corr.new_zeros(*slots.shape, n + 1), diagonal,
+                  torch.zeros_like(diagonal, dtype=torch.bool), corr.new_zeros(batch),
+                  torch.arange(batch, device=corr.device), guard)
+    for variable in slots.T:
+        _toggle(walk, variable)
+    return walk
 
-    def toggle(
-        self,
-        variable: Tensor,  # (batch,) enters its multiplet, or leaves it
-    ) -> None:
-        "Sweeps every matrix on one variable."
-        pivot = self.diagonal[self.batch, variable].unsqueeze(-1)
-        leaves = self.inside[self.batch, variable].unsqueeze(-1)
-        place = variable.view(-1, 1, 1).expand(-1, self.rows.shape[1], 1)
-        column = self.rows.gather(2, place).squeeze(-1)
-        of_corr = self.corr[variable]
-        row = of_corr - torch.bmm(of_corr.gather(1, self.slots).unsqueeze(1), self.rows).squeeze(1)
-        row.scatter_(1, self.slots, column)
-        slot = (self.slots == torch.where(leaves.squeeze(-1), variable, len(self.corr) - 1).unsqueeze(-1)).int().argmax(1)
-        row = torch.where(leaves, self.rows[self.batch, slot], row)
-        row[self.batch, variable] = pivot.squeeze(-1)
-        row[:, -1] = 0
-        self.rows.baddbmm_((column / pivot).unsqueeze(-1), row.unsqueeze(1), alpha=-1)
-        self.rows.scatter_(2, place, (column / pivot.abs()).unsqueeze(-1))
-        self.diagonal -= row.square() / pivot
-        self.diagonal[self.batch, variable] = -1 / pivot.squeeze(-1)
-        row /= pivot.abs()
-        row[self.batch, variable] = -1 / pivot.squeeze(-1)
-        self.rows[self.batch, slot] = torch.where(leaves, 0.0, row)
-        self.slots[self.batch, slot] = torch.where(leaves.squeeze(-1), len(self.corr) - 1, variable)
-        self.logdet += pivot.squeeze(-1).abs().log2()
-        self.inside[self.batch, variable] = ~leaves.squeeze(-1)
-        self.rows[..., -1], self.diagonal[:, -1], self.inside[:, -1] = 0, 1, False
+# %% ../nbs/03e_search.ipynb #e3000005
+def _omega(walk: _Swept) -> Tensor:
+    "Ω of every multiplet, bits: (batch,)."
+    precisions = torch.where(walk.members, -walk.diagonal[:, :-1], 1.0)
+    return -walk.logdet - precisions.log2().sum(1) / 2
+
+# %% ../nbs/03e_search.ipynb #e3000009
+def _refuse_neighbours(
+    walk: _Swept,
+    trace: Tensor,  # (batch, n + 1) of the inverse of the multiplet that each variable would enter
+) -> None:
+    "Raises `ValueError` naming the columns of a neighbour that is singular."
+    room = (walk.slots == walk.free).any(1, keepdim=True)
+    names, eps = walk.guard
+    batch, enters = (room & ~walk.inside & _may_be_singular(trace.log2(), eps))[:, :-1].nonzero().T
+    groups = walk.members[batch]
+    groups[torch.arange(len(batch), device=groups.device), enters] = True
+    _refuse_singular(walk.corr, [group.nonzero().flatten().cpu().numpy() for group in groups], names, eps)
+
+# %% ../nbs/03e_search.ipynb #e300000a
+def _omega_around(walk: _Swept) -> Tensor:
+    "Ω of every multiplet once a variable has entered or, if a member, left it, bits: (batch, n)."
+    own = walk.diagonal.gather(1, walk.slots).unsqueeze(-1)
+    precision = torch.addcdiv(own, walk.rows.square(), walk.diagonal.unsqueeze(1), value=-1).abs_()
+    if walk.guard is not None:
+        _refuse_neighbours(walk, precision.sum(1) + 1 / walk.diagonal.abs())
+    precision.scatter_(2, walk.slots.unsqueeze(-1), 1.0)  # a variable that leaves has none
+    # Precisions lie between 1 and the condition number: 16 can be multiplied before a logarithm is due.
+    total = sum(part.prod(1).log2() for part in precision.split(16, 1))
+    change = walk.diagonal.abs().log2()
+    total -= torch.where(walk.inside, 0.0, change)  # a variable that enters adds its own
+    return (-walk.logdet.unsqueeze(-1) - change - total / 2)[:, :-1]
+
+# %% ../nbs/03e_search.ipynb #5b93a214
+class _Score(NamedTuple):
+    "What a search minimises: Ω or -Ω, its bias taken off; infinite for a size that is not allowed."
+
+    sign: float     # 1 to minimise Ω, -1 to maximise it
+    offset: Tensor  # (n + 1,) for each size: less the bias, or infinite
+
+    def around(self, walk: _Swept) -> Tensor:
+        "Of every multiplet once one variable has entered or left: (batch, n)."
+        size = walk.members.sum(1, keepdim=True) + torch.where(walk.members, -1, 1)
+        offset = self.offset[size.clamp(max=len(self.offset) - 1)]
+        return torch.where(offset.isinf(), torch.inf, self.sign * _omega_around(walk) + offset)
+
+# %% ../nbs/03e_search.ipynb #7cc022ea
+def _draw(values: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+    "For each row one column, with probability in proportion to exp(-value / temperature)."
+    noise = torch.rand(values.shape, generator=generator, dtype=values.dtype, device=values.device)
+    return (-noise.log_().neg_().log_() - values / temperature).argmax(1)  # the largest of Gumbel variables
+
+# %% ../nbs/03e_search.ipynb #325aa7d7
+def _exchange(walk: _Swept, score: _Score, row: int, choose: Callable) -> Tensor:
+    "The member of one row leaves each multiplet and one enters; returns the scores, NaN for free rows."
+    leaver = walk.slots[:, row].clone()
+    _toggle(walk, leaver)
+    values = score.around(walk).masked_fill_(walk.members, torch.inf)
+    enters = choose(values)
+    _toggle(walk, torch.where(leaver == walk.free, walk.free, enters))
+    values = values.gather(1, enters.unsqueeze(1)).squeeze(1)
+    return torch.where(leaver == walk.free, torch.nan, values)
+
+# %% ../nbs/03e_search.ipynb #8e0d2ab0
+def _cooled(steps: int, generator: torch.Generator) -> Iterator[Callable]:
+    "One way to choose for each step, cooler from step to step: of (batch, n) scores."
+    spread = None
+    for step in range(steps):
+        def choose(values, step=step):
+            nonlocal spread
+            finite = values[values.isfinite()]
+            spread = spread or (float(finite.std()) if len(finite) > 1 else 0.0) or 1.0
+            return _draw(values, spread / 2 * 10 ** (-step / steps), generator)
+
+        yield choose
+
+# %% ../nbs/03e_search.ipynb #e300000e
+def _anneal(
+    walk: _Swept,
+    score: _Score,
+    size: int | None,  # of every multiplet; None: any
+    steps: int,
+    generator: torch.Generator,
+) -> Tensor:           # (batch, rows) of variables: the best multiplets seen
+    "Walks at a falling temperature."
+    best, lowest = walk.slots.clone(), torch.full_like(walk.logdet, torch.inf)
+    for step, choose in enumerate(_cooled(steps, generator)):
+        if size is None:
+            values = score.around(walk)
+            chosen = choose(values)
+            _toggle(walk, chosen)
+            value = values.gather(1, chosen.unsqueeze(1)).squeeze(1)
+        else:
+            value = _exchange(walk, score, step % size, choose)
+        best = torch.where((value < lowest).unsqueeze(1), walk.slots, best)
+        lowest = torch.minimum(value, lowest)
+    return best
+
+# %% ../nbs/03e_search.ipynb #a1999199
+def _descend(walk: _Swept, score: _Score, size: int | None) -> Tensor:
+    "Takes the best step as long as one is an improvement; returns the scores."
+    value = score.sign * _omega(walk) + score.offset[walk.members.sum(1)]
+    while True:
+        before = value
+        while size is None:
+            lowest, chosen = score.around(walk).min(1)
+            better = lowest < value - 1e-10
+            if not better.any():
+                break
+            _toggle(walk, torch.where(better, chosen, walk.free))
+            value = torch.where(better, lowest, value)
+        for row in range(walk.slots.shape[1]):
+            if (walk.slots[:, row] < walk.free).any():
+                lowest = _exchange(walk, score, row, lambda values: values.argmin(1))
+                value = torch.fmin(value, lowest)
+        if not (value < before - 1e-10).any():
+            return value
+
+# %% ../nbs/03e_search.ipynb #e1dcb2cc
+def _leave_idle(walk: _Swept, score: _Score, value: Tensor) -> None:
+    "Members without which the score stays what it is leave, one after the other."
+    while True:
+        without, chosen = score.around(walk).masked_fill_(~walk.members, torch.inf).min(1)
+        idle = without <= value + 1e-10
+        if not idle.any():
+            return
+        _toggle(walk, torch.where(idle, chosen, walk.free))
 
 # %% ../nbs/03e_search.ipynb #e1e1343f
 @dataclass(frozen=True, eq=False)
-class Found:
+class Found(_Measured):
     "The best multiplet of a search, and how far its restarts agree."
 
     members: tuple[int, ...]  # columns
@@ -120,104 +244,77 @@ class Found:
     __eq__ = same_content
 
     @property
-    def omega(self) -> float:
-        "O-information, bits."
-        return self.tc - self.dtc
-
-    @property
     def agreement(self) -> float:
-        "Share of the restarts that ended with this Ω: where it is small, a longer search may find a better multiplet."
+        "Share of restarts that ended with this Ω; where small, a longer search may find a better one."
         return float(np.mean(np.isclose(self.restarts, self.omega, rtol=1e-6, atol=1e-6)))
 
     def __repr__(self):
-        return (f"Ω {_in_bits(self.omega)} bits with {len(self.members)} variables {self.names or self.members}; "
-                f"{self.agreement:.0%} of {len(self.restarts)} restarts ended there")
+        return (f"Ω {_in_bits(self.omega)} bits with {len(self.members)} variables "
+                f"{self.names or self.members}; {self.agreement:.0%} of {len(self.restarts)} restarts "
+                "ended there")
 
-# %% ../nbs/03e_search.ipynb #5b93a214
-@dataclass(frozen=True)
-class _Score:
-    "What a search minimises: Ω or -Ω, its bias taken off; infinite for a multiplet of a size that is not allowed."
+# %% ../nbs/03e_search.ipynb #e3000013
+def _sizes(n: int, size: int | None, max_size: int | None) -> tuple[int, int]:
+    "Fewest and most variables of a multiplet, checked."
+    if size is not None and max_size is not None:
+        raise ValueError(f"size={size!r} and max_size={max_size!r} were both given: give size for exactly so many "
+                         "variables, or max_size for any number up to it")
+    size = None if size is None else whole_number("size", size)
+    max_size = None if max_size is None else whole_number("max_size", max_size)
+    least, most = (3, n if max_size is None else max_size) if size is None else (size, size)
+    if n < 3 or not 3 <= least <= most <= n:
+        raise ValueError(f"size={size}, max_size={max_size} with {n} variables: give 3 or more, and no more than there "
+                         "are")
+    return least, most
 
-    sign: float     # 1 to minimise Ω, -1 to maximise it
-    offset: Tensor  # (n + 1,) for each size: less the bias, or infinite
+# %% ../nbs/03e_search.ipynb #e3000015
+def _score(t: Tensor, extreme: str, least: int, most: int, n_samples: int | None) -> _Score:
+    "The score of multiplets of `least` to `most` variables of (n, n)."
+    sign = 1.0 if extreme == "synergy" else -1.0
+    none = torch.zeros(2, most + 1, dtype=t.dtype, device="cpu")
+    tc_bias, dtc_bias = none if n_samples is None else biases(most, n_samples)
+    offset = t.new_full((len(t) + 1,), torch.inf)
+    offset[least:most + 1] = sign * (dtc_bias - tc_bias)[least:]
+    return _Score(sign, offset)
 
-    def neighbours(self, walk: _Multiplets) -> Tensor:
-        "Of every multiplet once one variable has entered or left: (batch, n)."
-        size = walk.members.sum(1, keepdim=True) + torch.where(walk.members, -1, 1)
-        offset = self.offset[size.clamp(max=len(self.offset) - 1)]
-        return torch.where(offset.isinf(), torch.inf, self.sign * walk.neighbours() + offset)
+# %% ../nbs/03e_search.ipynb #e3000016
+@contextmanager
+def _one_thread():
+    "The arrays of a search are too small to be shared by threads."
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
-# %% ../nbs/03e_search.ipynb #7cc022ea
-def _draw(values: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
-    "For each row one column, with probability in proportion to exp(-value / temperature)."
-    noise = torch.rand(values.shape, generator=generator, dtype=values.dtype, device=values.device)
-    return (-noise.log_().neg_().log_() - values / temperature).argmax(1)  # the largest of Gumbel variables
-
-# %% ../nbs/03e_search.ipynb #325aa7d7
-def _exchange(walk: _Multiplets, score: _Score, row: int, choose: Callable) -> Tensor:
-    "The member of one row leaves each multiplet and one enters; returns the scores, NaN for free rows."
-    free = len(walk.corr) - 1
-    leaver = walk.slots[:, row].clone()
-    walk.toggle(leaver)
-    values = score.neighbours(walk).masked_fill_(walk.members, torch.inf)
-    enters = choose(values)
-    walk.toggle(torch.where(leaver == free, free, enters))
-    return torch.where(leaver == free, torch.nan, values.gather(1, enters.unsqueeze(1)).squeeze(1))
-
-# %% ../nbs/03e_search.ipynb #8e0d2ab0
-def _anneal(walk: _Multiplets, score: _Score, size: int | None, steps: int, generator: torch.Generator) -> Tensor:
-    "Walks at a falling temperature; returns the best multiplets seen, as (batch, rows) of variables."
-    best, lowest, spread = walk.slots.clone(), None, None
-    for step in range(steps):
-        def choose(values, step=step):
-            nonlocal spread
-            finite = values[values.isfinite()]
-            spread = spread or (float(finite.std()) if len(finite) > 1 else 0.0) or 1.0
-            return _draw(values, spread / 2 * 10 ** (-step / steps), generator)
-
-        if size is None:
-            values = score.neighbours(walk)
-            chosen = choose(values)
-            walk.toggle(chosen)
-            value = values.gather(1, chosen.unsqueeze(1)).squeeze(1)
-        else:
-            value = _exchange(walk, score, step % size, choose)
-        lowest = torch.full_like(value, torch.inf) if lowest is None else lowest
-        best = torch.where((value < lowest).unsqueeze(1), walk.slots, best)
-        lowest = torch.minimum(value, lowest)
-    return best
-
-# %% ../nbs/03e_search.ipynb #a1999199
-def _descend(walk: _Multiplets, score: _Score, size: int | None) -> Tensor:
-    "Takes the best step as long as one is an improvement; returns the scores."
-    free = len(walk.corr) - 1
-    count = walk.members.sum(1)
-    value = score.sign * walk.omega() + score.offset[count]
-    while True:
-        before = value
-        while size is None:
-            lowest, chosen = score.neighbours(walk).min(1)
-            better = lowest < value - 1e-10
-            if not better.any():
-                break
-            walk.toggle(torch.where(better, chosen, free))
-            value = torch.where(better, lowest, value)
-        for row in range(walk.slots.shape[1]):
-            if (walk.slots[:, row] < free).any():
-                value = torch.fmin(value, _exchange(walk, score, row, lambda values: values.argmin(1)))
-        if not (value < before - 1e-10).any():
-            return value
-
-# %% ../nbs/03e_search.ipynb #e1dcb2cc
-def _leave_idle(walk: _Multiplets, score: _Score, value: Tensor) -> None:
-    "Members without which the score stays what it is leave, one after the other."
-    free = len(walk.corr) - 1
-    while True:
-        without, chosen = score.neighbours(walk).masked_fill_(~walk.members, torch.inf).min(1)
-        idle = without <= value + 1e-10
-        if not idle.any():
-            return
-        walk.toggle(torch.where(idle, chosen, free))
+# %% ../nbs/03e_search.ipynb #e3000017
+def _walk_all(
+    t: Tensor,           # (n, n) correlations
+    score: _Score,
+    sizes: tuple[int, int],  # fewest and most variables
+    restarts: int,
+    steps: int | None,   # of the annealing; None: by the size
+    seed: int,
+    guard: tuple | None,  # as in `_Swept`
+) -> tuple[Tensor, Tensor]:  # (restarts, n) booleans and (restarts,) scores
+    "The members and scores that every restart ends with."
+    n, (least, most) = len(t), sizes
+    size = most if least == most else None
+    generator = torch.Generator(t.device).manual_seed(seed)
+    pairs = torch.rand(restarts, n, generator=generator, dtype=t.dtype, device=t.device).argsort(1)[:, :2]
+    if guard:
+        _refuse_singular(t, list(pairs.cpu().numpy()), *guard)
+    walk = _sweep(t, torch.nn.functional.pad(pairs, (0, most - 2), value=n), guard)
+    for _ in range(2, least):
+        _toggle(walk, (score.sign * _omega_around(walk)).masked_fill_(walk.members, torch.inf).argmin(1))
+    steps = (4 * n if size is None else 40 * size) if steps is None else steps
+    best = _anneal(walk, score, size, steps, generator)
+    walk = _sweep(t, best, guard)  # afresh, without the rounding of a long walk
+    value = _descend(walk, score, size)
+    if size is None:
+        _leave_idle(walk, score, value)
+    return walk.members, value
 
 # %% ../nbs/03e_search.ipynb #12bec08b
 def search_multiplet(
@@ -227,64 +324,34 @@ def search_multiplet(
     extreme: str = "synergy",       # "synergy" for the lowest Ω, "redundancy" for the highest
     max_size: int | None = None,    # most variables, where `size` is None; None: all
     restarts: int = 32,             # independent searches, all in one batch
-    steps: int | None = None,       # steps of the annealing; None: 40 times `size`, or 4 times n for any size
-    n_samples: int | None = None,   # samples behind `corr`, to correct the bias; None: `corr` is exact
+    steps: int | None = None,       # of the annealing; None: 40 times `size`, or 4 n for any size
+    n_samples: int | None = None,   # samples behind `corr`, to correct the bias; None: it is exact
     seed: int = 0,                  # of the starts and the annealing
 ) -> Found:                         # the best multiplet of all restarts
     """The most synergistic or most redundant multiplet that a search finds: a bound, not a proof.
 
-    Of equal ones it is that of the smaller mask. Raises `ValueError` naming the columns where a multiplet that the search
-    meets is singular, and for sizes that are not possible. Source: Goodnight (1979) for the sweep, Kirkpatrick, Gelatt and
-    Vecchi (1983) for annealing.
+    Of equal ones it is that of the smaller mask. Raises `ValueError` naming the columns where a multiplet
+    that the search meets is singular, and for sizes that are not possible. Source: Goodnight (1979) for
+    the sweep, Kirkpatrick, Gelatt and Vecchi (1983) for annealing.
     """
     t = check_correlation(corr, whole=False)
     if t.ndim != 2:
         raise ValueError(f"matrices of shape {tuple(t.shape)} were given: give one (n, n) matrix")
     choice("extreme", extreme, ("synergy", "redundancy"))
     seed = whole_number("seed", seed, 0, 2**63 - 1)
-    n, columns, eps = len(t), column_names(corr), given_precision(corr)
-    if size is not None and max_size is not None:
-        raise ValueError(f"size={size!r} and max_size={max_size!r} were both given: give size for exactly so many "
-                         "variables, or max_size for any number up to it")
-    size = None if size is None else whole_number("size", size)
-    max_size = None if max_size is None else whole_number("max_size", max_size)
-    least, most = (3, n if max_size is None else max_size) if size is None else (size, size)
-    if n < 3 or not 3 <= least <= most <= n:
-        raise ValueError(f"size={size}, max_size={max_size} with {n} variables: give 3 or more, and no more than there are")
-    size = most if least == most else size  # where any size means one
+    least, most = _sizes(len(t), size, max_size)
     restarts = whole_number("restarts", restarts, 1, 2**16)
-    if steps is not None:
-        steps = whole_number("steps", steps, 0)
-    guard = None if _check_whole(t, columns, eps, most == n) else (columns, eps)
+    steps = None if steps is None else whole_number("steps", steps, 0)
+    columns, eps = column_names(corr), given_precision(corr)
+    guard = None if _check_whole(t, columns, eps, most == len(t)) else (columns, eps)
     scale = t.diagonal().rsqrt()
     t = t * scale.unsqueeze(1) * scale
-    offset = t.new_full((n + 1,), torch.inf)
-    sign = 1.0 if extreme == "synergy" else -1.0
-    none = torch.zeros(2, most + 1, dtype=t.dtype, device="cpu")
-    tc_bias, dtc_bias = none if n_samples is None else biases(most, n_samples)
-    offset[least:most + 1] = sign * (dtc_bias - tc_bias)[least:]
-    score = _Score(sign, offset)
-    generator = torch.Generator(t.device).manual_seed(seed)
-    pairs = torch.rand(restarts, n, generator=generator, dtype=t.dtype, device=t.device).argsort(1)[:, :2]
-    if guard:
-        _refuse_singular(t, list(pairs.cpu().numpy()), *guard)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the arrays are too small to be shared
-    try:
-        walk = _Multiplets(t, torch.nn.functional.pad(pairs, (0, most - 2), value=n), guard)
-        for _ in range(2, least):
-            walk.toggle((sign * walk.neighbours()).masked_fill_(walk.members, torch.inf).argmin(1))
-        best = _anneal(walk, score, size, (4 * n if size is None else 40 * size) if steps is None else steps, generator)
-        walk = _Multiplets(t, best, guard)  # afresh, without the rounding of a long walk
-        value = _descend(walk, score, size)
-        if size is None:
-            _leave_idle(walk, score, value)
-    finally:
-        torch.set_num_threads(threads)
+    score = _score(t, extreme, least, most, n_samples)
+    with _one_thread():
+        ended, value = _walk_all(t, score, (least, most), restarts, steps, seed, guard)
     ranks = _ranks(value)
-    equal = [tuple(inside.nonzero().flatten().tolist()) for inside in walk.members[ranks == ranks.min()]]
+    equal = [tuple(some.nonzero().flatten().tolist()) for some in ended[ranks == ranks.min()]]
     members = min(equal, key=lambda group: group[::-1])  # the smaller mask
-    group = t[members, :][:, members]
-    tc, dtc = (float(measure(group, n_samples)) for measure in (total_correlation, dual_total_correlation))
+    tc, dtc = map(float, _tc_dtc(t[members, :][:, members], n_samples))
     names = None if columns is None else tuple(columns[i] for i in members)
-    return Found(members, tc, dtc, (sign * value).cpu().numpy(), names)
+    return Found(members, tc, dtc, (score.sign * value).cpu().numpy(), names)

@@ -14,42 +14,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .arrays import Array, column_names, given_precision, like
-from .entropy import check_correlation
-from .minors import _bounds, _check_whole, _group, _may_be_singular, _refuse_singular
-from .multiplets import Multiplets, _sum_over_members
+from .arrays import Array, like
+from .minors import _check_whole, _may_be_singular, _refuse_singular
+from .multiplets import Multiplets
 from .oinfo import biases
+from .walk import _ask, _Asked, _bits, _moved, _sum_over_members
 
 # %% ../nbs/03c_unions.ipynb #16c1160a
-HELD = {"cpu": 2**19, "cuda": 2**27}  # numbers in the matrices of one group of nodes: on a CPU, what its cache holds
-
-
 class _Nodes(NamedTuple):
-    "A group of nodes of the tree that have decided the same bins; on a CPU NumPy's arrays, on CUDA torch's."
+    "Nodes of the tree that have decided the same bins; on a CPU NumPy's arrays, on CUDA torch's."
 
-    matrix: Array     # (nodes, undecided + members, undecided) M, and below it G, its rows those of the members
+    matrix: Array     # (nodes, undecided + members, undecided) M, below it G: rows of the members
     precision: Array  # (nodes, members) diagonal of the members' inverse; 1 where there is no member
     logdet: Array     # (nodes,) log2-determinant of the members
     place: Array      # (nodes,) where the union of the members stands in the result
 
 # %% ../nbs/03c_unions.ipynb #69046a78
 def _shaped(flat: Array, *shape: int) -> Array:
+    "The first numbers of a flat array, in a shape."
     return flat[:math.prod(shape)].reshape(shape)
-
-# %% ../nbs/03c_unions.ipynb #f70e3184
-def _memory(like: Array) -> Callable[[int], Array]:
-    "Gives out flat arrays; on a CPU parts of large ones, whose pages the system makes at less cost."
-    if isinstance(like, Tensor):
-        return like.new_empty
-    block = np.empty(0)
-
-    def new(numbers):
-        nonlocal block
-        block = block if len(block) >= numbers else np.empty(max(numbers, 2**22))
-        given, block = block[:numbers], block[numbers:]
-        return given
-
-    return new
 
 # %% ../nbs/03c_unions.ipynb #7811a7d6
 def _upper_factors(xp, matrices: Array) -> Array:
@@ -57,13 +40,14 @@ def _upper_factors(xp, matrices: Array) -> Array:
     try:
         return xp.linalg.cholesky(matrices, upper=True)
     except (np.linalg.LinAlgError, torch.linalg.LinAlgError):  # a larger union than those asked for
-        factors, failed = torch.linalg.cholesky_ex(torch.as_tensor(matrices, device=matrices.device), upper=True)
+        factors, failed = torch.linalg.cholesky_ex(torch.as_tensor(matrices, device=matrices.device),
+                                                   upper=True)
         factors[failed > 0] = torch.nan
         return factors.numpy() if xp is np else factors
 
 # %% ../nbs/03c_unions.ipynb #50e28ec6
 def _include(xp, nodes: _Nodes, size: int, step: int, scratch: Array, out: Array) -> _Nodes:
-    "What the nodes become when they include their next bin; `step` is how far that moves them in the result."
+    "What nodes become with their next bin; `step` is how far that moves them in the result."
     matrix = nodes.matrix
     upper = _upper_factors(xp, matrix[:, :size, :size])
     factor = torch.as_tensor(upper, device=upper.device).mT  # column by column, as LAPACK likes it
@@ -80,71 +64,129 @@ def _include(xp, nodes: _Nodes, size: int, step: int, scratch: Array, out: Array
         xp.matmul(inverse.mT, edge, out=grown[:, rows:])
     squares = (xp.linalg.vecdot(rows, rows) for rows in (half[:, left:], inverse.mT))
     precision = xp.concat([nodes.precision + next(squares), next(squares)], 1)
-    pivots = xp.linalg.diagonal(upper)
-    return _Nodes(grown, precision, nodes.logdet + 2 * xp.log2(pivots).sum(-1), nodes.place + step)
+    logdet = nodes.logdet + 2 * xp.log2(xp.linalg.diagonal(upper)).sum(-1)
+    return _Nodes(grown, precision, logdet, nodes.place + step)
 
 # %% ../nbs/03c_unions.ipynb #75eb7a02
-def _descend(xp, nodes: _Nodes, sizes: Sequence[int], step: int, found: list, scratch: list, new: Callable) -> list[_Nodes]:
-    "Decides some bins, depth first; adds every union that it meets to `found` and returns the nodes at the end."
+def _strip(
+    xp,
+    nodes: _Nodes,
+    sizes: Sequence[int],  # neurons in each bin of the strip
+    step: int,             # place of the first bin's bit
+    found: list,           # gets (place, log2-determinant, sum of log2-precisions, trace) of each union
+    scratch: list,         # flat arrays to be written again and again
+    new: Callable,         # gives out flat arrays
+) -> list[_Nodes]:         # the nodes at the end
+    "Decides some bins, depth first."
     if not sizes:
         return [nodes]
     size, *rest = sizes
     held, *outs = scratch
     out = outs[-len(sizes)] if outs else new(math.prod(nodes.matrix.shape))
-    without, included = nodes._replace(matrix=nodes.matrix[:, size:, size:]), _include(xp, nodes, size, step, held, out)
+    without = nodes._replace(matrix=nodes.matrix[:, size:, size:])
+    included = _include(xp, nodes, size, step, held, out)
     precision = included.precision
     found.append((included.place, included.logdet, xp.log2(precision).sum(-1), precision.sum(-1)))
-    return [end for child in (without, included) for end in _descend(xp, child, rest, 2 * step, found, scratch, new)]
+    return [end for child in (without, included)
+            for end in _strip(xp, child, rest, 2 * step, found, scratch, new)]
 
-# %% ../nbs/03c_unions.ipynb #fc531f8d
+# %% ../nbs/03c_unions.ipynb #f70e3184
+def _memory(example: Array) -> Callable[[int], Array]:
+    "Gives out flat arrays; on a CPU parts of large ones, whose pages the system makes at less cost."
+    if isinstance(example, Tensor):
+        return example.new_empty
+    block = np.empty(0)
+
+    def new(numbers):
+        nonlocal block
+        block = block if len(block) >= numbers else np.empty(max(numbers, 2**22))
+        given, block = block[:numbers], block[numbers:]
+        return given
+
+    return new
+
+# %% ../nbs/03c_unions.ipynb #c300000a
+def _padded(xp, groups: list[_Nodes], new: Callable) -> _Nodes:
+    "Groups as one, padded to the members of the last, which has the most."
+    nodes, (_, rows, left) = sum(len(group.place) for group in groups), groups[-1].matrix.shape
+    matrix = _shaped(new(nodes * rows * left), nodes, rows, left)
+    precision = _shaped(new(nodes * rows), nodes, rows - left)
+    start = 0
+    for group in groups:
+        stop = start + len(group.place)
+        for whole, own, absent in ((matrix, group.matrix, 0), (precision, group.precision, 1)):
+            whole[start:stop, :own.shape[1]] = own
+            whole[start:stop, own.shape[1]:] = absent
+        start = stop
+    return _Nodes(matrix, precision, *(xp.concat([group[i] for group in groups]) for i in (2, 3)))
+
+# %% ../nbs/03c_unions.ipynb #c300000b
+HELD = {"cpu": 2**19, "cuda": 2**27}  # numbers in the matrices of a group; on a CPU, what its cache holds
+
+
 def _gather(xp, groups: list[_Nodes], held: int, new: Callable) -> list[_Nodes]:
-    "Groups with about as many members each, put together as long as they hold no more than `held` numbers."
+    "Groups with about as many members, put together while they hold no more than `held` numbers."
     groups = sorted(groups, key=lambda group: group.matrix.shape[1])
-    largest, together = groups[-1].matrix, []
+    largest = groups[-1].matrix
     count = -(-sum(len(group.place) for group in groups) * largest.shape[1] * largest.shape[2] // held)
-    for part in np.array_split(np.arange(len(groups)), min(max(count, 1), len(groups))):
-        chosen = [groups[i] for i in part]
-        nodes, (_, rows, left) = sum(len(group.place) for group in chosen), chosen[-1].matrix.shape
-        matrix, precision = (_shaped(new(nodes * rows * columns), *shape) for columns, shape in
-                             ((left, (nodes, rows, left)), (1, (nodes, rows - left))))
-        start = 0
-        for group in chosen:
-            stop = start + len(group.place)
-            for whole, own, absent in ((matrix, group.matrix, 0), (precision, group.precision, 1)):
-                whole[start:stop, :own.shape[1]] = own
-                whole[start:stop, own.shape[1]:] = absent
-            start = stop
-        together.append(_Nodes(matrix, precision, *(xp.concat([group[i] for group in chosen]) for i in (2, 3))))
-    return together
+    parts = np.array_split(np.arange(len(groups)), min(max(count, 1), len(groups)))
+    return [_padded(xp, [groups[i] for i in part], new) for part in parts]
+
+# %% ../nbs/03c_unions.ipynb #c300000d
+def _walk_part(xp, part: Tensor, sizes: Sequence[int], held: int) -> list[Array]:
+    "Place and values, as those of `_strip`, of every union in some (matrices, n, n)."
+    device, cuts = part.device, [0, *range(3, len(sizes) - 1, 3)]
+    empty, place = part.new_ones(len(part), 0), torch.arange(len(part), device=device) << len(sizes)
+    groups = [_Nodes(*(t.numpy() if xp is np else t for t in (part, empty, empty.sum(-1), place)))]
+    new, found = _memory(groups[0].matrix), []
+    for cut, end in zip(cuts, [*cuts[1:], len(sizes)], strict=True):
+        groups = _gather(xp, groups, held, new) if cut else groups
+        # What need not outlive its group is written in one place, again and again.
+        most = max(math.prod(group.matrix.shape) for group in groups)
+        scratch = [new(most) for _ in range(1 + (end - cut) * (end == len(sizes)))]
+        groups = [leaf for group in groups
+                  for leaf in _strip(xp, group, sizes[cut:end], 1 << cut, found, scratch, new)]
+    return [xp.concat(parts) for parts in zip(*found, strict=True)]
 
 # %% ../nbs/03c_unions.ipynb #ed7a91f8
 def _walk_unions(corr: Tensor, sizes: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """log2-determinant, and summed log2-diagonal and trace of the inverse, for every union of contiguous blocks.
+    """Log2-determinant, sum of the log2-precisions and trace of the inverse, for every union.
 
-    Each is (..., 2**blocks). The trace is larger by the neurons that a group of nodes was padded with.
+    Each is (matrices, 2**blocks), the blocks contiguous. A trace is larger by the neurons of padding.
     """
     n, device = corr.shape[-1], corr.device
     xp, held = (np, HELD["cpu"]) if device.type == "cpu" else (torch, HELD["cuda"])
-    matrices = corr.reshape(-1, n, n)
-    results = corr.new_zeros(3, len(matrices), 2 ** len(sizes))
-    together, cuts = max(1, held // n**2), [0, *range(3, len(sizes) - 1, 3)]
-    for start in range(0, len(matrices), together):
-        part = matrices[start:start + together]
-        empty, place = part.new_ones(len(part), 0), torch.arange(len(part), device=device) << len(sizes)
-        groups = [_Nodes(*(t.numpy() if xp is np else t for t in (part, empty, empty.sum(-1), place)))]
-        new, found = _memory(groups[0].matrix), []
-        for cut, end in zip(cuts, [*cuts[1:], len(sizes)], strict=True):
-            groups = _gather(xp, groups, held, new) if cut else groups
-            # What need not outlive its group is written in one place, again and again.
-            most = max(math.prod(group.matrix.shape) for group in groups)
-            scratch = [new(most) for _ in range(1 + (end - cut) * (end == len(sizes)))]
-            groups = [leaf for group in groups
-                      for leaf in _descend(xp, group, sizes[cut:end], 1 << cut, found, scratch, new)]
-        place, *values = (xp.concat(parts) for parts in zip(*found, strict=True))
+    results = corr.new_zeros(3, len(corr), 2 ** len(sizes))
+    together = max(1, held // n**2)
+    for start in range(0, len(corr), together):
+        place, *values = _walk_part(xp, corr[start:start + together], sizes, held)
         for result, value in zip(results, values, strict=True):
             flat = result[start:start + together].view(-1)
             flat[torch.as_tensor(place, device=device)] = torch.as_tensor(value, device=device)
-    return tuple(results.view(3, *corr.shape[:-2], -1))
+    return tuple(results)
+
+# %% ../nbs/03c_unions.ipynb #c3000010
+def _refuse_unions(
+    asked: _Asked,
+    masks: np.ndarray,  # (unions,)
+    trace: Tensor,      # (matrices, unions) of their inverses
+) -> None:
+    "Raises `ValueError` naming the columns of a singular union of the largest order asked for."
+    largest = np.bitwise_count(masks) == asked.largest
+    suspects = _may_be_singular(trace.log2(), asked.eps).cpu().numpy() & largest
+    for matrix, some in zip(asked.t, suspects, strict=True):
+        unions = [np.concatenate([asked.members[i] for i in _bits(int(mask))]) for mask in masks[some]]
+        _refuse_singular(matrix, unions, asked.columns, asked.eps)
+
+# %% ../nbs/03c_unions.ipynb #c3000011
+def _by_bin(asked: _Asked) -> tuple[Tensor, list[int]]:
+    "Correlations with the neurons bin by bin, the largest bin first; and which bin comes where."
+    order = sorted(range(len(asked.members)), key=lambda i: -asked.sizes[i])
+    neurons = np.concatenate([asked.members[i] for i in order])
+    neurons = torch.as_tensor(neurons, device="cpu").to(asked.t.device)
+    scale = asked.t.diagonal(dim1=-2, dim2=-1).sqrt()
+    scaled = asked.t / scale.unsqueeze(-1) / scale.unsqueeze(-2)
+    return scaled[..., neurons[:, None], neurons], order
 
 # %% ../nbs/03c_unions.ipynb #5d0c7a42
 def union_multiplets(
@@ -153,43 +195,32 @@ def union_multiplets(
     *,
     min_size: int = 2,              # fewest bins in a union
     max_size: int | None = None,    # most bins in a union; None: all of them
-    n_samples: int | None = None,   # samples behind `corr`, to correct the bias; None: `corr` is exact
-) -> Multiplets:                    # every union with tc, dtc, omega and s; masks over bins, sizes in neurons
+    n_samples: int | None = None,   # samples behind `corr`, to correct the bias; None: it is exact
+) -> Multiplets:                    # every union with tc, dtc, omega and s; sizes in neurons
     """Neuron-wise TC, DTC, Ω and S of every union of bins: each leaves out one neuron at a time.
 
-    Bit i of a mask stands for the bin with the i-th smallest number. Raises `ValueError` naming the columns where one of
-    the unions is singular, and for more than 16 bins. Source: the published code of Clauw et al. (2024) for the unit.
+    Bit i of a mask stands for the bin with the i-th smallest number. Raises `ValueError` naming the
+    columns where one of the unions is singular, and for more than 16 bins. Source: the published code of
+    Clauw et al. (2024) for leaving out neurons.
     """
-    t = check_correlation(corr, whole=False)
-    n, columns, eps = t.shape[-1], column_names(corr), given_precision(corr)
-    labels, names = _group(bins, n, "bins")
-    counts = labels.bincount().tolist()
-    k = len(counts)
-    smallest, largest = _bounds(k, min_size, max_size, "bins")
+    asked = _ask(corr, bins, "bins", min_size, max_size)
+    k = len(asked.members)
     if k > 16:
-        raise ValueError(f"{k} bins have 2**{k} unions, too many for an exhaustive search: use 16 bins or fewer")
-    regular = _check_whole(t, columns, eps, largest == k)
-    by_size = sorted(range(k), key=lambda i: -counts[i])  # largest first
-    position = torch.empty(k, dtype=torch.long, device="cpu")
-    position[by_size] = torch.arange(k, device="cpu")
-    order = position[labels].argsort(stable=True).to(t.device)
-    scale = t.diagonal(dim1=-2, dim2=-1).sqrt()
-    scaled = t / scale.unsqueeze(-1) / scale.unsqueeze(-2)
-    logdet, diagonal, trace = _walk_unions(scaled[..., order[:, None], order], [counts[i] for i in by_size])
-    masks = np.arange(2**k)
-    orders = np.bitwise_count(masks)
-    kept = np.flatnonzero((orders >= smallest) & (orders <= largest))
-    walked = sum((kept >> i & 1) << int(position[i]) for i in range(k))  # the same union in the order of the walk
-    walked = torch.as_tensor(walked, device=t.device)
+        raise ValueError(f"{k} bins have 2**{k} unions, too many for an exhaustive search: use 16 bins or "
+                         "fewer")
+    regular = _check_whole(asked.t, asked.columns, asked.eps, asked.largest == k)
+    t, order = _by_bin(asked)
+    orders = np.bitwise_count(np.arange(2**k))
+    masks = np.flatnonzero((orders >= asked.smallest) & (orders <= asked.largest))
+    walked = torch.as_tensor(_moved(masks, np.argsort(order).tolist()), device=t.device)
+    logdet, precisions, trace = (values[..., walked] for values in
+                                 _walk_unions(t, [asked.sizes[i] for i in order]))
     if not regular:
-        asked = _may_be_singular(trace[..., walked].log2(), eps).cpu().numpy() & (orders[kept] == largest)
-        for one, masks in zip(t.reshape(-1, n, n), asked.reshape(-1, len(kept)), strict=True):
-            members = [np.flatnonzero((kept[i] >> labels.numpy()) & 1) for i in np.flatnonzero(masks)]
-            _refuse_singular(one, members, columns, eps)
-    logdet, diagonal = logdet[..., walked], diagonal[..., walked]
-    neurons = _sum_over_members(counts)[kept]
-    tc, dtc = 0 - logdet / 2, (logdet + diagonal) / 2
+        _refuse_unions(asked, masks, trace)
+    neurons = _sum_over_members(asked.sizes)[masks]
+    tc, dtc = 0 - logdet / 2, (logdet + precisions) / 2
     if n_samples is not None:
         tc_bias, dtc_bias = biases(int(neurons.max()), n_samples)
         tc, dtc = tc - tc_bias[neurons].to(t.device), dtc - dtc_bias[neurons].to(t.device)
-    return Multiplets(kept, neurons, like(tc, corr), like(dtc, corr), k, neurons, names)
+    tc, dtc = (like(values.view(*asked.batch, -1), corr) for values in (tc, dtc))
+    return Multiplets(masks, neurons, tc, dtc, k, neurons, asked.names)

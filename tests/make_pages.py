@@ -8,12 +8,12 @@ import nbformat
 import pandas as pd
 from make_readme import ROOT, relink
 
-from grok_synergy.layer import present_names
 from grok_synergy.look import PRESET_WORDS
+from grok_synergy.measurement import present_names
 from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.differences import load_rows, numbers_table, with_table_rows
+from grok_synergy.study.evidence import Evidence
 from grok_synergy.study.jobs import load_paper
-from grok_synergy.study.statistics import Evidence
 from grok_synergy.study.tables import (
     chosen_phases,
     other_verdicts,
@@ -89,7 +89,7 @@ def claims_page(cells, study, others):
     """The register with its verdicts, and the verdicts of other runs."""
     verdicts = judge(Evidence(study.metrics, study.measures, study.ablations))
     both = other_verdicts(verdicts, others)
-    return page([claims_table(verdicts, with_table(cells["waiting-choices"], waiting_choices(study))),
+    return page([claims_table(verdicts, cells, with_table(cells["waiting-choices"], waiting_choices(study))),
                  cells["repetitions"], table(repetitions_summary(both)), table(repetitions_table(both))])
 
 

@@ -11,7 +11,7 @@ import pytest
 from scipy.special import ndtri
 from torch import corrcoef, ones_like, tensor
 
-from grok_synergy.audit import ESTIMATORS, SEARCHES, audit
+from grok_synergy.audit import SEARCHES, audit
 from grok_synergy.binning import ward_bins
 from grok_synergy.entropy import TIES, copula_correlation
 from grok_synergy.layer import measure_features
@@ -83,7 +83,7 @@ def test_artefact_of_ordinal_ranks_is_the_expected_one():
 
 
 def test_older_processor_is_given_the_same_values(monkeypatch):
-    monkeypatch.setattr("grok_synergy.audit.plain_order", np.argsort)
+    monkeypatch.setattr("grok_synergy.ties.plain_order", np.argsort)
     table = tie_artefact([0.3, 0.7], n=4, samples=900).set_index("rule")
     np.testing.assert_allclose(table.loc[_PLAIN, ["tc", "omega"]], table.loc["numpy", ["tc", "omega"]], atol=1e-12)
 
@@ -192,7 +192,7 @@ def test_same_seed_same_audit():
     ({"seed": None}, "seed=None is not possible"), ({"progress": "yes"}, "progress='yes' is unknown"),
 ])
 def test_refuses_what_it_cannot_measure(change, message, monkeypatch):
-    monkeypatch.setattr("grok_synergy.audit.bin_multiplets", None)  # nothing is measured before all is checked
+    monkeypatch.setattr("grok_synergy.layer.bin_multiplets", None)  # nothing is measured before all is checked
     given = {"features": np.random.default_rng(0).normal(size=(100, 12)), **change}
     with pytest.raises(ValueError, match=message):
         audit(given.pop("features"), **given)
@@ -234,7 +234,7 @@ def test_figure_draws_every_rule_of_the_table():
     fig = artefact_figure(table)
     curves = [line.get_ydata() for line in fig.axes[0].lines if len(line.get_ydata()) == 3]
     shown = table[table.rows == "shuffled"].pivot(index="zeros", columns="rule", values="tc")
-    for rule in (*ESTIMATORS, _PLAIN):
+    for rule in (*TIES, _PLAIN):
         assert min(abs(curve - shown[rule]).max() for curve in curves) < 0.03
     plt.close(fig)
 

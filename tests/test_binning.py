@@ -11,7 +11,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from grok_synergy.binning import METHODS, bin_means, group_neurons, ward_bins
 from grok_synergy.entropy import correlation
-from grok_synergy.layer import PARTS, bin_multiplets
+from grok_synergy.layer import bin_multiplets
+from grok_synergy.measurement import UNITS
 
 
 def groups(seed=0, samples=200, noise=0.7):
@@ -175,7 +176,7 @@ def test_means_of_bins_with_any_labels():
                             ([0, 0.5, 1, 1], "bins hold .0.5.")):
         with pytest.raises(ValueError, match=message):
             bin_means(x, labels)
-        for unit in PARTS:
+        for unit in UNITS:
             with pytest.raises(ValueError, match=message.replace("bins", "b[a-z]+")):
                 bin_multiplets(torch.tensor(x), torch.eye(4), labels, unit, correlation)
 

@@ -13,26 +13,24 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom
 
-from grok_synergy.layer import PRESETS
-from grok_synergy.study.drawn import LAST_STEP, drawn_evidence
-from grok_synergy.study.register import BOUND_LEVEL, FAMILY_ERROR, REGISTER
-from grok_synergy.study.rule import Bounds, median_interval, outcome
+from grok_synergy.measurement import PRESETS
+from grok_synergy.study.compared import early_peak, lasting_drop, subnetwork_later, subnetwork_rise
+from grok_synergy.study.conditions import Paper
+from grok_synergy.study.drawn import drawn_evidence
+from grok_synergy.study.evidence import DECADE, HALF_DECADE, Evidence, statistic
+from grok_synergy.study.register import BOUND_LEVEL, FAMILY_ERROR, REGISTER, Claim, above
+from grok_synergy.study.rule import NEURONS, VISIBLE, Bounds, median_interval, outcome
 from grok_synergy.study.statistics import (
-    DECADE,
-    HALF_DECADE,
-    Evidence,
     decoupling_lag,
-    duration,
-    early_peak,
+    delay,
     final_excursion,
     largest_change,
-    lasting_drop,
     loss_peak,
     peak_height,
     phase_window,
     rise_after_drop,
     size_change,
-    subnetwork_later,
+    start_level,
 )
 from grok_synergy.study.verdicts import claims_summary, claims_table, judge, resting_on
 
@@ -255,16 +253,15 @@ def test_times_are_those_of_the_first_checkpoint():
     metrics = drawn.metrics["wd0.1"]
     memorised, generalised = (int(metrics.step[(metrics[name][0] >= 0.98).values.argmax()])
                               for name in ("train_acc", "test_acc"))
-    delay = duration(drawn, None, condition="wd0.1", interval="delay")
-    assert delay.low.tolist() == delay.high.tolist() == pytest.approx([np.log10(generalised / memorised)] * 2)
+    found = delay("wd0.1")(drawn.under())
+    assert found.low.tolist() == found.high.tolist() == pytest.approx([np.log10(generalised / memorised)] * 2)
 
 
 def test_time_that_never_comes_is_bounded_by_the_last_step():
     drawn = drawn_evidence("paper", noise=0, seeds=2)
     metrics = drawn.metrics | {"wd0.1": drawn.metrics["wd0.1"].assign(test_acc=0 * drawn.metrics["wd0.1"].test_acc)}
-    delay = duration(Evidence(metrics, {}), None, condition="wd0.1", interval="delay")
-    before = duration(drawn, None, condition="wd0.1", interval="delay")
-    assert (delay.low > before.low).all() and np.isinf(delay.high).all()
+    after, before = (delay("wd0.1")(evidence.under()) for evidence in (Evidence(metrics, {}), drawn))
+    assert (after.low > before.low).all() and np.isinf(after.high).all()
 
 
 @pytest.mark.parametrize(("phase", "longest", "corners"), [
@@ -272,7 +269,7 @@ def test_time_that_never_comes_is_bounded_by_the_last_step():
     ("decoupling", DECADE, (900, 2000))])
 def test_phase_is_found_between_the_corners_drawn(phase, longest, corners):
     drawn = drawn_evidence("paper", noise=0, seeds=1)
-    window = phase_window(drawn, "published", condition="wd0.1", phase=phase, longest=longest).iloc[0]
+    window = phase_window(drawn.under("published"), "wd0.1", phase, longest).iloc[0]
     assert np.log10([window.start, window.stop]) == pytest.approx(np.log10(corners), abs=0.12)
 
 
@@ -282,13 +279,13 @@ def test_nothing_happens_in_a_phase_that_is_not_there():
     measures = drawn.measures["published"]
     flat = {name: table.assign(redundancy=0 * table.redundancy + 5 + 1e-3 * table.step) for name, table in measures.items()}
     drawn = replace(drawn, measures={"published": flat})
-    choice = dict(condition="wd0.1", phase="emergence", longest=HALF_DECADE)
-    assert phase_window(drawn, "published", **choice).change.max() < 0.1
-    assert size_change(drawn, "published", **choice).high.tolist() == [0, 0]
-    assert loss_peak(drawn, "published", **choice).high.tolist() == [0, 0]
-    assert rise_after_drop(drawn, "published", condition="alpha8").high.tolist() == [0, 0]
+    view, choice = drawn.under("published"), ("wd0.1", "emergence", HALF_DECADE)
+    assert phase_window(view, *choice).change.max() < 0.1
+    assert size_change(*choice)(view).high.tolist() == [0, 0]
+    assert loss_peak(*choice)(view).high.tolist() == [0, 0]
+    assert rise_after_drop("alpha8")(view).high.tolist() == [0, 0]
     up = {name: table.assign(synergy=table.redundancy) for name, table in flat.items()}
-    lag = decoupling_lag(replace(drawn, measures={"published": up}), "published", condition="wd2")
+    lag = decoupling_lag("wd2")(replace(drawn, measures={"published": up}).under("published"))
     assert lag.low.tolist() == [np.inf] * 2
 
 
@@ -296,7 +293,7 @@ def test_network_that_never_memorises_has_no_phase_after_it():
     drawn = drawn_evidence("paper", noise=0, seeds=2)
     metrics = drawn.metrics["wd0.1"]
     drawn = replace(drawn, metrics=drawn.metrics | {"wd0.1": metrics.assign(train_acc=0 * metrics.train_acc)})
-    assert phase_window(drawn, "published", condition="wd0.1", phase="divergence", longest=DECADE).isna().all(axis=None)
+    assert phase_window(drawn.under("published"), "wd0.1", "divergence", DECADE).isna().all(axis=None)
     row = judge(drawn).query("statement.str.startswith('At weight decay 0.1 synergy, redundancy and sub-network size fall')")
     assert (row.outcome == "inconclusive").all() and (row.bounded == 2).all()
 
@@ -306,28 +303,29 @@ def test_early_peak_ends_at_half_test_accuracy():
     metrics = drawn.metrics["alpha8"]
     halfway = 0 * metrics.test_acc + 0.6 * (metrics.step >= 100) + 0.4 * (metrics.step >= 1000)
     earlier = metrics.assign(test_acc=halfway)
-    choice = dict(conditions=("alpha8",), reference="alpha8")
-    assert early_peak(drawn, "published", **choice).low[0] > 0.5
-    assert early_peak(replace(drawn, metrics=drawn.metrics | {"alpha8": earlier}), "published", **choice).low[0] == 0
+    cut = replace(drawn, metrics=drawn.metrics | {"alpha8": earlier})
+    before, after = (early_peak("alpha8")(evidence.under("published")).low[0] for evidence in (drawn, cut))
+    assert before > 0.5 and after == 0
 
 
 def test_drop_that_is_made_up_for_is_no_lasting_one():
     drawn = drawn_evidence("paper", noise=0, seeds=1)
-    choice = dict(conditions=("alpha50",), reference="alpha8")
-    assert lasting_drop(drawn, "published", **choice).low[0] > 0.7
+    drop = lasting_drop(("alpha50",), reference="alpha8")
+    assert drop(drawn.under("published")).low[0] > 0.7
     measures = drawn.measures["published"]
     back = measures["alpha50"].assign(synergy=measures["alpha50"].synergy + (measures["alpha50"].step > 300))
     returned = replace(drawn, measures={"published": measures | {"alpha50": back}})
-    assert lasting_drop(returned, "published", **choice).low[0] < 0.1
+    assert drop(returned.under("published")).low[0] < 0.1
 
 
 def test_loss_that_still_falls_at_the_end_has_not_converged():
     drawn = drawn_evidence("paper", noise=0, seeds=1)
     metrics = drawn.metrics["wd2"]
     plunging = metrics.assign(test_loss=metrics.test_loss * 10.0 ** -((metrics.step / 1000) ** 2))
-    excursion = final_excursion(replace(drawn, metrics=drawn.metrics | {"wd2": plunging}), "published", condition="wd2")
+    falling = replace(drawn, metrics=drawn.metrics | {"wd2": plunging})
+    excursion = final_excursion("wd2")(falling.under("published"))
     assert excursion.low[0] == -np.inf and excursion.high[0] == np.inf
-    assert np.isfinite(final_excursion(drawn, "published", condition="wd2").low[0])
+    assert np.isfinite(final_excursion("wd2")(drawn.under("published")).low[0])
 
 
 # Sub-networks
@@ -345,24 +343,24 @@ def test_phase_biases_and_draws_of_sub_networks():
         ("wd0.1", 0, "delayed emergence", "synergistic", "kept", 2000, np.nan),
         ("wd0.1", 0, "delayed emergence", "synergistic", "removed", 10, 0.3),
         *(("wd0.1", 0, "delayed emergence", "random", "kept", steps, 0.3) for steps in (100, np.nan, np.nan)))
-    choice = dict(conditions=("wd0.1",), than="full")
-    later = subnetwork_later(drawn, "published", variant="synergistic", **choice)
+    view = drawn.under("published")
+    later = subnetwork_later("wd0.1", "synergistic", than="full")(view)
     assert later.low[0] == later.high[0] == pytest.approx(np.log10(2))
-    slower = subnetwork_later(drawn, "published", variant="synergistic", column="rise", **choice)
+    slower = subnetwork_rise("wd0.1", "synergistic", than="full")(view)
     assert (slower.low[0], slower.high[0]) == (pytest.approx(-0.3), np.inf)
-    random = subnetwork_later(drawn, "published", variant="random", **choice)
+    random = subnetwork_later("wd0.1", "random", than="full")(view)
     assert (random.low[0], random.high[0]) == (pytest.approx(np.log10(4)), np.inf)
 
 
 def test_two_networks_that_were_both_stopped_cannot_be_compared():
     drawn = networks(*(("wd2", 0, "emergence", variant, "kept", np.nan, np.nan) for variant in ("full", "inverse")))
-    later = subnetwork_later(drawn, "published", conditions=("wd2",), variant="inverse", than="full")
+    later = subnetwork_later("wd2", "inverse", than="full")(drawn.under("published"))
     assert (later.low[0], later.high[0]) == (-np.inf, np.inf)
 
 
 # Evidence that lacks something
 
-@pytest.mark.parametrize("condition", LAST_STEP)
+@pytest.mark.parametrize("condition", [condition.name for condition in Paper().conditions])
 def test_condition_that_is_missing_is_said_so(condition):
     drawn = drawn_evidence("paper", seeds=3)
     lacking = Evidence({name: table for name, table in drawn.metrics.items() if name != condition},
@@ -398,8 +396,11 @@ def test_evidence_that_does_not_fit_is_refused(broken, says):
 
 # The verdicts as text
 
+TEXTS = {f"claims-{part}": f"On {part}." for part in ("verdicts", "fixed", "readings", "differing")}
+
+
 def test_table_holds_every_claim_once_with_its_figure():
-    text = claims_table(verdicts("paper", "opposite"))
+    text = claims_table(verdicts("paper", "opposite"), TEXTS)
     rows = re.findall(r"^\| (\d+) \| (.+?) \|.*\| \[(\d)\]\(figure-(\d)\.png\) \|$", text, re.M)
     assert [int(number) for number, *_ in rows] == list(range(1, len(REGISTER) + 1))
     for claim, (_, statement, figure, link) in zip(REGISTER, rows, strict=True):
@@ -414,18 +415,61 @@ def test_claims_that_depend_on_the_preset_are_named():
     table = judge(mixed)
     differing = table.groupby("id").outcome.nunique().loc[lambda n: n > 1].index
     assert 10 < len(differing) < len(REGISTER)
-    for text in (claims_table(table), claims_summary(table)):
-        paragraph = next(line for line in text.splitlines() if line.startswith("Both presets measure"))
-        assert {int(number) for number in re.findall(r"\((\d+)\)", paragraph)} == set(differing)
+    text = claims_table(table, TEXTS).split("## What depends on the preset\n\nOn differing.\n\n")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| (\d+) \| (.+) \| (\w+) \| (\w+) \|$", text, re.M)
+    assert [int(number) for number, *_ in rows] == list(differing)
+    assert all(published != mid_ranks for *_, published, mid_ranks in rows)
+    assert claims_summary(table).splitlines()[-1].endswith(f"| {len(differing)} |")
 
 
 def test_summary_adds_up():
-    table = verdicts("opposite")
-    rows = [[int(cell) for cell in line.split("|")[2:-1]] for line in claims_summary(table).splitlines()[2:9]]
+    table = verdicts("paper", "opposite")
+    rows = [[int(number) for number in re.findall(r"\d+", line.split("|", 2)[2])]
+            for line in claims_summary(table).splitlines()[2:]]
     assert np.sum(rows[:-1], axis=0).tolist() == rows[-1]
-    assert rows[-1] == [len(REGISTER)] + [sum((table.outcome == each) & (table.preset == preset)) for preset in PRESETS
-                                          for each in ("supported", "contradicted", "inconclusive")]
-    assert "not measured" in claims_summary(judge(Evidence({}, {})))
+    supported = [sum((table.outcome == "supported") & (table.preset == preset)) for preset in PRESETS]
+    assert rows[-1] == [len(REGISTER), *supported, 0]
+
+
+# A claim and its statistic
+
+def test_a_statistic_says_what_it_measures_with_its_choices():
+    one = start_level("wd0.1", name="redundancy")
+    assert (one.words, one.unit, one.choices) == ("redundancy at steps 5 to 10", "ranges",
+                                                  {"condition": "wd0.1", "name": "redundancy"})
+    assert one == start_level("wd0.1", "redundancy") != start_level("wd0.1", "synergy")
+    assert one.said("at first") != one and one.said("at first").choices == one.choices
+    with pytest.raises(TypeError, match="missing a required argument: 'name'"):
+        start_level("wd0.1")
+
+
+def test_the_words_of_a_statistic_take_its_choices():
+    made = statistic("{than} against {both}, {condition.short} within {longest}", "bits")(
+        lambda view, condition, than, both, longest: None)
+    assert made("wd2", "alpha8", ("wd10", "wd50"), DECADE).words == "α = 8 against 10 and 50, 2 within a decade"
+
+
+def test_a_margin_has_the_unit_of_its_statistic():
+    with pytest.raises(ValueError, match="margin in neurons is not possible for a statistic in ranges"):
+        Claim("Low.", start_level("wd2", "synergy"), above(NEURONS), place="5", figure=1)
+
+
+@EACH
+def test_a_claim_is_shown_by_the_seeds_beyond_its_margin(claim):
+    value = claim.margin.value
+    beyond, within = (value + 1, value) if claim.side == "above" else (value - 1, value)
+    values = Bounds(series(beyond, within, min(beyond, within)), series(beyond, within, max(beyond, within)))
+    assert claim.shows(values).tolist() == [True, False, False]
+
+
+def test_views_of_two_presets_see_the_same_metrics_and_their_own_measures():
+    paper, opposite = (drawn_evidence(story, seeds=3, noise=0) for story in ("paper", "opposite"))
+    mixed = replace(paper, measures={"published": paper.measures["published"],
+                                     "mid_ranks": opposite.measures["mid_ranks"]})
+    one, other = (mixed.under(preset) for preset in PRESETS)
+    xr.testing.assert_identical(one.curve("wd2", "test_acc"), other.curve("wd2", "test_acc"))
+    assert (start_level("wd0.1", "synergy")(one).high < VISIBLE.value).all()
+    assert (start_level("wd0.1", "synergy")(other).low > 1 - VISIBLE.value).all()
 
 
 # What cannot be
@@ -442,8 +486,7 @@ def series_of(*values, seeds=None):
     (lambda: outcome(0, 1, "beside", 0), "side='beside'"),
     (lambda: outcome(0, 1, "above", "much"), "margin='much'"),
     (lambda: median_interval(Bounds.exact(series_of(1.0, 2.0)), 95), "level=95"),
-    (lambda: drawn_evidence("paper", seeds=2).log_step("wd2", "test_acc", 98), "level=98 is not possible: give an accuracy"),
-    (lambda: drawn_evidence("paper", seeds=2).log_step("wd2", "test_loss", 0.5), "name='test_loss'"),
+    (lambda: drawn_evidence("paper", seeds=2).under().log_step("wd2", "grokked"), "event='grokked' is unknown"),
     (lambda: drawn_evidence("paper", seeds=0), "seeds=0"),
     (lambda: drawn_evidence("paper", seeds=2.5), "seeds=2.5"),
     (lambda: drawn_evidence("paper", noise=-1), "noise=-1"),
@@ -464,5 +507,5 @@ def test_bounds_and_evidence_are_equal_by_content():
     assert Bounds.exact(series_of(1.0, np.nan)) == Bounds(series_of(1.0, -np.inf), series_of(1.0, np.inf))
     assert Bounds.exact(series_of(1.0)) != Bounds.exact(series_of(2.0)) and Bounds.exact(series_of(1.0)) != 1
     one, other = drawn_evidence("paper", seeds=2), drawn_evidence("paper", seeds=2)
-    one.curve("published", "wd2", "synergy")  # what is kept for the next time is no content
+    one.under("published").curve("wd2", "synergy")  # what is kept for the next time is no content
     assert one == other != drawn_evidence("opposite", seeds=2)

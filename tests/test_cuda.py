@@ -22,7 +22,8 @@ from grok_synergy.entropy import (
     independent_columns,
     usable_columns,
 )
-from grok_synergy.layer import PRESETS, measure_features
+from grok_synergy.layer import measure_features
+from grok_synergy.measurement import PRESETS
 from grok_synergy.model import Weights, init_weights
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.oinfo import o_information

@@ -16,7 +16,7 @@ from grok_synergy.oinfo import total_correlation
 from grok_synergy.phases import min_max, smooth_log_steps
 from grok_synergy.search import search_multiplet
 from grok_synergy.study.conditions import Paper
-from grok_synergy.study.multiverse import Multiverse, Way, run_multiverse
+from grok_synergy.study.multiverse import Multiverse, as_way, run_multiverse
 from grok_synergy.ties import tied_correlation
 from grok_synergy.uncertainty import bootstrap_extremes
 
@@ -111,7 +111,7 @@ def test_searches_larger_than_memory_are_refused():
 
 
 def test_messages_name_what_can_be_done():
-    with pytest.raises(ValueError, match=r"40 units have 2\*\*40 multiplets.*search_multiplet\(corr, 3\)"):
+    with pytest.raises(ValueError, match=r"40 variables have 2\*\*40 multiplets.*search_multiplet\(corr, 3\)"):
         all_multiplets(np.eye(40), max_size=3)
     with pytest.raises(ValueError, match=r"with 2\*\*100 patterns .*no more than 5 variables"):
         on_off_information(np.random.default_rng(0).integers(0, 2, (200, 100)))
@@ -152,4 +152,4 @@ def test_switches_that_are_words_and_one_resample_are_refused():
             call()
     with pytest.raises(ValueError, match="draws=1"):
         bootstrap_extremes(X, draws=1)
-    assert type(Way(n_bins=10.0).n_bins) is int
+    assert type(as_way(n_bins=10.0).n_bins) is int

@@ -1,6 +1,6 @@
 """Ways to measure: the design, every path through a checkpoint against plain code, and which choice decides."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,10 +8,13 @@ import pytest
 import torch
 import xarray as xr
 
+from grok_synergy.activations import FLOOR, LAGS
 from grok_synergy.binning import group_neurons
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
 from grok_synergy.latent import nearest_correlation, truncated_correlation
+from grok_synergy.layer import Layer
+from grok_synergy.measurement import PRESETS, measurement
 from grok_synergy.multiplets import all_multiplets
 from grok_synergy.oinfo import o_information
 from grok_synergy.search import search_multiplet
@@ -23,15 +26,11 @@ from grok_synergy.study.multiverse import (
     CLAIMS,
     CURVES,
     FACTORS,
-    FLOOR,
-    LAGS,
-    MID_RANKS,
-    PUBLISHED,
-    Checkpoint,
     Multiverse,
-    Way,
+    as_way,
     between_checkpoints,
     design,
+    levels_of,
     load_outcomes,
     long_table,
     run_multiverse,
@@ -54,22 +53,33 @@ def features(seed=0, samples=900, neurons=24):
             for name, size in (("train", 400), ("test", 500), ("all", 900)) for layer in ("post", "pre")}
 
 
+def way(*levels, **others):
+    "The measurement of the levels of the first factors, in their order, and of others by name."
+    return as_way(**dict(zip(FACTORS, levels, strict=False)), **others)
+
+
+def read(given, settings):
+    "One reading of a checkpoint: synergy, redundancy, size."
+    reading = Layer(given[settings.which, "post"], given[settings.which, "pre"]).read(settings)
+    return reading.synergy, reading.redundancy, reading.synergy_size
+
+
 def test_design_is_balanced_distinct_and_holds_the_presets():
     ways = design()
-    assert len(set(ways)) == 256 and ways[:2] == [PUBLISHED, MID_RANKS] and ways == design() != design(seed=1)
-    table = pd.DataFrame(map(asdict, ways))
+    assert len(set(ways)) == 256 and ways[:2] == list(PRESETS.values()) and ways == design() != design(seed=1)
+    table = pd.DataFrame(map(levels_of, ways))
     assert set(table.clustering) == set(FACTORS["clustering"]) and (table.clustering == "none").sum() == 8
     for name in ("estimator", "unit", "samples", "bias", "selection"):
         counts = table[name].value_counts()
         assert set(counts.index) == set(FACTORS[name]) and counts.max() < 1.3 * counts.min()
-    assert all(way == way.possible() for way in ways)
+    assert all(as_way(**levels_of(one)) == one for one in ways)
 
 
 def test_impossible_ways_are_refused():
     for choices in (dict(unit="blocks", n_bins=20), dict(clustering="none", unit="means"),
                     dict(clustering="random", columns="standardised"), dict(estimator="rank")):
         with pytest.raises(ValueError, match="is not possible|is unknown"):
-            Way(**choices)
+            way(**choices)
     with pytest.raises(ValueError, match="n=9 with direct=8: give 10 to 4096 ways"):
         design(9)
 
@@ -83,7 +93,7 @@ def halves(x):
 @pytest.mark.parametrize("bias", FACTORS["bias"])
 def test_unions_of_neurons_by_plain_code(bias, selection):
     given = features()
-    way = Way("average", "neurons", "kmeans", "standardised", 5, "test", bias, selection)
+    settings = way("average", "neurons", "kmeans", "standardised", 5, "test", bias, selection)
     x = given["test", "post"]
     chooser, judge = (x, x) if selection == "same samples" else halves(x)
     bins = group_neurons(chooser, 5, "kmeans", standardise=True)
@@ -91,13 +101,13 @@ def test_unions_of_neurons_by_plain_code(bias, selection):
     found = union_multiplets(copula_correlation(chooser), bins, n_samples=n)
     chosen = [np.isin(bins, found.members(int(i))) for i in (found.omega.argmin(), found.omega.argmax())]
     omegas = [float(o_information(copula_correlation(judge)[mask][:, mask], n_samples=n)) for mask in chosen]
-    assert Checkpoint(given).read(way) == pytest.approx((-omegas[0], omegas[1], chosen[0].sum()), abs=1e-9)
+    assert read(given, settings) == pytest.approx((-omegas[0], omegas[1], chosen[0].sum()), abs=1e-9)
 
 
 @pytest.mark.parametrize("selection", FACTORS["selection"])
 def test_means_of_pre_activations_by_plain_code(selection):
     given = features(1)
-    way = Way("pre", "means", "ward", "raw", 15, "all", "kept", selection)
+    settings = way("pre", "means", "ward", "raw", 15, "all", "kept", selection)
     x = given["all", "pre"]
     bins = group_neurons(x if selection == "same samples" else halves(x)[0], 15)
     means = torch.stack([x[:, bins == b].mean(1) for b in range(15)], 1)
@@ -105,20 +115,20 @@ def test_means_of_pre_activations_by_plain_code(selection):
     found = all_multiplets(copula_correlation(chooser))
     chosen = [list(found.members(int(i))) for i in (found.omega.argmin(), found.omega.argmax())]
     omegas = [float(o_information(copula_correlation(judge)[members][:, members])) for members in chosen]
-    assert Checkpoint(given).read(way) == pytest.approx((-omegas[0], omegas[1], np.isin(bins, chosen[0]).sum()), abs=1e-9)
+    assert read(given, settings) == pytest.approx((-omegas[0], omegas[1], np.isin(bins, chosen[0]).sum()), abs=1e-9)
 
 
 @pytest.mark.parametrize("selection", FACTORS["selection"])
 def test_blocks_of_patterns_by_plain_code(selection):
     given = features(2)
-    way = Way("on_off", "blocks", "random", "raw", 10, "train", "corrected", selection)
+    settings = way("on_off", "blocks", "random", "raw", 10, "train", "corrected", selection)
     on = (given["train", "post"] > 0).float()
     bins = group_neurons(given["train", "post"], 10, "random")
     chooser, judge = (on, on) if selection == "same samples" else halves(on)
     found, judged = (all_multiplets(copula_correlation(part), blocks=bins, n_samples=len(part)) for part in (chooser, judge))
     places = [int(found.omega.argmin()), int(found.omega.argmax())]
     size = np.isin(bins, found.members(places[0])).sum()
-    assert Checkpoint(given).read(way) == pytest.approx(
+    assert read(given, settings) == pytest.approx(
         (-float(judged.omega[places[0]]), float(judged.omega[places[1]]), size), abs=1e-9)
 
 
@@ -128,7 +138,7 @@ def test_the_latent_copula_by_plain_code(selection):
     x = given["test", "post"]
     x[:, 2] = (x[:, 2] - 4).relu()          # hardly ever on
     x[:, 5] = x[:, 5].clamp_max(x[:, 5].median() + 1)  # an atom above the lowest value
-    way = Way("latent", "neurons", "kmeans", "raw", 5, "test", "kept", selection)
+    settings = way("latent", "neurons", "kmeans", "raw", 5, "test", "kept", selection)
     kept = np.isin(np.arange(24), [2, 5], invert=True)
     chooser, judge = (x, x) if selection == "same samples" else halves(x)
     bins = group_neurons(chooser, 5, "kmeans")[kept]
@@ -137,33 +147,35 @@ def test_the_latent_copula_by_plain_code(selection):
     found = union_multiplets(corrs[0], bins)
     chosen = [np.isin(bins, found.members(int(i))) for i in (found.omega.argmin(), found.omega.argmax())]
     omegas = [float(o_information(corrs[1][mask][:, mask])) for mask in chosen]
-    checkpoint = Checkpoint(given)
-    assert checkpoint.read(way) == pytest.approx((-omegas[0], omegas[1], chosen[0].sum()), abs=1e-9)
+    layer = Layer(x)
+    reading = layer.read(settings)
+    expected = (-omegas[0], omegas[1], chosen[0].sum())
+    assert (reading.synergy, reading.redundancy, reading.synergy_size) == pytest.approx(expected, abs=1e-9)
     lifted = max(float((torch.linalg.eigvalsh(one) < FLOOR * (1 + 1e-6)).double().mean()) for one in corrs)
-    assert checkpoint.lifted == pytest.approx(lifted)
+    assert layer.lifted == pytest.approx(lifted)
 
 
 @pytest.mark.parametrize("selection", FACTORS["selection"])
 def test_direct_search_by_plain_code(selection):
     given = features(3)
-    way = Way("random", clustering="none", samples="train", selection=selection)
+    settings = way("random", clustering="none", samples="train", selection=selection)
     x = given["train", "post"]
     chooser, judge = (x, x) if selection == "same samples" else halves(x)
     corrs = [copula_correlation(part, "random") for part in (chooser, judge)]
     found = [search_multiplet(corrs[0], 10, extreme=extreme, restarts=4, steps=100) for extreme in ("synergy", "redundancy")]
     omegas = [float(o_information(corrs[1][sorted(one.members)][:, sorted(one.members)])) for one in found]
-    assert Checkpoint(given).read(way) == pytest.approx((-omegas[0], omegas[1], 10), abs=1e-9)
+    assert read(given, settings) == pytest.approx((-omegas[0], omegas[1], 10), abs=1e-9)
 
 
 def test_dead_neurons_are_left_out_and_none_left_is_zero_as_in_measure():
     given = features()
     for post in (x for (_, layer), x in given.items() if layer == "post"):
         post[:, :3] = 0
-    *_, size = Checkpoint(given).read(replace(MID_RANKS, clustering="random", n_bins=5, unit="means"))
+    *_, size = read(given, measurement("mid_ranks", clustering="random", n_bins=5, unit="means"))
     assert size <= 21
     dead = {key: torch.zeros_like(x) for key, x in given.items()}
-    for way in (PUBLISHED, Way(clustering="none")):
-        assert Checkpoint(dead).read(way) == (0, 0, 0)
+    for settings in (as_way(), as_way(clustering="none")):
+        assert read(dead, settings) == (0, 0, 0)
 
 
 def test_what_is_measured_is_not_measured_again(tmp_path, monkeypatch):
@@ -180,7 +192,7 @@ def test_what_is_measured_is_not_measured_again(tmp_path, monkeypatch):
 
 
 def test_the_choice_that_decides_is_found():
-    table = pd.DataFrame(map(asdict, design()))
+    table = pd.DataFrame(map(levels_of, design()))
     half = table.assign(outcome=(table.bias == "kept") * 1.0 + (table.unit == "means") * 1.0)
     shares = deciding(half)
     assert shares["bias"] > 0.3 and shares["unit"] > 0.1 and shares.drop(["bias", "unit"]).abs().max() < 1e-9
@@ -205,7 +217,7 @@ def drawn_outcomes(share):
 
 
 def test_choices_survive_the_table_and_decide_what_they_decide(tmp_path):
-    table = pd.DataFrame(map(asdict, design()))
+    table = pd.DataFrame(map(levels_of, design()))
     outcomes = drawn_outcomes((table.n_bins == 5).to_numpy(float))
     save_dataset(outcomes.assign_attrs(seeds=3), tmp_path / "multiverse.nc")
     found = load_outcomes(tmp_path)

@@ -11,9 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grok_synergy import multiplets
+from grok_synergy import oinfo, walk
 from grok_synergy.entropy import gaussian_entropy
-from grok_synergy.minors import SUBTREE
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.oinfo import dual_total_correlation, o_information, s_information, total_correlation
 from grok_synergy.search import search_multiplet
@@ -153,8 +152,8 @@ def test_blocks_are_those_of_the_definition(seed, k, batch):
 @pytest.mark.parametrize("low, stored", [(18, 27), (3, 27), (2, 4)])
 def test_uneven_blocks_keep_their_names_however_the_walk_is_cut(low, stored, monkeypatch):
     "The walk takes the largest block first, and beyond a size one subtree after the other."
-    monkeypatch.setitem(SUBTREE, "cpu", low)
-    monkeypatch.setattr(multiplets, "STORED", stored)
+    monkeypatch.setitem(walk.SUBTREE, "cpu", low)
+    monkeypatch.setattr(walk, "STORED", stored)
     blocks = np.array([3, 1, 1, 9, 9, 9, 9, 4, 4, 7, 7, 7, 7, 7, 0, 5])
     corr, numbers = random_corr(16), np.unique(blocks)
     found, best = all_multiplets(corr, blocks=blocks), extremes(corr, blocks=blocks, top=2)
@@ -210,7 +209,7 @@ def test_sizes_choose_among_all_groups(search, min_size, max_size):
     corr = random_corr(6)
     every, some = search(corr, min_size=1), search(corr, min_size=min_size, max_size=max_size)
     chosen = [i for i in range(len(every)) if min_size <= len(every.members(i)) <= (max_size or 6)]
-    assert len(every) == 2**every.n_units - 1
+    assert len(every) == 2**every.n_members - 1
     for name in ("masks", "sizes", "orders", "tc", "dtc", "omega", "s"):
         np.testing.assert_array_equal(getattr(some, name), getattr(every, name)[chosen])
 
@@ -292,8 +291,8 @@ def with_sum(n=7, seed=0):
 @pytest.fixture(params=[(18, 27), (3, 27), (2, 4)], ids=["whole", "subtrees", "fixed bits"])
 def cut(request, monkeypatch):
     "The tree whole, or cut so that small searches take the ways of large ones."
-    monkeypatch.setitem(SUBTREE, "cpu", request.param[0])
-    monkeypatch.setattr(multiplets, "STORED", request.param[1])
+    monkeypatch.setitem(walk.SUBTREE, "cpu", request.param[0])
+    monkeypatch.setattr(walk, "STORED", request.param[1])
 
 
 @pytest.mark.parametrize("corr, size", [(softmax(), 5), (few_samples(), 4), (with_sum(), 3),
@@ -538,7 +537,7 @@ def test_multiplets_of_a_noisy_sum_and_a_bystander():
     assert found.omega[found.most_synergistic()] == pytest.approx(found.omega.min(), abs=1e-12)
     assert found.members(found.most_redundant()) == (0, 1) and found.members(found.most_redundant(parts=3)) == (0, 1, 2)
     assert len(found) == 11 and found.masks.tolist() == [3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15]
-    assert repr(found).startswith("11 multiplets of 4 units; Ω from -0.553 to ")  # I(0; 1 | 3) by hand
+    assert repr(found).startswith("11 multiplets among 4 members; Ω from -0.553 to ")  # I(0; 1 | 3) by hand
     assert repr(found) in found._repr_html_() and "<table" in found._repr_html_()
 
 
@@ -557,7 +556,7 @@ def test_table_is_of_one_search():
     np.testing.assert_array_equal(found.most_redundant(), found.omega.argmax(-1))
     assert found.most_synergistic().shape == (2, 3)
     extremes = f"; Ω from {found.omega.min():.3f} to {found.omega.max():.3f} bits"
-    assert repr(found) == "11 multiplets of 4 units, for (2, 3) matrices" + extremes
+    assert repr(found) == "11 multiplets among 4 members, for (2, 3) matrices" + extremes
     assert repr(found) in found._repr_html_()
     with pytest.raises(ValueError, match=r"\(2, 3\) searches are held here"):
         found.table()
@@ -617,10 +616,20 @@ def test_impossible_sizes_are_refused(sizes):
             search()
 
 
-def test_searches_are_of_two_units_or_more_and_not_too_many():
+def test_searches_of_every_group_are_reached_from_oinfo():
+    from grok_synergy.multiplets import all_multiplets as every
+    from grok_synergy.multiplets import extremes as ends
+    from grok_synergy.unions import union_multiplets as unions
+
+    assert (every, ends, unions) == (all_multiplets, extremes, union_multiplets)
+    with pytest.raises(AttributeError, match="has no attribute 'every_multiplet'"):
+        oinfo.every_multiplet  # noqa: B018
+
+
+def test_searches_are_of_two_members_or_more_and_not_too_many():
     for search, message in [(lambda: all_multiplets(np.eye(1), min_size=1), "with 1 variables"),
                             (lambda: union_multiplets(np.eye(3), [5, 5, 5], min_size=1), "with 1 bins"),
-                            (lambda: all_multiplets(np.eye(25)), "25 units have"),
+                            (lambda: all_multiplets(np.eye(25)), "25 variables have"),
                             (lambda: union_multiplets(np.eye(17), np.arange(17)), "17 bins have")]:
         with pytest.raises(ValueError, match=message):
             search()

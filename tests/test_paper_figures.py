@@ -12,13 +12,13 @@ import pytest
 from make_pages import figures_page, pages, tagged_cells
 
 from grok_synergy.data import ModularTask
-from grok_synergy.layer import present_names
+from grok_synergy.measurement import present_names
 from grok_synergy.phases import segment
 from grok_synergy.study.conditions import Paper
+from grok_synergy.study.evidence import Evidence
 from grok_synergy.study.jobs import load_paper, run_paper
 from grok_synergy.study.register import REGISTER
 from grok_synergy.study.rule import OUTCOMES
-from grok_synergy.study.statistics import Evidence
 from grok_synergy.study.tables import (
     other_choices,
     other_verdicts,

@@ -16,7 +16,8 @@ from scipy.stats import norm, rankdata
 from grok_synergy import phases
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
-from grok_synergy.layer import PRESETS, Measurement, measure_features, measurement
+from grok_synergy.layer import measure_features
+from grok_synergy.measurement import PRESETS, Measurement, measurement
 from grok_synergy.multiplets import all_multiplets
 from grok_synergy.oinfo import total_correlation
 from grok_synergy.phases import (
@@ -29,6 +30,7 @@ from grok_synergy.phases import (
     segment,
     smooth_log_steps,
 )
+from grok_synergy.store import stored_settings
 from grok_synergy.trainer import Experiment
 from grok_synergy.training import train
 
@@ -271,7 +273,7 @@ def test_measures_are_those_of_each_checkpoint(trajectory, preset, choices):
             for name in ("synergy_neurons", "redundancy_neurons"):
                 np.testing.assert_array_equal(here[name], getattr(reading, name))
     assert along.attrs["preset"] == preset
-    assert json.loads(along.attrs["measurement"]) == asdict(measurement(preset, **choices))
+    assert json.loads(along.attrs["measurement"]) == stored_settings(measurement(preset, **choices))
     assert json.loads(along.attrs["experiment"]) == json.loads(json.dumps(trajectory.experiment.condition))
 
 

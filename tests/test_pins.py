@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from grok_synergy.study.drawn import drawn_evidence
+from grok_synergy.study.evidence import Evidence
 from grok_synergy.study.jobs import load_paper
 from grok_synergy.study.register import REGISTER
-from grok_synergy.study.statistics import Evidence
 from grok_synergy.study.verdicts import judge
 
 TABLES = Path(__file__).resolve().parents[1] / "figures" / "tables"
@@ -33,7 +33,7 @@ def test_the_register_is_the_one_that_was_fixed_before_the_seeds_ran():
                      claim.margin.unit, claim.margin.reason, claim.figure, claim.per_preset, claim.ours])
         for story in stories:
             for preset in story.measures if claim.per_preset else [None]:
-                values = claim.statistic(story, preset)
+                values = claim.statistic(story.under(preset))
                 rows.append([values.low.index.tolist(), values.low.tolist(), values.high.tolist()])
     assert digest(rows) == "494fd509d4dd43e9"
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.covariance import LedoitWolf
 
-from grok_synergy import multiplets
+from grok_synergy import walk
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.oinfo import o_information
 from grok_synergy.search import search_multiplet
@@ -25,8 +25,8 @@ def correlations(n, seed=0, batch=(), mix=0.4):
 @pytest.fixture(params=[(18, 27), (4, 27), (4, 6), (3, 4)], ids=["whole", "subtrees", "fixed bits", "many fixed bits"])
 def cut(request, monkeypatch):
     "The tree whole, or cut so that small searches take the ways of large ones."
-    monkeypatch.setitem(multiplets.SUBTREE, "cpu", request.param[0])
-    monkeypatch.setattr(multiplets, "STORED", request.param[1])
+    monkeypatch.setitem(walk.SUBTREE, "cpu", request.param[0])
+    monkeypatch.setattr(walk, "STORED", request.param[1])
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -81,7 +81,7 @@ def test_equal_extremes_are_those_of_smaller_masks_whatever_the_threads(cut, thr
         torch.set_num_threads(threads)
         found = extremes(np.full((10, 10), share) + (1 - share) * np.eye(10), blocks=blocks, top=3)
         torch.set_num_threads(1)
-        units = np.arange(2 ** found.n_units)
+        units = np.arange(2 ** found.n_members)
         for row, order in enumerate(found.orders):
             first = units[np.bitwise_count(units) == order][:3]
             assert found.masks[:, row, :len(first)].tolist() == [first.tolist()] * 2
@@ -98,7 +98,7 @@ def test_results_are_the_same_whatever_the_threads(cut):
 
 
 @pytest.mark.parametrize("corr, options, message", [
-    (np.eye(33), {}, "33 units have"), (np.eye(5), {"top": 0}, "top=0 is not possible"),
+    (np.eye(33), {}, "33 variables have"), (np.eye(5), {"top": 0}, "top=0 is not possible"),
     (np.ones((4, 4)), {}, "columns 1, 2 and 3 follow from"),
     (np.eye(5), {"top": 1.5}, "top=1.5 is not possible"),
     (np.eye(5), {"min_size": 2.5}, "min_size=2.5 is not possible: give a whole number"),

@@ -21,16 +21,18 @@ from grok_synergy.entropy import copula_correlation
 from grok_synergy.latent import truncated_correlation
 from grok_synergy.layer import measure_features
 from grok_synergy.look import save_figure
+from grok_synergy.measurement import measurement
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.phases import measure
 from grok_synergy.search import search_multiplet
-from grok_synergy.store import LATER, digest, load_dataset, save_dataset, stored_results, stored_settings
+from grok_synergy.store import digest, load_dataset, save_dataset, stored_results, stored_settings
 from grok_synergy.study import companions, jobs
 from grok_synergy.study.ablations import retrain
 from grok_synergy.study.companions import check_curves
 from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.jobs import Job, load_paper, run_paper, write_tables
-from grok_synergy.study.multiverse import MID_RANKS, Multiverse, run_multiverse
+from grok_synergy.study.multiverse import Multiverse, run_multiverse
+from grok_synergy.study.rule import LATER
 from grok_synergy.trainer import Experiment, Trainer, plain_loop
 from grok_synergy.training import train, train_many
 from grok_synergy.trajectory import network_path, stored_digest
@@ -143,7 +145,7 @@ def test_results_stand_where_the_network_itself_was_deleted(studied, tmp_path, m
 def test_ways_and_checks_notice_another_network(studied, tmp_path):
     store = Path(shutil.copytree(studied / "store", tmp_path / "store"))
     plain = replace(TINY, ablated=())
-    multiverse = Multiverse(plain, ways=(MID_RANKS,), seeds=1, per_decade=1)
+    multiverse = Multiverse(plain, ways=(measurement("mid_ranks"),), seeds=1, per_decade=1)
 
     def found():
         ways = run_multiverse(multiverse, store, n_jobs=1, progress=False)["wd2"].synergy.values

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 from scipy.stats import binom
 
-from grok_synergy import uncertainty
+from grok_synergy import draws, uncertainty
 from grok_synergy.arrays import as_tensor
 from grok_synergy.entropy import copula_correlation
 from grok_synergy.multiplets import all_multiplets
@@ -137,7 +137,7 @@ def test_rows_that_remember_are_told_of(search):
                                   lambda rng: np.maximum(rng.normal(size=(300, 6)) - 1, 0),
                                   lambda rng: rng.random((100, 5)) < 0.5])
 def test_independent_rows_are_hardly_ever_called_neighbours(make):
-    deviations = [uncertainty._neighbours(as_tensor(make(np.random.default_rng(seed))))[1] for seed in range(300)]
+    deviations = [draws._neighbours(as_tensor(make(np.random.default_rng(seed))))[1] for seed in range(300)]
     assert np.mean(np.abs(deviations) > 4) < 0.01 and 0.7 < np.std(deviations) < 1.2
 
 
@@ -258,7 +258,8 @@ def test_resample_is_that_of_the_repeated_rows(seed, samples, digits, zeros):
     rows = rng.integers(samples, size=samples)
     if (np.ptp(x, 0) == 0).any() or (np.ptp(x[rows], 0) == 0).any():
         return
-    found = uncertainty._Resampled(torch.as_tensor(x)).correlation(torch.as_tensor(np.bincount(rows, minlength=samples)))
+    found = uncertainty._resampled(uncertainty._sort_once(torch.as_tensor(x)),
+                                   torch.as_tensor(np.bincount(rows, minlength=samples)))
     np.testing.assert_allclose(found, copula_correlation(x[rows]), atol=1e-12)
 
 
@@ -268,7 +269,7 @@ def test_any_numbers_can_be_resampled(dtype):
     x[::3, 0] = -0.0  # equal to 0.0
     x[1::3, 0] = 0
     rows = torch.as_tensor(np.random.default_rng(0).integers(400, size=400))
-    found = uncertainty._Resampled(x).correlation(torch.bincount(rows, minlength=400))
+    found = uncertainty._resampled(uncertainty._sort_once(x), torch.bincount(rows, minlength=400))
     torch.testing.assert_close(found, copula_correlation(x[rows]), atol=1e-12, rtol=0)
 
 
@@ -342,6 +343,7 @@ def test_draws_that_cannot_be_trusted_are_told():
     with pytest.warns(UserWarning, match="resampled max Ω lie .* do not trust the interval"):
         x = rng.normal(size=(300, 20)) @ rng.normal(size=(20, 100)) / 4 + rng.normal(size=(300, 100))
         found = bootstrap_extremes(x, bins=np.arange(100) % 4, draws=50)
+    assert found.displaced.tolist() == [False, True]
     assert (found.same[1] < found.observed[1]).all()  # the draws lie elsewhere, the interval does not
     assert found.same_interval[1, 0] < found.observed[1] < found.same_interval[1, 1]
     for bias_correction in (True, False):
@@ -367,7 +369,7 @@ def test_draws_depend_on_the_seed_alone(search, options, monkeypatch):
     np.testing.assert_array_equal(first[:, :7], values(7))
     assert (first != values(seed=1)).any(1).all() and len(set(first[0])) > 30
     for batch in (0, 14):
-        monkeypatch.setattr(uncertainty, "SUBTREE", {"cpu": batch})
+        monkeypatch.setattr(draws, "SUBTREE", {"cpu": batch})
         np.testing.assert_array_equal(first, values())
 
 
@@ -410,7 +412,7 @@ def test_impossible_questions_are_refused(search, options, message, monkeypatch)
 @pytest.mark.parametrize("x, message", [
     (np.stack([planted()] * 2), "one set at a time"), (noise(8, 8), "which must be more than|singular|more samples"),
     (np.column_stack([planted(), np.ones(400)]), "the same value in every sample of column 8"),
-    (np.column_stack([planted(), planted()[:, 2]]), "column 8 follows from"), (noise(100, 25), "25 units have"),
+    (np.column_stack([planted(), planted()[:, 2]]), "column 8 follows from"), (noise(100, 25), "25 variables have"),
     (np.where(planted() > 3, np.nan, planted()), "NaN or infinite")])
 @pytest.mark.parametrize("search", [null_extremes, bootstrap_extremes])
 def test_impossible_data_are_refused(search, x, message, monkeypatch):

@@ -19,7 +19,7 @@ from scipy.stats import CensoredData, ecdf
 from torch.nn.functional import pad
 
 from ..arrays import Array, as_numpy, choice, real_number, same_content, truth, whole_number
-from ..layer import PRESETS
+from ..measurement import PRESETS
 from ..model import Weights, init_weights, weight_norm
 from ..phases import PHASES, segment
 from ..store import one_thread_per_task

@@ -19,22 +19,13 @@ import pandas as pd
 import torch
 import xarray as xr
 from matplotlib.figure import Figure
+from torch import Tensor
 
-from grok_synergy.arrays import (
-    Array,
-    as_path,
-    as_tensor,
-    column_names,
-    live_columns,
-    name_columns,
-    real_number,
-    real_samples,
-    whole_number,
-)
-from ..binning import ward_bins
-from ..entropy import copula_matrices, independent_columns
-from ..layer import Measurement, measure_features, measurement, present_names
+from ..arrays import Array, as_path, column_names, name_columns, real_number, real_samples, whole_number
+from ..draws import UnsearchableDraws
+from ..layer import Layer, measure_features
 from ..look import PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY
+from ..measurement import Measurement, measurement, present_names
 from grok_synergy.store import (
     default_store,
     digest,
@@ -49,95 +40,97 @@ from .jobs import Findings, Job, load_paper
 from .multiverse import Multiverse, check_tables, write_outcomes
 from ..training import train
 from ..trajectory import network_path
-from ..uncertainty import UnsearchableDraws, bootstrap_extremes, null_extremes
-from ..unions import union_multiplets
+from ..uncertainty import bootstrap_extremes, null_extremes
 
 # %% ../../nbs/study/11b_companions.ipynb #cb000007
 def split_halves(
-    x: Array,               # (samples, neurons) activations, none of them degenerate
-    n_bins: int,            # Ward bins
-    settings: Measurement,  # rule for ties, and whether the bias is corrected
+    x: Array,               # (samples, neurons) activations
+    settings: Measurement,
     seed: int = 0,          # of the splits
     splits: int = 2,        # random splits into halves, of which either half chooses once
-) -> np.ndarray:            # (2, 2) bits: synergy and redundancy, chosen on one half: there, and on the other
-    """Both extremes, as the half of the samples that made bins and choice has them, and as the other; NaN with too few bins.
+) -> np.ndarray:            # (2, 2) bits: synergy and redundancy, where chosen and elsewhere
+    """Both extremes on the half of the samples that made bins and choice, and on the other half.
 
-    Raises `ValueError` for settings out of range.
+    NaN where a half has too few bins. Raises `ValueError` for settings out of range.
     """
-    n_bins, splits = whole_number("n_bins", n_bins), whole_number("splits", splits)
-    seed = whole_number("seed", seed, 0, 2**63 - 1)
-    x, rng, found = as_tensor(x), np.random.default_rng(seed), []
+    splits, seed = whole_number("splits", splits), whole_number("seed", seed, 0, 2**63 - 1)
+    layer, rng, found = Layer(x), np.random.default_rng(seed), []
     for _ in range(splits):
-        halves = [x[half] for half in torch.as_tensor(rng.permutation(len(x)), device="cpu").tensor_split(2)]
-        usable = torch.stack([live_columns(half) for half in halves]).all(0)
-        if usable.sum() < 2:
-            return np.full((2, 2), np.nan)
-        corrs = [copula_matrices(half[:, usable], (settings.ties,))[0] for half in halves]
-        kept = torch.ones(len(corrs[0]), dtype=torch.bool, device="cpu")
-        for corr in corrs:
-            kept[kept.clone()] = independent_columns(corr[kept][:, kept])
-        corrs, usable[usable.clone()] = [corr[kept][:, kept] for corr in corrs], kept
-        for own, other in ((0, 1), (1, 0)):
-            bins = ward_bins(halves[own], min(n_bins, x.shape[1]))[usable.numpy()]
-            if len(np.unique(bins)) < 2:
+        order = torch.as_tensor(rng.permutation(len(layer.x["post"])), device="cpu")
+        first, second = (layer.rows(half) for half in order.tensor_split(2))
+        for chooser, judge in ((first, second), (second, first)):
+            pair = chooser.judged_by(judge, settings)
+            if not pair[0].synergy_size:
                 return np.full((2, 2), np.nan)
-            n_samples = [len(halves[one]) if settings.bias_correction else None for one in (own, other)]
-            omegas = [union_multiplets(corrs[one], bins, n_samples=n).omega
-                      for one, n in zip((own, other), n_samples, strict=True)]
-            lowest, highest = int(omegas[0].argmin()), int(omegas[0].argmax())
-            found.append([[-omega[lowest] for omega in omegas], [omega[highest] for omega in omegas]])
+            found.append([[one.synergy for one in pair], [one.redundancy for one in pair]])
     return np.array(found, dtype=float).mean(0)
+
+# %% ../../nbs/study/11b_companions.ipynb #85d51c9b
+def _finite_samples(
+    features: Array,
+) -> Tensor:  # (samples, neurons)
+    "The activations of one layer. Warns the caller's caller of columns that are not finite."
+    x = real_samples(features).cpu()
+    if x.ndim != 2:
+        raise ValueError(f"features of shape {tuple(x.shape)} were given: give (samples, neurons), "
+                         "one layer at a time")
+    broken = (~x.isfinite().all(0)).nonzero().flatten()
+    if len(broken):
+        columns = name_columns(broken, column_names(features))
+        warnings.warn(f"NaN or infinite values in column {columns}, left out: remove the samples that "
+                      "hold them, or find out how the network came to them", stacklevel=3)
+    return x
+
+# %% ../../nbs/study/11b_companions.ipynb #a7659616
+def _fill(table: pd.DataFrame, x: Tensor, level: float, choices: dict) -> None:
+    "Writes null and interval into a table of companions, where the draws can be searched."
+    sign = np.array([-1, 1])
+    with suppress(UnsearchableDraws):
+        null = sign[:, None] * null_extremes(x, **choices).draws
+        table["null"], table["null_most"] = null.mean(1), null.max(1)
+    with warnings.catch_warnings(action="ignore"), suppress(UnsearchableDraws):
+        found = bootstrap_extremes(x, level=level, **choices)
+        table[["low", "high"]] = np.sort(sign[:, None] * found.same_interval, axis=1)
+        table["displaced"] = found.displaced
 
 # %% ../../nbs/study/11b_companions.ipynb #7c1237da
 COMPANIONS = ("value", "null", "null_most", "low", "high", "displaced", "half", "other_half")
 
 
 def check_layer(
-    features: Array,            # (samples, neurons) activations
-    preset: str = "mid_ranks",   # "published" or "mid_ranks"
+    features: Array,           # (samples, neurons) activations
+    preset: str = "mid_ranks",  # "published" or "mid_ranks"
     *,
-    draws: int = 20,            # shuffled data sets, and as many resamples
-    level: float = 0.9,         # of the bootstrap interval
-    seed: int = 0,              # of all that is drawn
-) -> pd.DataFrame:              # index synergy, redundancy; columns `COMPANIONS`, in bits
+    draws: int = 20,           # shuffled data sets, and as many resamples
+    level: float = 0.9,        # of the bootstrap interval
+    seed: int = 0,             # of all that is drawn
+) -> pd.DataFrame:             # index synergy, redundancy; columns `COMPANIONS`, in bits
     """Both extremes of a layer with their companions.
 
-    `null` is the mean over shuffled data sets, in the bins of the data, and `null_most` the largest of them; `low` and
-    `high` are the ends of the interval for the multiplet at hand. These are NaN where some draw cannot be searched, as with
-    neurons that fire on a few samples only, which a resample may miss and a shuffle may make alike. `displaced` tells that
-    resamples lie where they should not, so that the interval is not to be trusted; `half` and `other_half` are those of
-    `split_halves`. Raises `ValueError` as `measure_features` does, and for settings out of range. Warns of columns that
-    are not finite, which are left out.
+    `null` is the mean over shuffled data sets, in the bins of the data; `null_most` is the largest.
+    `low` and `high` are the ends of the interval for the multiplet at hand. These are NaN where
+    some draw cannot be searched, as with neurons that fire on a few samples only: a resample may
+    miss them, a shuffle may make them alike. `displaced` tells that resamples lie where they should
+    not, and that the interval is not to be trusted. `half` and `other_half` are those of `split_halves`.
+    Raises `ValueError` as `measure_features` does, and for settings out of range. Warns of columns
+    that are not finite, which are left out.
     """
-    settings, x, draws = measurement(preset), real_samples(features).cpu(), whole_number("draws", draws)
-    level = real_number("level", level, "a number between 0 and 1, such as 0.9", lambda number: 0 < number < 1)
+    settings, draws = measurement(preset), whole_number("draws", draws)
+    level = real_number("level", level, "a number between 0 and 1, such as 0.9",
+                        lambda share: 0 < share < 1)
     seed = whole_number("seed", seed, 0, 2**63 - 1)
-    if x.ndim != 2:
-        raise ValueError(f"features of shape {tuple(x.shape)} were given: give (samples, neurons), one layer at a time")
-    broken = (~x.isfinite().all(0)).nonzero().flatten()
-    if len(broken):
-        warnings.warn(f"NaN or infinite values in column {name_columns(broken, column_names(features))}, left out: remove "
-                      "the samples that hold them, or find out how the network came to them", stacklevel=2)
-    bins = ward_bins(x.nan_to_num(0.0, 0.0, 0.0), min(settings.n_bins, x.shape[-1]))
+    x = _finite_samples(features)
+    bins = Layer(x).bins(settings)
     reading = measure_features(x, preset, bins=bins, degenerate="drop")
     kept = ~reading.dropped
-    bins = bins[kept]
     table = pd.DataFrame(np.nan, ("synergy", "redundancy"), COMPANIONS)
     table["value"], table["displaced"] = [reading.synergy, reading.redundancy], False
-    if len(np.unique(bins)) < 2:
-        return table
-    x = x[:, torch.as_tensor(kept, device="cpu")]
-    choices = dict(bins=bins, ties=settings.ties, bias_correction=settings.bias_correction, draws=draws, seed=seed)
-    sign = np.array([-1, 1])
-    with suppress(UnsearchableDraws):
-        null = sign[:, None] * null_extremes(x, **choices).draws
-        table["null"], table["null_most"] = null.mean(1), null.max(1)
-    with warnings.catch_warnings(record=True) as caught, suppress(UnsearchableDraws):
-        warnings.simplefilter("always")
-        found = bootstrap_extremes(x, level=level, **choices)
-        table[["low", "high"]] = np.sort(sign[:, None] * found.same_interval, axis=1)
-        table["displaced"] = [any(name in str(one.message) for one in caught) for name in ("min Ω", "max Ω")]
-    table[["half", "other_half"]] = split_halves(x, settings.n_bins, settings, seed)
+    if len(np.unique(bins[kept])) > 1:
+        x = x[:, torch.as_tensor(kept, device="cpu")]
+        choices = dict(bins=bins[kept], ties=settings.ties, draws=draws, seed=seed,
+                       bias_correction=settings.bias_correction)
+        _fill(table, x, level, choices)
+        table[["half", "other_half"]] = split_halves(x, settings, seed)
     return table
 
 # %% ../../nbs/study/11b_companions.ipynb #cb000013

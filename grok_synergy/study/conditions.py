@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import xarray as xr
 
 from ..data import ModularTask
-from ..layer import PRESETS
+from ..measurement import PRESETS
 from ..trainer import Experiment
 
 # %% ../../nbs/study/01_conditions.ipynb #7ee554e9

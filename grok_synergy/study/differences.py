@@ -17,22 +17,22 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..binning import ward_bins
-from ..layer import measure_features
+from ..layer import Layer
 from ..look import PRESET_WORDS
+from ..measurement import Measurement, measurement
 from ..model import Weights
 from ..phases import measure, min_max, normalise, segment, smooth_log_steps
 from ..store import one_thread_per_task
 from .ablations import choose, time_to_generalise
 from .conditions import CONDITIONS, PLAN, Paper, from_step
+from .evidence import DECADE, HALF_DECADE, Evidence
 from .jobs import Findings, Job, measured_steps
 from .rule import VISIBLE
-from .statistics import DECADE, HALF_DECADE, Evidence, phase_window
+from .statistics import phase_window
 from ..ties import order_correlation, plain_order
 from ..trainer import Experiment, plain_loop
 from ..training import train, train_many
 from ..trajectory import TARGET, Trajectory, evaluate, reaches
-from ..unions import union_multiplets
 
 # %% ../../nbs/study/10_differences.ipynb #dd000013
 def rows_of(
@@ -86,26 +86,28 @@ def measurement_rows(
         yield from rows_of(key, alternative, *compared(measured(preset="published", **choices), here))
     yield from rows_of("bias", "mid-ranks, not corrected", *compared(measured(bias_correction=False), mid_ranks))
 
+# %% ../../nbs/study/10_differences.ipynb #015a437d
+def _pairs(features: np.ndarray, settings: Measurement) -> list[list[float]]:
+    "Synergy and redundancy (bits) of each of (checkpoints, samples, neurons)."
+    def plain(x):
+        return order_correlation(plain_order(np.ascontiguousarray(x.numpy().T)))
+
+    readings = [Layer(layer, estimators={"plain": plain}).read(settings) for layer in features]
+    return [[reading.synergy, reading.redundancy] for reading in readings]
+
 # %% ../../nbs/study/10_differences.ipynb #dd000017
 def published_pairs(
     features: np.ndarray,  # (checkpoints, samples, neurons)
 ) -> list[list[float]]:    # synergy and redundancy (bits) of each
     "The published measures of several checkpoints, in this process."
-    readings = [measure_features(layer, "published", degenerate="drop") for layer in features]
-    return [[reading.synergy, reading.redundancy] for reading in readings]
+    return _pairs(features, measurement("published"))
 
 # %% ../../nbs/study/10_differences.ipynb #79df3a4e
 def without_vector_instructions(
     features: np.ndarray,  # (checkpoints, samples, neurons)
 ) -> list[list[float]]:    # synergy and redundancy (bits) of each
     "The same with NumPy's sort on a processor without the vector instructions that it would choose at run time."
-    pairs = []
-    for layer in features:
-        kept = ~measure_features(layer, "published", degenerate="drop").dropped
-        corr = order_correlation(plain_order(np.ascontiguousarray(layer[:, kept].T)))
-        omega = union_multiplets(corr, ward_bins(layer)[kept]).omega
-        pairs.append([-float(omega.min()), float(omega.max())])
-    return pairs
+    return _pairs(features, measurement("published", estimator="plain"))
 
 # %% ../../nbs/study/10_differences.ipynb #99f31d8d
 def order_rows(
@@ -166,8 +168,8 @@ def _together_rows(found: Findings) -> Iterator[dict]:
     evidence = Evidence(found.metrics, found.measures)
     for name, phase, longest in TOGETHER:
         for preset in found.measures if name in found.metrics else ():
-            changes = [phase_window(evidence, preset, condition=name, phase=phase, longest=longest,
-                                    together=both).change for both in (False, True)]
+            changes = [phase_window(evidence.under(preset), name, phase, longest, together=both).change
+                       for both in (False, True)]
             yield from rows_of(
                 "together", f"from end to end: {phase}, {name}, {preset}",
                 ("median of the least change", "ranges", *(float(change.median()) for change in changes)),

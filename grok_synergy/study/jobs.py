@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,8 +24,8 @@ import xarray as xr
 from tqdm import tqdm
 
 from ..arrays import as_path, truth
-from ..layer import FORMER, PRESETS, present_names
-from ..phases import UNITS, measure
+from ..measurement import FORMER, PRESETS, present_names
+from ..phases import MEASURES, measure
 from grok_synergy.store import (
     Task,
     content_digest,
@@ -41,7 +41,7 @@ from grok_synergy.store import (
 )
 from .ablations import ablate
 from .conditions import FIRST, PLAN, Paper
-from .statistics import ABLATION_COLUMNS
+from .evidence import ABLATION_COLUMNS
 from ..trainer import Experiment
 from ..training import train, train_many
 from ..trajectory import METRICS, network_path, reaches, stored_digest
@@ -255,7 +255,7 @@ def write_tables(
     for name in names:
         table = xr.concat([found[name, seed, "network"] for seed in seeds], "seed", combine_attrs="drop_conflicts")
         table = table.drop_vars(["synergy_neurons", "redundancy_neurons"]).astype("float32")
-        settings = {f"measurement_{preset}": json.dumps(asdict(PRESETS[preset])) for preset in paper.presets}
+        settings = {f"measurement_{preset}": json.dumps(stored_settings(PRESETS[preset])) for preset in paper.presets}
         table.attrs = {"experiment": json.dumps(paper.experiment(name, seeds).condition), **settings}
         save_dataset(table, folder / f"{name}.nc", compress=True)
     retrained = [found[name, seed, kind] for name in paper.ablated for seed in paper.seeds[:paper.ablation_seeds]
@@ -324,7 +324,7 @@ def load_paper(
                 curves.setdefault(preset, {})[name] = chosen
             else:
                 width = json.loads(found.attrs["experiment"])["width"]
-                measured = chosen[list(UNITS)].sel(step=measured_steps(chosen.step.values))
+                measured = chosen[list(MEASURES)].sel(step=measured_steps(chosen.step.values))
                 measures.setdefault(preset, {})[name] = measured.assign_coords(neuron=range(width))
                 metrics[name] = chosen[list(METRICS)]
     return Findings(metrics, measures, ablations, curves)

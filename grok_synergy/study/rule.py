@@ -25,20 +25,29 @@ def outcome(
     side: str,      # what is claimed: "above" or "below" the margin
     margin: float,
 ) -> str:           # one of `OUTCOMES`
-    "What an interval says of a claim. Raises `ValueError` for another side, or ends in the wrong order."
+    """What an interval says of a claim.
+
+    Raises `ValueError` for another side, or ends in the wrong order.
+    """
     side, margin = choice("side", side, ("above", "below")), real_number("margin", margin)
     if not low <= high:
-        raise ValueError(f"low={low!r} and high={high!r} are no interval: give the lower end first, neither of them NaN")
+        raise ValueError(f"low={low!r} and high={high!r} are no interval: give the lower end "
+                         "first, neither of them NaN")
     if side == "below":
         low, high, margin = -high, -low, -margin
     return "supported" if low > margin else "contradicted" if high <= margin else "inconclusive"
 
+# %% ../../nbs/study/03_rule.ipynb #cc0b4e0e
+def _side_by_side(parts: "tuple[Bounds, ...]") -> list[pd.DataFrame]:
+    "The lower ends of several, and the upper ends: (seed, part) each."
+    return [pd.concat([getattr(part, end) for part in parts], axis=1) for end in ("low", "high")]
+
 # %% ../../nbs/study/03_rule.ipynb #5da271e1
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """A number for each seed that lies between two values; they are equal where it is known. NaN becomes unbounded.
+    """A number for each seed that lies between two values; they are equal where it is known.
 
-    Raises `ValueError` for bounds of different seeds, or in the wrong order.
+    NaN becomes unbounded. Raises `ValueError` for bounds of different seeds, or in the wrong order.
     """
 
     low: pd.Series   # (seed)
@@ -48,23 +57,22 @@ class Bounds:
 
     def __post_init__(self):
         for name, unknown in (("low", -np.inf), ("high", np.inf)):
-            if not isinstance(getattr(self, name), pd.Series):
-                raise ValueError(f"{name} of type {type(getattr(self, name)).__name__} was given: give a pandas Series "
-                                 "with the seeds as its index")
-            object.__setattr__(self, name, getattr(self, name).astype(float).fillna(unknown))
-        if not self.low.index.equals(self.high.index):
-            raise ValueError(f"low and high are of different seeds, {self.low.index.tolist()} and "
-                             f"{self.high.index.tolist()}: give both for the same seeds in the same order")
-        if len(wrong := self.low.index[self.low > self.high]):
-            raise ValueError(f"low is above high in seed {', '.join(map(str, wrong))}: give the lower "
-                             "bound first")
+            given = getattr(self, name)
+            if not isinstance(given, pd.Series):
+                raise ValueError(f"{name} of type {type(given).__name__} was given: give a pandas "
+                                 "Series with the seeds as its index")
+            object.__setattr__(self, name, given.astype(float).fillna(unknown))
+        seeds, others = self.low.index, self.high.index
+        if not seeds.equals(others):
+            raise ValueError(f"low and high are of different seeds, {seeds.tolist()} and "
+                             f"{others.tolist()}: give both for the same seeds in the same order")
+        if len(wrong := seeds[self.low > self.high]):
+            raise ValueError(f"low is above high in seed {', '.join(map(str, wrong))}: give the "
+                             "lower bound first")
 
     @classmethod
-    def exact(
-        cls,
-        values: pd.Series,  # (seed); NaN where nothing is known
-    ) -> "Bounds":
-        "Numbers that are known."
+    def exact(cls, values: pd.Series) -> "Bounds":
+        "Numbers that are known for each seed; NaN where nothing is known."
         return cls(values, values)
 
     def __sub__(self, other: "Bounds") -> "Bounds":
@@ -73,14 +81,12 @@ class Bounds:
     @staticmethod
     def least(*parts: "Bounds") -> "Bounds":
         "The lowest of several, seed by seed; unbounded where a part lacks the seed."
-        return Bounds(*(pd.concat([getattr(part, end) for part in parts], axis=1).min(axis=1, skipna=False)
-                        for end in ("low", "high")))
+        return Bounds(*(end.min(axis=1, skipna=False) for end in _side_by_side(parts)))
 
     @staticmethod
     def greatest(*parts: "Bounds") -> "Bounds":
         "The highest of several, seed by seed; unbounded where a part lacks the seed."
-        return Bounds(*(pd.concat([getattr(part, end) for part in parts], axis=1).max(axis=1, skipna=False)
-                        for end in ("low", "high")))
+        return Bounds(*(end.max(axis=1, skipna=False) for end in _side_by_side(parts)))
 
 # %% ../../nbs/study/03_rule.ipynb #f802a9e2
 def median_interval(
@@ -89,11 +95,15 @@ def median_interval(
 ) -> tuple[float, float]:  # infinite where the seeds are too few
     """Bounds on the median over seeds, exact for any distribution.
 
-    Raises `ValueError` for a level outside (0.5, 1). Source: Thompson (1936); `scipy.stats.quantile_test`.
+    Raises `ValueError` for a level outside (0.5, 1). Source: Thompson (1936);
+    `scipy.stats.quantile_test`.
     """
-    level = real_number("level", level, "a confidence between 0.5 and 1, such as 0.95", lambda number: 0.5 < number < 1)
-    low, high = (quantile_test(end, p=0.5).confidence_interval(2 * level - 1) for end in (values.low, values.high))
-    return (-np.inf if np.isnan(low.low) else float(low.low)), (np.inf if np.isnan(high.high) else float(high.high))
+    level = real_number("level", level, "a confidence between 0.5 and 1, such as 0.95",
+                        lambda number: 0.5 < number < 1)
+    low, high = (quantile_test(end, p=0.5).confidence_interval(2 * level - 1)
+                 for end in (values.low, values.high))
+    return (-np.inf if np.isnan(low.low) else float(low.low),
+            np.inf if np.isnan(high.high) else float(high.high))
 
 # %% ../../nbs/study/03_rule.ipynb #6f1c0e35
 @dataclass(frozen=True)
@@ -105,15 +115,24 @@ class Margin:
     reason: str
 
 # %% ../../nbs/study/03_rule.ipynb #87626a7e
-VISIBLE = Margin(0.1, "ranges", "less than a tenth of a curve's range is hardly seen in a figure drawn from 0 to 1")
-RAPID = Margin(0.25, "ranges", "a range spent evenly on the 2.9 decades from step 5 to 4000 gives 0.17 in half a decade; "
-                               "rapid is half as much again")
+VISIBLE = Margin(0.1, "ranges",
+                 "less than a tenth of a curve's range is hardly seen in a figure drawn from 0 "
+                 "to 1")
+RAPID = Margin(0.25, "ranges",
+               "a range spent evenly on the 2.9 decades from step 5 to 4000 gives 0.17 in half a "
+               "decade; rapid is half as much again")
 MIDDLE = Margin(0.5, "ranges", "low and high are the lower and the upper half of the curve")
-MINIMAL = Margin(0.2, "ranges", "the larger of two excursions, each with its noise: twice what is hardly seen")
+MINIMAL = Margin(0.2, "ranges",
+                 "the larger of two excursions, each with its noise: twice what is hardly seen")
 LATER = Margin(0.1, "decades", "a quarter more steps; checkpoints are 0.04 decades apart")
-DELAYED = Margin(0.3, "decades", "before the steps have doubled, test accuracy would be seen to follow training accuracy")
-DOUBLE = Margin(0.3, "decades", "within a doubling of the steps, a tenth of the axis from step 5 to 4000")
+DELAYED = Margin(0.3, "decades",
+                 "before the steps have doubled, test accuracy would be seen to follow training "
+                 "accuracy")
+DOUBLE = Margin(0.3, "decades",
+                "within a doubling of the steps, a tenth of the axis from step 5 to 4000")
 SIMILAR = Margin(0.18, "decades", "half as many steps again")
-LOSS_PEAK = Margin(0.04, "decades of loss", "a peak that stands out by less than a tenth of the loss is not seen")
+LOSS_PEAK = Margin(0.04, "decades of loss",
+                   "a peak that stands out by less than a tenth of the loss is not seen")
 NEURONS = Margin(25, "neurons", "a tenth of the layer")
-HALF = Margin(50, "% test accuracy", "a curve that stays below one half shows no rise to generalisation")
+HALF = Margin(50, "% test accuracy",
+              "a curve that stays below one half shows no rise to generalisation")

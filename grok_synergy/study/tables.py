@@ -13,8 +13,8 @@ import pandas as pd
 from ..look import PRESET_WORDS
 from .ablations import chosen_step, time_to_generalise
 from .conditions import CONDITIONS
+from .evidence import Evidence
 from .jobs import Findings
-from .statistics import Evidence
 from .verdicts import as_decimal, resting_on
 
 # %% ../../nbs/study/09a_tables.ipynb #c0de6a02

@@ -9,49 +9,59 @@ __all__ = ['judge', 'resting_on', 'as_decimal', 'claims_table', 'claims_summary'
 import numpy as np
 import pandas as pd
 
-from ..layer import PRESETS
-from .register import BOUND_LEVEL, FAMILY_ERROR, REGISTER, Claim
-from .rule import OUTCOMES, Bounds, median_interval, outcome
-from .statistics import Evidence, _NotMeasured, subnetwork_later
+from ..measurement import PRESETS
+from .evidence import Evidence, NotMeasured
+from .register import BOUND_LEVEL, REGISTER, Claim
+from .rule import Bounds, median_interval, outcome
 
 # %% ../../nbs/study/07_verdicts.ipynb #366907f1
 def _estimate(values: Bounds) -> tuple[float, str]:
     "The median over seeds, and whether it is one (=) or a bound (≥, ≤)."
-    low, high = np.sort(values.low)[(len(values.low) - 1) // 2], np.sort(values.high)[len(values.high) // 2]
+    low = np.sort(values.low)[(len(values.low) - 1) // 2]
+    high = np.sort(values.high)[len(values.high) // 2]
     if np.isfinite(low) != np.isfinite(high):
         return (low, "≥") if np.isfinite(low) else (high, "≤")
     return (np.nan if np.isinf(low) and low != high else low / 2 + high / 2), "="
 
 # %% ../../nbs/study/07_verdicts.ipynb #ecbad599
-def _verdict(claim: Claim, evidence: Evidence, preset: str) -> dict:
+def _verdict(claim: Claim, evidence: Evidence, preset: str | None) -> dict:
     "The row of one claim, without the preset."
-    row = {"id": claim.number, "place": claim.place, "statement": claim.statement, "statistic": claim.measure,
-           "unit": claim.margin.unit, "side": claim.side, "margin": claim.margin.value, "estimate": np.nan, "known": "=",
-           "low": np.nan, "high": np.nan, "seeds": 0, "showing": 0, "bounded": 0, "outcome": "not measured", "note": "",
-           "figure": claim.figure, "per_preset": claim.per_preset, "ours": claim.ours}
+    row = {"id": claim.number, "section": claim.section, "statement": claim.statement,
+           "statistic": claim.measure, "unit": claim.margin.unit, "side": claim.side,
+           "margin": claim.margin.value, "estimate": np.nan, "known": "=", "low": np.nan,
+           "high": np.nan, "seeds": 0, "showing": 0, "bounded": 0, "outcome": "not measured",
+           "note": "", "figure": claim.figure, "per_preset": claim.per_preset, "ours": claim.ours}
     try:
-        values = claim.statistic(evidence, preset)
-    except _NotMeasured as missing:
+        values = claim.statistic(evidence.under(preset))
+    except NotMeasured as missing:
         return row | {"note": str(missing)}
     low, high = median_interval(values, BOUND_LEVEL)
-    shows = values.low > claim.margin.value if claim.side == "above" else values.high < claim.margin.value
     estimate, known = _estimate(values)
-    return row | {"estimate": estimate, "known": known, "low": low, "high": high, "seeds": len(values.low),
-                  "showing": int(shows.sum()), "bounded": int((values.low != values.high).sum()),
+    return row | {"estimate": estimate, "known": known, "low": low, "high": high,
+                  "seeds": len(values.low), "showing": int(claim.shows(values).sum()),
+                  "bounded": int((values.low != values.high).sum()),
                   "outcome": outcome(low, high, claim.side, claim.margin.value)}
 
 # %% ../../nbs/study/07_verdicts.ipynb #2bac1e86
 def judge(
     evidence: Evidence,
-) -> pd.DataFrame:  # one row a claim and preset: what was claimed, estimate, interval, seeds, outcome
+) -> pd.DataFrame:  # one row a claim and preset: claimed, estimate, interval, seeds, outcome
     "The verdict on every claim of the register under each preset."
     rows = []
     for claim in REGISTER:
         once = None if claim.per_preset else _verdict(claim, evidence, None)
-        rows += [{"preset": preset, **(once or _verdict(claim, evidence, preset))} for preset in PRESETS]
+        rows += [{"preset": preset, **(once or _verdict(claim, evidence, preset))}
+                 for preset in PRESETS]
     return pd.DataFrame(rows)
 
 # %% ../../nbs/study/07_verdicts.ipynb #6d0a0002
+def _rests_on(claim: Claim, condition: str) -> bool:
+    "Whether a claim is about retrained networks of a condition."
+    chosen = claim.statistic.choices
+    conditions = (*chosen.get("conditions", ()), chosen.get("condition"))
+    return "variant" in chosen and condition in conditions
+
+# %% ../../nbs/study/07_verdicts.ipynb #c02bc53f
 def resting_on(
     evidence: Evidence,
     preset: str,       # whose choice of neurons
@@ -61,36 +71,31 @@ def resting_on(
     "The claims that rest on retrained networks of some seeds, and whether they hang on them."
     found = {}
     for claim in REGISTER:
-        named = claim.statistic.keywords.get("conditions", ())
-        if claim.statistic.func is not subnetwork_later or condition not in named:
-            continue
-        values = claim.statistic(evidence, preset)
-        certain = ~values.low.index.isin(seeds)
-        ends = [Bounds(values.low.where(certain, end), values.high.where(certain, end))
-                for end in (-np.inf, np.inf)]
-        found[claim.number] = len({outcome(*median_interval(end, BOUND_LEVEL), claim.side,
-                                           claim.margin.value) for end in ends}) > 1
+        if _rests_on(claim, condition):
+            values = claim.statistic(evidence.under(preset))
+            sure = ~values.low.index.isin(seeds)
+            ends = [Bounds(values.low.where(sure, end), values.high.where(sure, end))
+                    for end in (-np.inf, np.inf)]
+            outcomes = {outcome(*median_interval(end, BOUND_LEVEL), claim.side, claim.margin.value)
+                        for end in ends}
+            found[claim.number] = len(outcomes) > 1
     return found
 
 # %% ../../nbs/study/07_verdicts.ipynb #41b66957
-_PRESET_WORDS = {"published": "published", "mid_ranks": "mid-rank"}
-_SECTIONS = {"4": "Section 4: evaluating grokking", "5.1": "Section 5.1: weight decay 0.1",
-             "5.2": "Section 5.2: weight decay 2", "5.3": "Section 5.3: α = 8", "6": "Section 6: early peaks",
-             "7": "Section 7: sub-networks"}
-
-
 def as_decimal(
     value: float,
 ) -> str:
     "Two decimals, with the signs of print for minus and infinity."
-    return f"{round(value, 2) + 0:.2f}".replace("inf", "∞").replace("-", "−")  # + 0: no minus zero
+    text = f"{round(value, 2) + 0:.2f}"  # + 0: no minus zero
+    return text.replace("inf", "∞").replace("-", "−")
 
 # %% ../../nbs/study/07_verdicts.ipynb #360dbf21
 def _finding(row: pd.Series) -> str:
     "Outcome, effect, interval and seeds of one claim under one preset."
     if row.outcome == "not measured":
         return f"not measured: {row.note}"
-    estimate = "unknown" if np.isnan(row.estimate) else f"{row.known} {as_decimal(row.estimate)}".removeprefix("= ")
+    estimate = f"{row.known} {as_decimal(row.estimate)}".removeprefix("= ")
+    estimate = "unknown" if np.isnan(row.estimate) else estimate
     bounded = f", {row.bounded} known in part" if row.bounded else ""
     return (f"**{row.outcome}** {estimate} [{as_decimal(row.low)}, {as_decimal(row.high)}], "
             f"{row.showing} of {row.seeds} seeds{bounded}")
@@ -101,67 +106,60 @@ def _sides(verdicts: pd.DataFrame) -> list[dict[str, pd.Series]]:
     return [{row.preset: row for _, row in rows.iterrows()} for _, rows in verdicts.groupby("id")]
 
 # %% ../../nbs/study/07_verdicts.ipynb #f5b5b6c7
-def _differences(verdicts: pd.DataFrame) -> str:
-    "A paragraph on the claims whose outcome depends on the preset."
-    groups = {}
-    for sides in _sides(verdicts):
-        case = "; ".join(f"{row.outcome} under the {_PRESET_WORDS[preset]} preset" for preset, row in sides.items())
-        if len({row.outcome for row in sides.values()}) > 1:
-            groups.setdefault(case, []).append(f"{sides['published'].statement.rstrip('.')} ({sides['published'].id})")
-    if not groups:
-        return "Every claim has the same outcome under both presets."
-    count = sum(map(len, groups.values()))
-    return (f"Both presets measure the very same networks; {count} of {verdicts.id.nunique()} claims come out differently. "
-            + " ".join(f"*{case.capitalize()}*: {'; '.join(claims)}." for case, claims in groups.items()))
+def _differing_table(verdicts: pd.DataFrame) -> str:
+    "The claims whose outcome depends on the preset; empty where there are none."
+    lines = [f"| {sides['published'].id} | {sides['published'].statement} | "
+             f"{' | '.join(sides[preset].outcome for preset in PRESETS)} |"
+             for sides in _sides(verdicts) if len({row.outcome for row in sides.values()}) > 1]
+    head = ["| | Claim | Published | Mid-ranks |", "|---|---|---|---|"]
+    return "\n".join(head + lines) if lines else ""
+
+# %% ../../nbs/study/07_verdicts.ipynb #14dc53a6
+_SECTIONS = {"4": "Section 4: evaluating grokking", "5.1": "Section 5.1: weight decay 0.1",
+             "5.2": "Section 5.2: weight decay 2", "5.3": "Section 5.3: α = 8",
+             "6": "Section 6: early peaks", "7": "Section 7: sub-networks"}
+
+
+def _section_table(verdicts: pd.DataFrame, section: str) -> str:
+    "The claims of one section with both findings and their figure."
+    lines = ["| | Claim | Statistic | Claimed | Published | Mid-ranks | Figure |", "|---" * 7 + "|"]
+    for sides in _sides(verdicts[verdicts.section == section]):
+        row, other = sides["published"], sides["mid_ranks"]
+        mid_ranks = _finding(other) if row.per_preset else "the same: no preset enters"
+        claimed = f"{'>' if row.side == 'above' else '<'} {row.margin:g} {row.unit}"
+        statement = row.statement + " *(ours)*" * row.ours
+        lines.append(f"| {row.id} | {statement} | {row.statistic} | {claimed} | {_finding(row)} "
+                     f"| {mid_ranks} | [{row.figure}](figure-{row.figure}.png) |")
+    return "\n".join(lines)
 
 # %% ../../nbs/study/07_verdicts.ipynb #448ce56c
 def claims_table(
     verdicts: pd.DataFrame,  # of `judge`
+    texts: dict[str, str],   # its sentences, by tags: "claims-verdicts" and the others above
     note: str = "",          # what is still to be measured again
 ) -> str:                    # Markdown for a file beside the figures
-    "The register with its verdicts, grouped by section, and a paragraph on what depends on the preset."
-    claims = verdicts.id.nunique()
-    parts = ["# Claims of the paper and what became of them",
-             f"{claims} claims. Each cell: outcome, median over seeds with its interval, and how many seeds lie beyond the "
-             "margin. **Supported**: the whole interval is beyond the margin; **contradicted**: none of it is, so the "
-             "effect is not there in the size asked for; **inconclusive**: a part is. Each end of an interval is an exact "
-             f"bound at level {BOUND_LEVEL:.2%}, so that under one preset the chance of any wrong verdict is at most "
-             f"{FAMILY_ERROR:.0%}. Statistics, margins and rules were fixed before the twenty seeds were run, with five "
-             "seeds of weight decay 2 in view; their reasons are in "
-             "[the notebook](../nbs/study/06_register.ipynb). Step budgets "
-             "were set after a pilot, and the number of checkpoints after two whole runs had been seen "
-             "([how](../nbs/study/08_jobs.ipynb)). *Range*: from the lowest to the highest point of a curve from step 5 on. "
-             "*Known in part*: a network that is not there at its last step gives a bound. *Ours*: needed for the "
-             "comparison, but not the paper's.",
-             "Some verdicts hang on a reading. That curves move *together* is asked of both halves of a window (11, 13, "
-             "14, 18, 20, 21); [asked of its ends](differences.md#curves-that-move-together) more seeds have them. *Does "
-             "not grok* means: within [the steps](../nbs/study/08_jobs.ipynb) that were run. The peak of synergy at weight "
-             "decay 0.1 is that until 98 % test accuracy, which is the late one (16). With ten seeds, and every one of "
-             "them needed, a single network that is not there in time can make a claim on sub-networks inconclusive.",
-             _differences(verdicts), *([note] if note else [])]
+    "The register with its verdicts by section, after a table of those that differ between presets."
+    differing = _differing_table(verdicts)
+    parts = ["# Claims of the paper and what became of them", texts["claims-verdicts"],
+             texts["claims-fixed"], texts["claims-readings"], "## What depends on the preset",
+             *([texts["claims-differing"], differing] if differing else
+               ["Every claim has the same outcome under both presets."]),
+             *([note] if note else [])]
     for section, title in _SECTIONS.items():
-        lines = ["| | Claim | Statistic | Claimed | Published | Mid-ranks | Figure |", "|---|---|---|---|---|---|---|"]
-        for sides in _sides(verdicts[verdicts.place.str.split("[, ]", regex=True).str[0] == section]):
-            row = sides["published"]
-            mid_ranks = _finding(sides["mid_ranks"]) if row.per_preset else "the same: no preset enters"
-            sign = ">" if row.side == "above" else "<"
-            lines.append(f"| {row.id} | {row.statement}{' *(ours)*' if row.ours else ''} | {row.statistic} "
-                         f"| {sign} {row.margin:g} {row.unit} | {_finding(row)} | {mid_ranks} "
-                         f"| [{row.figure}](figure-{row.figure}.png) |")
-        parts += [f"## {title}", "\n".join(lines)]
+        parts += [f"## {title}", _section_table(verdicts, section)]
     return "\n\n".join(parts) + "\n"
 
 # %% ../../nbs/study/07_verdicts.ipynb #f6ace821
 def claims_summary(
     verdicts: pd.DataFrame,  # of `judge`
-) -> str:                    # Markdown for a notebook, from which the README is made
-    "How many claims of each section came out how, and what depends on the preset."
-    outcomes = [*OUTCOMES, *(["not measured"] if (verdicts.outcome == "not measured").any() else [])]
-    lines = [f"| | Claims | {' | '.join(f'Published: {each}' for each in outcomes)} "
-             f"| {' | '.join(f'Mid-ranks: {each}' for each in outcomes)} |", "|---" * (2 + 2 * len(outcomes)) + "|"]
-    sections = verdicts.place.str.split("[, ]", regex=True).str[0]
-    by_section = [(title, verdicts[sections == section]) for section, title in _SECTIONS.items()]
-    for title, rows in [*by_section, ("All", verdicts)]:
-        counts = [(rows.outcome[rows.preset == preset] == each).sum() for preset in PRESETS for each in outcomes]
-        lines.append(f"| {title} | {rows.id.nunique()} | {' | '.join(map(str, counts))} |")
-    return "\n".join(lines) + f"\n\n{_differences(verdicts)} [Every claim with its interval](../figures/claims.md)\n"
+) -> str:                    # a Markdown table
+    "How many claims of each section are supported, and how many verdicts differ."
+    lines = ["| | Claims | Supported: published / mid-ranks | Verdict differs |", "|---" * 4 + "|"]
+    groups = {title: verdicts[verdicts.section == section] for section, title in _SECTIONS.items()}
+    for title, rows in {**groups, "All": verdicts}.items():
+        supported = [((rows.preset == preset) & (rows.outcome == "supported")).sum()
+                     for preset in PRESETS]
+        outcomes = rows.groupby("id").outcome.nunique()
+        lines.append(f"| {title} | {len(outcomes)} | {' / '.join(map(str, supported))} "
+                     f"| {(outcomes > 1).sum()} |")
+    return "\n".join(lines)
