@@ -1,4 +1,4 @@
-"""Times grok_synergy against other packages and against plain code; writes results.md and orders.png/.svg beside this file.
+"""Times grok_synergy against other packages and against plain code; writes results.md and orders.svg beside this file.
 
 Every section runs in a process of its own, with its number of threads set before NumPy and torch are loaded.
 """
@@ -42,7 +42,7 @@ from grok_synergy.trainer import Experiment, Trainer
 
 HERE = Path(__file__).resolve().parent
 CPUS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count()))
-PEERS = {"THOI": ("thoi", "thoi"), "HOI": ("hoi", "hoi"), "syntropyx": ("syntropyx", "syntropy")}  # package, module
+PACKAGES = {"THOI": ("thoi", "thoi"), "HOI": ("hoi", "hoi"), "syntropyx": ("syntropyx", "syntropy")}  # package, module
 CAP = 60  # seconds: what took longer is not run on larger problems; no repeats after twice as many
 OURS = "grok_synergy"
 
@@ -112,7 +112,7 @@ def bar(value, least=None, most=None, unit="×"):
 def installed(alternatives):
     "Those alternatives whose package is there, by the first word of their name."
     return {name: call for name, call in alternatives.items()
-            if (peer := name.split()[0]) not in PEERS or find_spec(PEERS[peer][1])}
+            if (peer := name.split()[0]) not in PACKAGES or find_spec(PACKAGES[peer][1])}
 
 
 def say(*words):
@@ -275,24 +275,25 @@ def order_ratios(timings):
 
 
 def draw_orders(timings, folder):
-    "Seconds against n for every alternative, as orders.png and orders.svg."
+    "Seconds against n for every alternative, as orders.svg."
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
-    looks = {OURS: ("#D55E00", "o"), "THOI": ("#0072B2", "s"), "HOI": ("#009E73", "^"), "syntropyx": ("#CC79A7", "D"),
-             "NumPy batches": ("#56B4E9", "v"), "NumPy loop": ("#000000", "x")}
+
+    from grok_synergy.look import COLOURS
+    looks = {OURS: ("vermilion", "o"), "THOI": ("blue", "s"), "HOI": ("green", "^"), "syntropyx": ("purple", "D"),
+             "NumPy batches": ("sky blue", "v"), "NumPy loop": ("black", "x")}
     plt.rcParams.update({"font.size": 9, "svg.hashsalt": "orders"})
     figure, axes = plt.subplots(figsize=(5, 3.6), layout="constrained")
     for name, (colour, marker) in looks.items():
         sizes = [n for n in timings if name in timings[n]]
         if sizes:
             low, mid, high = (np.array([pick(timings[n][name]) for n in sizes]) for pick in (min, median, max))
-            axes.errorbar(sizes, mid, [mid - low, high - mid], color=colour, marker=marker, markersize=4.5, linewidth=1.2,
-                          capsize=2, label="HOI (warm)" if name == "HOI" else name)
+            axes.errorbar(sizes, mid, [mid - low, high - mid], color=COLOURS[colour], marker=marker, markersize=4.5,
+                          linewidth=1.2, capsize=2, label="HOI (warm)" if name == "HOI" else name)
     axes.set(yscale="log", xlabel="number of variables n", ylabel="seconds", xticks=[n for n in timings if n % 5 == 0])
     axes.grid(alpha=0.3, linewidth=0.5)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
-    figure.savefig(folder / "orders.png", dpi=300)
     figure.savefig(folder / "orders.svg", metadata={"Date": None})
 
 
@@ -671,7 +672,7 @@ def processor():
 
 def machine():
     "What was measured on, as rows."
-    packages = ["grok_synergy", "numpy", "scipy", "scikit-learn", "torch", *(name for name, _ in PEERS.values()), "jax"]
+    packages = ["grok_synergy", "numpy", "scipy", "scikit-learn", "torch", *(name for name, _ in PACKAGES.values()), "jax"]
     found = []
     for name in packages:
         try:
@@ -701,7 +702,7 @@ def section_text(section, tables, options, load):
         summary += f" Threads: {options.threads}."
     parts = [markdown(content) if name in ("", "Note", "Failed") else f"**{name}**\n\n{markdown(content)}"
              for name, content in tables.items() if content]
-    absent = [name for name, (_, module) in PEERS.items() if not find_spec(module)]
+    absent = [name for name, (_, module) in PACKAGES.items() if not find_spec(module)]
     if absent and section in (orders, search, batch):
         parts.append(f"Not installed, so not compared: {', '.join(absent)}.")
     return "\n\n".join([summary, *parts])

@@ -39,14 +39,16 @@ PHASE_STYLE = {  # letters, colour
 
 # %% ../nbs/00c_look.ipynb #75c2a70f
 PRESET_WORDS = {"published": "published", "mid_ranks": "mid-ranks"}
-PRESET_TITLES = {"published": "published (NumPy's order for ties)", "mid_ranks": "mid-ranks, bias corrected"}
+PRESET_TITLES = {"published": "published (NumPy's order for ties)",
+                 "mid_ranks": "mid-ranks, bias corrected"}
 PRESET_MARKERS = {"published": "s", "mid_ranks": "o"}
 
 # %% ../nbs/00c_look.ipynb #29283465
 STYLE = {
-    "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8.5, "legend.fontsize": 7.5, "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5, "axes.linewidth": 0.7, "lines.linewidth": 1.4, "axes.spines.top": False,
-    "axes.spines.right": False, "legend.frameon": False, "figure.dpi": 100, "svg.hashsalt": "grok_synergy",
+    "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8.5, "legend.fontsize": 7.5,
+    "xtick.labelsize": 7.5, "ytick.labelsize": 7.5, "axes.linewidth": 0.7, "lines.linewidth": 1.4,
+    "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
+    "figure.dpi": 100, "svg.hashsalt": "grok_synergy",
 }
 
 # %% ../nbs/00c_look.ipynb #1e70fdc5
@@ -67,7 +69,8 @@ def draw_curve(
     "Mean over seeds as a line, one standard deviation to either side as a band."
     curves = curves.sel(step=curves.step > 0)
     mean, spread = curves.mean("seed"), curves.std("seed")
-    ax.fill_between(curves.step, mean - spread, mean + spread, color=style["color"], alpha=0.18, lw=0)
+    ax.fill_between(curves.step, mean - spread, mean + spread, color=style["color"], alpha=0.18,
+                    lw=0)
     ax.plot(curves.step, mean, **style)
     log_steps(ax, float(curves.step.max()))
 

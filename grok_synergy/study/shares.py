@@ -66,7 +66,8 @@ def separation(
     less: Iterable[str] = MEMORISE_ONLY,      # than these
 ) -> xr.DataArray:                            # (...) area under the ROC curve
     "The chance that a network of some conditions has more than one of others."
-    first, second = (early.sel(condition=list(names)).stack(network=("condition", "seed")).drop_vars(
+    first, second = (early.sel(condition=list(names)).stack(network=("condition",
+                                                                     "seed")).drop_vars(
         ["network", "condition", "seed"]) for names in (more, less))
     difference = first - second.rename(network="other")
     return ((difference > 0) + 0.5 * (difference == 0)).mean(("network", "other"))
@@ -83,7 +84,8 @@ def claim_shares(
     for number in outcomes.claim.values.tolist():
         table = long_table(outcomes, number)
         holds = (table.share > 0.5).astype(float)
-        published, mid_ranks = (outcomes.share.sel(claim=number, curves=CURVES[0])[:2] > 0.5).values.tolist()
+        published, mid_ranks = (outcomes.share.sel(claim=number,
+                                                   curves=CURVES[0])[:2] > 0.5).values.tolist()
         rows[number] = {"share": holds.mean(), "published": published, "mid_ranks": mid_ranks,
                         **deciding(table.assign(outcome=holds)[[*CHOICES, "outcome"]])}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
@@ -95,7 +97,8 @@ def share_by_level(
 ) -> pd.DataFrame:         # (claim, level): share of combinations in which the claim holds
     "How often each claim holds at each level of a choice."
     tables = {number: long_table(outcomes, number) for number in outcomes.claim.values.tolist()}
-    shares = {number: (table.share > 0.5).groupby(table[choice]).mean() for number, table in tables.items()}
+    shares = {number: (table.share > 0.5).groupby(table[choice]).mean() for number,
+              table in tables.items()}
     return pd.DataFrame(shares).T.rename_axis("claim")
 
 # %% ../../nbs/study/11a_multiverse_figures.ipynb #ee000028
@@ -112,20 +115,24 @@ def _draw_estimates(ax: Axes, table: pd.DataFrame, claim: Claim, width: int) -> 
     ax.axhline(claim.margin.value, color="0.3", lw=0.8, ls="--")
     ax.set(ylabel=textwrap.fill(f"{claim.measure} ({claim.margin.unit})", 30))
     ax.set_title(textwrap.fill(f"{claim.number}. {claim.statement}", width), fontsize=7.5)
-    ax.annotate(f"holds in {holds.mean():.0%}", (1, 0.02), xycoords="axes fraction", ha="right", va="bottom",
-                fontsize="small", color=HOLDS)
+    ax.annotate(f"holds in {holds.mean():.0%}", (1, 0.02), xycoords="axes fraction", ha="right",
+                va="bottom", fontsize="small", color=HOLDS)
     return order
 
 # %% ../../nbs/study/11a_multiverse_figures.ipynb #8415bc2f
 def _draw_levels(ax: Axes, table: pd.DataFrame, order: np.ndarray, named: bool) -> None:
     "For each level of each choice, where in an order of all combinations it lies; the levels named on the axis."
-    levels = [(name, level) for name, levels in (FACTORS | {"curves": CURVES}).items() for level in levels]
+    levels = [(name, level) for name, levels in (FACTORS | {"curves": CURVES}).items()
+              for level in levels]
     colour = np.where(table.share.to_numpy()[order] > 0.5, HOLDS, DOES_NOT)
     for row, (name, level) in enumerate(levels):
         places = np.flatnonzero(table[name].to_numpy()[order] == level)
-        ax.scatter(places, np.full(len(places), row), s=3, c=colour[places], marker="|", lw=0.4, rasterized=True)
-    ax.set(yticks=range(len(levels)), ylim=(len(levels) - 0.4, -0.6), xlabel="combinations, in order")
-    ax.set_yticklabels([f"{name.replace('_', ' ')}: {level}" for name, level in levels] if named else [])
+        ax.scatter(places, np.full(len(places), row), s=3, c=colour[places], marker="|", lw=0.4,
+                   rasterized=True)
+    ax.set(yticks=range(len(levels)), ylim=(len(levels) - 0.4, -0.6),
+           xlabel="combinations, in order")
+    ax.set_yticklabels([f"{name.replace('_', ' ')}: {level}" for name, level in levels]
+                       if named else [])
     for row in range(1, len(levels)):
         if levels[row - 1][0] != levels[row][0]:
             ax.axhline(row - 0.5, color="0.8", lw=0.5)
@@ -138,8 +145,8 @@ def specification_figure(
     "Specification curves of some claims."
     chosen, known = list(claims), {claim.number: claim for claim in REGISTER}
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(2, len(chosen), figsize=(7.1, 7.4), layout="constrained", sharex="col",
-                                 squeeze=False, height_ratios=[1, 2.6])
+        fig, axes = plt.subplots(2, len(chosen), figsize=(7.1, 7.4), layout="constrained",
+                                 sharex="col", squeeze=False, height_ratios=[1, 2.6])
         for (top, bottom), number in zip(axes.T, chosen, strict=True):
             table = long_table(outcomes, number)
             order = _draw_estimates(top, table, known[number], 75 // len(chosen))
@@ -154,7 +161,8 @@ def _draw_shares(ax: Axes, shares: pd.DataFrame) -> None:
     for preset, place in (("published", -0.17), ("mid_ranks", 0.17)):
         for filled in (True, False):
             chosen = np.flatnonzero(shares[preset] == filled)
-            ax.plot(np.full(len(chosen), 106), chosen + place, PRESET_MARKERS[preset], ms=3.5, mew=0.8, ls="none",
+            ax.plot(np.full(len(chosen), 106), chosen + place, PRESET_MARKERS[preset], ms=3.5,
+                    mew=0.8, ls="none",
                     clip_on=False, color="black", mfc="black" if filled else "white")
     names = [textwrap.fill(f"{number}. {known[number].statement}", 60) for number in shares.index]
     ax.set(yticks=rows, ylim=(len(shares) - 0.4, -0.6), xlim=(0, 112), xticks=[0, 50, 100],
@@ -183,12 +191,15 @@ def overview_figure(
     "For every claim the share of combinations in which it holds, and what each choice decides."
     shares = claim_shares(outcomes)
     with plt.rc_context(STYLE):
-        fig, (left, right) = plt.subplots(1, 2, figsize=(7.1, 0.9 + 0.27 * len(shares)), layout="constrained",
+        fig, (left, right) = plt.subplots(1, 2, figsize=(7.1, 0.9 + 0.27 * len(shares)),
+                                          layout="constrained",
                                           sharey=True, width_ratios=[1, 1.5])
         _draw_shares(left, shares)
         _draw_deciding(right, shares)
         handles = [Line2D([], [], marker=marker, ls="none", ms=4, color="black",
-                          label=f"{PRESET_WORDS[preset]}: holds") for preset, marker in PRESET_MARKERS.items()]
-        hollow = Line2D([], [], marker="o", ls="none", ms=4, color="black", mfc="white", label="does not")
+                          label=f"{PRESET_WORDS[preset]}: holds") for preset,
+                   marker in PRESET_MARKERS.items()]
+        hollow = Line2D([], [], marker="o", ls="none", ms=4, color="black", mfc="white",
+                        label="does not")
         fig.legend(handles=[*handles, hollow], loc="outside upper right", ncols=3)
     return fig
