@@ -86,7 +86,8 @@ def figure_name(
                          "as in Experiment(wd=2.0)")
     preset = preset if preset == "both" else as_preset(preset)
     usual, task = Experiment(), experiment.task
-    named = Experiment.paper(experiment.wd, experiment.alpha, task=replace(task, split_seed=usual.task.split_seed),
+    named = Experiment.paper(experiment.wd, experiment.alpha,
+                             task=replace(task, split_seed=usual.task.split_seed),
                              width=experiment.width, lr=experiment.lr, steps=experiment.steps,
                              seeds=range(0, 100 * len(experiment.seeds), 100))
     settings = json.dumps(asdict(experiment), sort_keys=True)
@@ -125,7 +126,8 @@ def draw_loss(
         loss = metrics[f"{part}_loss"].clip(min=1e-8)
         logs = np.log10(loss.sel(step=loss.step > 0))
         mean, spread = logs.mean("seed"), logs.std("seed")
-        ax.fill_between(logs.step, 10 ** (mean - spread), 10 ** (mean + spread), color=colour, alpha=0.18, lw=0)
+        ax.fill_between(logs.step, 10 ** (mean - spread), 10 ** (mean + spread), color=colour,
+                        alpha=0.18, lw=0)
         ax.plot(logs.step, 10**mean, color=colour, ls=dashes, label=part)
     log_steps(ax, float(loss.step.max()))
     ax.set(yscale="log", ylabel="cross-entropy (nats)")
@@ -147,8 +149,8 @@ def draw_phases(
     for interval in intervals.itertuples():
         short, colour = PHASE_STYLE[interval.phase]
         low = bottom + seeds.index(interval.seed) * height
-        ax.axvspan(interval.start, interval.stop, low, low + 0.9 * height if len(seeds) > 1 else top,
-                   color=colour, alpha=alpha, lw=0, zorder=0)
+        high = low + 0.9 * height if len(seeds) > 1 else top
+        ax.axvspan(interval.start, interval.stop, low, high, color=colour, alpha=alpha, lw=0, zorder=0)
         if named and np.log10(interval.stop / interval.start) > 0.05 * np.log10(last):
             ax.text(np.sqrt(interval.start * interval.stop), top - 0.015, short, ha="center", va="top",
                     fontsize=7, transform=ax.get_xaxis_transform())
@@ -169,7 +171,8 @@ def draw_normalised(
                                  ("test loss", LOSS, "-.")):
         draw_curve(ax, min_max(smooth_log_steps(curves[name])), color=colour, ls=dashes, label=name)
         if name != "test loss":
-            ax.plot(released.step, released[name].mean("seed"), color=colour, ls=":", lw=0.9, zorder=1)
+            ax.plot(released.step, released[name].mean("seed"), color=colour, ls=":", lw=0.9,
+                    zorder=1)
     draw_phases(ax, mean_intervals, 0, 0.86, named=True, alpha=0.35)
     draw_phases(ax, intervals, 0.88, 1.0)
     ax.set(ylim=(-0.04, 1.28), yticks=(0, 0.5, 1), ylabel="scaled to 0–1")
@@ -192,7 +195,8 @@ def draw_size(
 ) -> None:
     "How many neurons the most synergistic multiplet holds."
     draw_curve(ax, smooth_log_steps(measures.synergy_size), color=SYNERGY, ls="-")
-    ax.set(ylabel="synergistic multiplet\n(neurons)", ylim=(0, measures.sizes["neuron"] * 1.02), xlabel="step")
+    ax.set(ylabel="synergistic multiplet\n(neurons)", ylim=(0, measures.sizes["neuron"] * 1.02),
+           xlabel="step")
 
 # %% ../nbs/05_figures.ipynb #80e0c7e7
 def draw_pareto(
@@ -207,12 +211,15 @@ def draw_pareto(
     mean = smooth.mean("seed").transpose("step", "curve")
     points, step = mean.values, mean.step.values
     path = LineCollection(np.stack([points[:-1], points[1:]], 1), array=step[1:], cmap="viridis",
-                          norm=LogNorm(float(step[0]), float(step[-1])), lw=2.2, zorder=2, capstyle="round")
+                          norm=LogNorm(float(step[0]), float(step[-1])), lw=2.2, zorder=2,
+                          capstyle="round")
     ax.add_collection(path)
     front = points[pareto_front(*points.T)]
-    ax.scatter(*front.T, s=16, facecolors="none", edgecolors="black", lw=0.6, zorder=3, label="Pareto front")
+    ax.scatter(*front.T, s=16, facecolors="none", edgecolors="black", lw=0.6, zorder=3,
+               label="Pareto front")
     ax.scatter(*points[0], marker="o", s=22, color="black", zorder=4)
-    ax.annotate(f"step {int(step[0])}", points[0], textcoords="offset points", xytext=(0, -13), ha="center",
+    ax.annotate(f"step {int(step[0])}", points[0], textcoords="offset points", xytext=(0, -13),
+                ha="center",
                 fontsize=7, bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.6}, zorder=5)
     ax.margins(0.08)
     ax.set(xlabel="synergy (bits)", ylabel="redundancy (bits)")
@@ -242,7 +249,8 @@ def _legend_handles(lines: list[Line2D], tables: Iterable[pd.DataFrame]) -> list
     return [
         *lines,
         Line2D([], [], color="0.3", ls=":", lw=0.9, label="released average"),
-        Line2D([], [], color="black", marker="o", mfc="none", ms=4, mew=0.6, ls="none", label="Pareto front"),
+        Line2D([], [], color="black", marker="o", mfc="none", ms=4, mew=0.6, ls="none",
+               label="Pareto front"),
         Line2D([], [], color="0.75", lw=0.8, label="each seed"),
         *(Patch(color=PHASE_STYLE[phase][1], alpha=0.6, label=f"{phase} ({PHASE_STYLE[phase][0]})")
           for phase in PHASES if phase in shown)]
@@ -259,11 +267,13 @@ def condition_figure(
     names = list(measures)
     rows, ratios, height = _panels(names)
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplot_mosaic(rows, figsize=(7.1, height), layout="constrained", height_ratios=ratios)
+        fig, axes = plt.subplot_mosaic(rows, figsize=(7.1, height), layout="constrained",
+                                       height_ratios=ratios)
         draw_accuracy(axes["accuracy"], metrics)
         draw_loss(axes["loss"], metrics)
         for name, found in measures.items():
-            draw_normalised(axes[f"scaled {name}"], found, metrics, intervals[name], mean_intervals[name])
+            draw_normalised(axes[f"scaled {name}"], found, metrics, intervals[name],
+                            mean_intervals[name])
             draw_bits(axes[f"bits {name}"], found)
             draw_size(axes[f"size {name}"], found)
             path = draw_pareto(axes[f"pareto {name}"], found)
@@ -284,12 +294,12 @@ def condition_figure(
 # %% ../nbs/05_figures.ipynb #6296ba13
 def _check_run(name: str, run: xr.Dataset) -> None:
     "Raises `ValueError` for what has no synergy and redundancy along preset, seed and step."
-    curves, axes = {"synergy", "redundancy"}, {"preset", "seed", "step"}
-    if not isinstance(run, xr.Dataset) or not curves <= set(run) or not axes <= set(run.coords) or any(
-            set(run[curve].dims) != axes for curve in curves):
-        raise ValueError(f"{name} has other content ({type(run).__name__}): give synergy and redundancy along "
-                         "preset, seed and step, as measure(trajectory, preset=['published', 'mid_ranks']) "
-                         "returns them")
+    curves, axes = ("synergy", "redundancy"), {"preset", "seed", "step"}
+    whole = isinstance(run, xr.Dataset) and set(curves) <= set(run) and axes <= set(run.coords)
+    if not whole or any(set(run[curve].dims) != axes for curve in curves):
+        raise ValueError(f"{name} has other content ({type(run).__name__}): give synergy and redundancy "
+                         "along preset, seed and step, as measure(trajectory, "
+                         "preset=['published', 'mid_ranks']) returns them")
 
 # %% ../nbs/05_figures.ipynb #0f18cebd
 def compare_curves(

@@ -40,10 +40,12 @@ from ..trajectory import TARGET, Trajectory, evaluate, reaches
 def rows_of(
     key: str,          # names the difference
     alternative: str,  # what `there` is
-    *quantities: tuple[str, str, float, float],  # name, unit, there, here; NaN where there is no such number
+    *quantities: tuple[str, str, float,
+                       float],  # name, unit, there, here; NaN where there is no such number
 ) -> list[dict]:
     "Rows of the table of differences."
-    return [{"key": key, "alternative": alternative, "quantity": name, "unit": unit, "there": there, "here": here}
+    return [{"key": key, "alternative": alternative, "quantity": name, "unit": unit, "there": there,
+             "here": here}
             for name, unit, there, here in quantities]
 
 # %% ../../nbs/study/10_differences.ipynb #9bf4ffda
@@ -57,7 +59,8 @@ def landmarks(
     start = int(mean.step[0])
     return [(f"synergy at step {start}", "bits", float(mean.synergy[0])),
             (f"redundancy at step {start}", "bits", float(mean.redundancy[0])),
-            ("highest synergy", "bits", float(mean.synergy.max())), ("its step", "", float(mean.synergy.idxmax()))]
+            ("highest synergy", "bits", float(mean.synergy.max())),
+            ("its step", "", float(mean.synergy.idxmax()))]
 
 # %% ../../nbs/study/10_differences.ipynb #8ebb9c74
 def compared(
@@ -65,7 +68,8 @@ def compared(
     here: list[tuple[str, str, float]],
 ) -> list[tuple[str, str, float, float]]:
     "Landmarks side by side."
-    return [(name, unit, other, own) for (name, unit, other), (_, _, own) in zip(there, here, strict=True)]
+    return [(name, unit, other, own) for (name, unit, other),
+            (_, _, own) in zip(there, here, strict=True)]
 
 # %% ../../nbs/study/10_differences.ipynb #dd000015
 def measurement_rows(
@@ -76,17 +80,21 @@ def measurement_rows(
         return landmarks(measure(trajectory, steps=steps[::2], progress=False, **choices))
 
     steps = measured_steps(trajectory.steps)
-    both = measure(trajectory, preset=("published", "mid_ranks"), steps=steps, progress=False).sel(step=steps[::2])
+    both = measure(trajectory, preset=("published", "mid_ranks"), steps=steps,
+                   progress=False).sel(step=steps[::2])
     published, mid_ranks = (landmarks(both.sel(preset=preset)) for preset in both.preset.values)
     yield from rows_of("ties", "published preset", *compared(published, mid_ranks))
     for key, alternative, choices in [
         ("ties", "equal values in random order, otherwise published", {"ties": "random"}),
-        ("unit", "means of bins", {"unit": "means"}), ("unit", "bins as blocks of neurons", {"unit": "blocks"}),
+        ("unit", "means of bins", {"unit": "means"}),
+        ("unit", "bins as blocks of neurons", {"unit": "blocks"}),
         ("samples", "test pairs", {"which": "test"}), ("samples", "all pairs", {"which": "all"}),
     ]:
         here = mid_ranks if key == "ties" else published
-        yield from rows_of(key, alternative, *compared(measured(preset="published", **choices), here))
-    yield from rows_of("bias", "mid-ranks, not corrected", *compared(measured(bias_correction=False), mid_ranks))
+        yield from rows_of(key, alternative,
+                           *compared(measured(preset="published", **choices), here))
+    yield from rows_of("bias", "mid-ranks, not corrected",
+                       *compared(measured(bias_correction=False), mid_ranks))
 
 # %% ../../nbs/study/10_differences.ipynb #015a437d
 def _pairs(features: np.ndarray, settings: Measurement) -> list[list[float]]:
@@ -117,7 +125,8 @@ def order_rows(
 ) -> Iterator[dict]:
     "What the order of samples and the processor change of the published measures of one network."
     seed, steps = int(trajectory.data.seed[0]), measured_steps(trajectory.steps)
-    curve = measure(trajectory, preset="published", steps=steps, progress=False).synergy.sel(seed=seed)
+    curve = measure(trajectory, preset="published", steps=steps,
+                    progress=False).synergy.sel(seed=seed)
     chosen = [steps[0], int(curve.idxmax("step"))]
     features = np.stack([trajectory.features(seed, step).numpy() for step in chosen])
     shuffled = np.random.default_rng(0).permutation(features.shape[1])
@@ -136,8 +145,10 @@ def order_rows(
 def _degenerate_rows(found: Findings) -> Iterator[dict]:
     "Checkpoints at which neurons were left out."
     dropped = [from_step(table.dropped) for table in found.measures["published"].values()]
-    count, size = sum(int((table > 0).sum()) for table in dropped), sum(table.size for table in dropped)
-    yield from rows_of("degenerate", "", (f"checkpoints with neurons left out, of {size}", "", np.nan, count))
+    count, size = sum(int((table > 0).sum()) for table in dropped), sum(table.size
+                                                                        for table in dropped)
+    yield from rows_of("degenerate", "",
+                       (f"checkpoints with neurons left out, of {size}", "", np.nan, count))
 
 # %% ../../nbs/study/10_differences.ipynb #2623bbe5
 def _curve_rows(drawn: Findings, names: tuple[str, ...]) -> Iterator[dict]:
@@ -145,7 +156,8 @@ def _curve_rows(drawn: Findings, names: tuple[str, ...]) -> Iterator[dict]:
     for name in names:
         curves = drawn.measures["published"][name][["synergy"]]
         own = from_step(curves).map(smooth_log_steps).map(min_max)
-        peaks = [float(curve.synergy.mean("seed").idxmax("step")) for curve in (normalise(curves), own)]
+        peaks = [float(curve.synergy.mean("seed").idxmax("step"))
+                 for curve in (normalise(curves), own)]
         yield from rows_of("curves", f"released average, {name}, published",
                            ("step of the highest scaled synergy", "", *peaks))
 
@@ -162,7 +174,8 @@ def _phase_rows(found: Findings, names: tuple[str, ...]) -> Iterator[dict]:
 
 # %% ../../nbs/study/10_differences.ipynb #473c755d
 TOGETHER = [(name, phase, HALF_DECADE if phase == "delayed emergence" else DECADE)
-            for name in ("wd0.1", "wd2") for phase in ("divergence", "delayed emergence", "decoupling")]
+            for name in ("wd0.1", "wd2")
+            for phase in ("divergence", "delayed emergence", "decoupling")]
 
 
 def _together_rows(found: Findings) -> Iterator[dict]:
@@ -170,11 +183,13 @@ def _together_rows(found: Findings) -> Iterator[dict]:
     evidence = Evidence(found.metrics, found.measures)
     for name, phase, longest in TOGETHER:
         for preset in found.measures if name in found.metrics else ():
-            changes = [phase_window(evidence.under(preset), name, phase, longest, together=both).change
+            changes = [phase_window(evidence.under(preset), name, phase, longest,
+                                    together=both).change
                        for both in (False, True)]
             yield from rows_of(
                 "together", f"from end to end: {phase}, {name}, {preset}",
-                ("median of the least change", "ranges", *(float(change.median()) for change in changes)),
+                ("median of the least change", "ranges",
+                 *(float(change.median()) for change in changes)),
                 (f"seeds beyond {VISIBLE.value:g} ranges, of {len(changes[0])}", "",
                  *(int((change > VISIBLE.value).sum()) for change in changes)))
 
@@ -186,7 +201,8 @@ def _seed_rows(found: Findings, paper: Paper) -> Iterator[dict]:
         five = times[:paper.figure_seeds]
         for word, end in (("earliest", "min"), ("latest", "max")):
             yield from rows_of("seeds", name, (f"{word} step with {TARGET:.0%} test accuracy", "",
-                                               float(getattr(five, end)()), float(getattr(times, end)())))
+                                               float(getattr(five, end)()),
+                                               float(getattr(times, end)())))
 
 # %% ../../nbs/study/10_differences.ipynb #06dd157d
 def _bias_rows(ablations: pd.DataFrame) -> Iterator[dict]:
@@ -253,7 +269,8 @@ def _generalising_rows(
     parts = (("training", "train_acc"), ("test", "test_acc"))
     yield from rows_of(key, alternative, *(
         (f"step with {TARGET:.0%} {part} accuracy", "",
-         *(float(run.steps_to(TARGET, name).fillna(np.inf).squeeze()) for run in runs)) for part, name in parts))
+         *(float(run.steps_to(TARGET, name).fillna(np.inf).squeeze()) for run in runs)) for part,
+        name in parts))
 
 # %% ../../nbs/study/10_differences.ipynb #65d487b4
 def plain_rows(
@@ -266,8 +283,10 @@ def plain_rows(
         plain = plain_loop(replace(experiment, seeds=(seed,)), int(reached))
         there = evaluate(experiment.task, Weights(*(part[None] for part in plain)))["test_acc"]
     here = trajectory.metrics.test_acc.sel(seed=seed, step=int(reached))
-    yield from rows_of("training", f"plain loop, seed {seed}", (f"test accuracy at step {int(reached)}", "%",
-                                                                100 * float(there), 100 * float(here)))
+    yield from rows_of("training", f"plain loop, seed {seed}",
+                       (f"test accuracy at step {int(reached)}", "%",
+                                                                100 * float(there),
+                        100 * float(here)))
 
 # %% ../../nbs/study/10_differences.ipynb #3c7f114b
 def network_rows(
@@ -282,11 +301,13 @@ def network_rows(
     train_many([dense, text_low, text_high], progress=False, store=store)
     for key, words, other, chosen in (("weight decay", "weight decay 0.01", text_low, low),
                                       ("alpha", "α = 5", text_high, high)):
-        yield from _generalising_rows(key, f"{words}, seed {seed}, {other.steps} steps", other, chosen, store)
+        yield from _generalising_rows(key, f"{words}, seed {seed}, {other.steps} steps", other,
+                                      chosen, store)
     pair = [measure(train(one, progress=False, store=store), preset="published",
                     steps=measured_steps(one.checkpoints), progress=False) for one in (dense, own)]
     pair = [landmarks(one.sel(step=one.step <= dense.steps)) for one in pair]
-    yield from rows_of("checkpoints", f"five times as many, seed {seed}, published", *compared(*pair)[2:])
+    yield from rows_of("checkpoints", f"five times as many, seed {seed}, published",
+                       *compared(*pair)[2:])
     yield from plain_rows(train(own, progress=False, store=store))
 
 # %% ../../nbs/study/10_differences.ipynb #dd000022
@@ -299,7 +320,8 @@ def multiplet_rows(
         experiment = paper.experiment(name, paper.seeds[:paper.figure_seeds])
         trajectory = train(experiment, progress=False, store=store)
         for preset in paper.presets:
-            measures = measure(trajectory, preset=preset, steps=measured_steps(trajectory.steps), progress=False)
+            measures = measure(trajectory, preset=preset, steps=measured_steps(trajectory.steps),
+                               progress=False)
             steps, shared = [], []
             for seed in trajectory.data.seed.values.tolist():
                 one = measures.sel(seed=seed)
@@ -310,7 +332,8 @@ def multiplet_rows(
                 shared.append((other & own.synergistic).sum() / (other | own.synergistic).sum())
             yield from rows_of("multiplet", f"lowest Ω of the run, {name}, {preset}",
                                ("median step", "", *np.median(steps, 0)),
-                               ("neurons in both, of those in either", "%", np.nan, 100 * float(np.mean(shared))))
+                               ("neurons in both, of those in either", "%", np.nan,
+                                100 * float(np.mean(shared))))
 
 # %% ../../nbs/study/10_differences.ipynb #15f30e7b
 def measure_differences(
@@ -319,7 +342,8 @@ def measure_differences(
     store: Path,      # folder of all trajectories
 ) -> pd.DataFrame:    # key, alternative, quantity, unit, there, here
     "Every row of the table of differences; what is trained or measured for it is kept in the store."
-    trajectory = train(paper.experiment("wd2", paper.seeds[:paper.figure_seeds]), progress=False, store=store)
+    trajectory = train(paper.experiment("wd2", paper.seeds[:paper.figure_seeds]), progress=False,
+                       store=store)
     parts = (measurement_rows(trajectory), order_rows(trajectory), table_rows(found, paper),
              network_rows(paper, store), multiplet_rows(paper, store))
     return pd.DataFrame([row for part in parts for row in part])
@@ -353,7 +377,9 @@ def numbers_table(
     chosen = pd.concat([rows[rows.key == key] for key in keys])
     words = PRESET_WORDS | {name: one.label for name, one in CONDITIONS.items()}
     words = {rf"\b{re.escape(name)}\b": word for name, word in words.items()} | {"^$": "–"}
-    quantities = [f"{row.quantity} ({row.unit})" if row.unit else row.quantity for row in chosen.itertuples()]
-    return pd.DataFrame({"Alternative": chosen.alternative.replace(words, regex=True).to_list(), "Quantity": quantities,
+    quantities = [f"{row.quantity} ({row.unit})" if row.unit else row.quantity
+                  for row in chosen.itertuples()]
+    return pd.DataFrame({"Alternative": chosen.alternative.replace(words, regex=True).to_list(),
+                         "Quantity": quantities,
                          "There": [*map(_number, chosen.there, chosen.unit)],
                          "Here": [*map(_number, chosen.here, chosen.unit)]})

@@ -23,7 +23,6 @@ from ..figures import condition_figure, draw_accuracy
 from ..look import LOSS, PRESET_WORDS, REDUNDANCY, STYLE, SYNERGY, draw_curve, letters
 from ..phases import segment
 from .conditions import CONDITIONS, LINES, ROUTES, from_step
-from .evidence import Evidence
 from .jobs import Findings
 from ..trajectory import reaches
 
@@ -45,10 +44,12 @@ def accuracy_figure(
 ) -> Figure:
     "Training and test accuracy of some conditions."
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(1, len(conditions), figsize=(7.1, 2.3), layout="constrained", sharey=True)
+        fig, axes = plt.subplots(1, len(conditions), figsize=(7.1, 2.3), layout="constrained",
+                                 sharey=True)
         for ax, name in zip(axes, conditions, strict=True):
             draw_accuracy(ax, found.metrics[name])
-            ax.set(xlabel="step", xlim=(1, last_step(found, conditions)), title=CONDITIONS[name].label)
+            ax.set(xlabel="step", xlim=(1, last_step(found, conditions)),
+                   title=CONDITIONS[name].label)
             ax.get_legend().remove()
             ax.label_outer()
         letters(axes)
@@ -76,7 +77,8 @@ def measures_figure(
     return condition_figure(metrics, measures, intervals, mean_intervals, title)
 
 # %% ../../nbs/study/09_paper_figures.ipynb #a114054f
-FIGURES |= {number: partial(measures_figure, name=name) for number, name in ((2, "wd0.1"), (3, "wd2"), (4, "alpha8"))}
+FIGURES |= {number: partial(measures_figure, name=name) for number,
+            name in ((2, "wd0.1"), (3, "wd2"), (4, "alpha8"))}
 
 # %% ../../nbs/study/09_paper_figures.ipynb #cb66ee63
 def draw_synergy(
@@ -90,7 +92,8 @@ def draw_synergy(
     for name, curves in synergy.items():
         colour, dashes = LINES[name]
         smooth = smooth_log_steps(from_step(curves))
-        draw_curve(ax, min_max(smooth) if scaled else smooth, color=colour, ls=dashes, label=CONDITIONS[name].label)
+        draw_curve(ax, min_max(smooth) if scaled else smooth, color=colour, ls=dashes,
+                   label=CONDITIONS[name].label)
         reached = reaches(metrics[name].test_acc.mean("seed"))
         if np.isfinite(reached):
             ax.axvline(reached, color=colour, ls=":", lw=0.8)
@@ -108,7 +111,8 @@ def synergy_figure(
     "Synergy over training by route (columns), in bits and scaled, under each preset (rows)."
     rows = [(preset, scaled) for preset in found.measures for scaled in (False, True)]
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(len(rows), 2, figsize=(7.1, 8.2), layout="constrained", sharex="col", sharey="row")
+        fig, axes = plt.subplots(len(rows), 2, figsize=(7.1, 8.2), layout="constrained",
+                                 sharex="col", sharey="row")
         for (preset, scaled), pair in zip(rows, axes, strict=True):
             for ax, (route, conditions) in zip(pair, ROUTES.items(), strict=True):
                 synergy = {name: found.measures[preset][name].synergy for name in conditions}
@@ -143,8 +147,10 @@ def draw_subnetworks(
     if len(random):
         reached = random.steps_98.value_counts()
         ax.vlines(reached.index, 104, 104 + 40 * reached / len(random), color="0.5", lw=2)
-        ax.text(5.5, 106, f"random: {reached.sum()} of {len(random)} reach 98 %", color="0.35", fontsize=7)
-    ax.set(ylabel="test accuracy (%)", ylim=(-3, 128), yticks=range(0, 101, 25), xlim=(5, 1.1 * last))
+        ax.text(5.5, 106, f"random: {reached.sum()} of {len(random)} reach 98 %", color="0.35",
+                fontsize=7)
+    ax.set(ylabel="test accuracy (%)", ylim=(-3, 128), yticks=range(0, 101, 25),
+           xlim=(5, 1.1 * last))
 
 # %% ../../nbs/study/09_paper_figures.ipynb #407b41b3
 def subnetwork_figure(
@@ -155,7 +161,8 @@ def subnetwork_figure(
     panels = [(preset, name) for preset in found.curves for name in conditions]
     shape = (2, 2) if len(conditions) == 2 else (1, 2)
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(*shape, figsize=(7.1, 0.5 + 2.1 * shape[0]), layout="constrained", sharey=True)
+        fig, axes = plt.subplots(*shape, figsize=(7.1, 0.5 + 2.1 * shape[0]), layout="constrained",
+                                 sharey=True)
         for ax, (preset, name) in zip(axes.flat, panels, strict=False):
             rows = found.ablations[(found.ablations.preset == preset) & (found.ablations.condition == name)]
             draw_subnetworks(ax, found.curves[preset][name].test_acc, rows)

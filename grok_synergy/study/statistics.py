@@ -13,7 +13,7 @@ import xarray as xr
 
 from ..curves import min_max
 from .evidence import DECADE, HALF_DECADE, View, statistic, stretch
-from .rule import VISIBLE, Bounds
+from .rule import Bounds
 
 # %% ../../nbs/study/04_statistics.ipynb #61cc82e8
 INTERVALS = {"delay": ("memorised", "generalised"), "rise": ("rising", "risen")}

@@ -19,7 +19,8 @@ from .survival import time_to_generalise
 from .verdicts import as_decimal, resting_on
 
 # %% ../../nbs/study/09a_tables.ipynb #c0de6a02
-KINDS = {"full": "full network", "synergistic": "synergistic", "inverse": "its inverse", "redundant": "redundant",
+KINDS = {"full": "full network", "synergistic": "synergistic", "inverse": "its inverse",
+         "redundant": "redundant",
          "random": "random, same size", "matched": "random, same size and norm"}
 
 
@@ -37,7 +38,8 @@ def subnetworks_table(
     sizes = rows.groupby(by).neurons.agg(["median", "min", "max"])
     best = rows.groupby(by).best_test_acc.median()
     lines = []
-    for row in sorted(times.itertuples(), key=lambda row: (list(KINDS).index(row.variant), row.biases)):
+    for row in sorted(times.itertuples(),
+                      key=lambda row: (list(KINDS).index(row.variant), row.biases)):
         size = sizes.loc[(row.variant, row.biases)]
         lines.append({
             "Network": KINDS[row.variant] + (", biases removed" if row.biases == "removed" else ""),
@@ -57,9 +59,11 @@ def chosen_phases(
     rows = ablations.drop_duplicates(["condition", "preset", "seed"])
     found = rows.groupby(["condition", "preset"], sort=False).agg(
         Phase=("phase", "first"), found=("phase_found", "sum"), seeds=("phase_found", "size"))
-    names = [(CONDITIONS[condition].label, PRESET_WORDS[preset]) for condition, preset in found.index]
+    names = [(CONDITIONS[condition].label, PRESET_WORDS[preset]) for condition,
+             preset in found.index]
     return pd.DataFrame({"Phase": found.Phase.to_list(),
-                         "Found in": [f"{row.found} of {row.seeds} seeds" for row in found.itertuples()]},
+                         "Found in": [f"{row.found} of {row.seeds} seeds"
+                                      for row in found.itertuples()]},
                         pd.MultiIndex.from_tuples(names, names=["Condition", "Preset"]))
 
 # %% ../../nbs/study/09a_tables.ipynb #6d0c0002
@@ -81,12 +85,15 @@ def waiting_choices(
     study: Findings,
 ) -> pd.DataFrame:  # one row a choice, as text; empty where nothing waits
     "Which sub-networks are to be trained again, and which verdicts hang on them."
-    other, evidence, lines = other_choices(study), Evidence(study.metrics, study.measures, study.ablations), []
+    other, evidence, lines = other_choices(study), Evidence(study.metrics, study.measures,
+                                                            study.ablations), []
     for (condition, preset), rows in other.groupby(["condition", "preset"], sort=False):
         hang = resting_on(evidence, preset, condition, rows.seed.tolist())
-        may, cannot = (", ".join(str(number) for number, open_ in hang.items() if open_ == whether) or "none"
+        may, cannot = (", ".join(str(number) for number, open_ in hang.items()
+                                 if open_ == whether) or "none"
                        for whether in (True, False))
-        lines += [{"Condition": CONDITIONS[condition].label, "Preset": PRESET_WORDS[preset], "Seed": str(row.seed),
+        lines += [{"Condition": CONDITIONS[condition].label, "Preset": PRESET_WORDS[preset],
+                   "Seed": str(row.seed),
                    "Trained from step": str(row.chosen_step), "Now step": str(row.step),
                    "May change": may, "Cannot change": cannot} for row in rows.itertuples()]
     return pd.DataFrame(lines)
@@ -98,7 +105,8 @@ def zero_losses(
     "How many losses of the tables are exactly 0."
     zeros = {CONDITIONS[name].label: int((table.train_loss == 0).sum() + (table.test_loss == 0).sum())
              for name, table in study.metrics.items()}
-    return pd.DataFrame([{"Condition": label, "Losses of 0": str(count)} for label, count in zeros.items() if count])
+    return pd.DataFrame([{"Condition": label, "Losses of 0": str(count)} for label,
+                         count in zeros.items() if count])
 
 # %% ../../nbs/study/09a_tables.ipynb #5b1c9e05
 def other_verdicts(
@@ -107,7 +115,8 @@ def other_verdicts(
 ) -> pd.DataFrame:           # of `verdicts`, with outcome, low and high of there as `..._there`; run
     "Verdicts side by side with those of other runs, once where no preset enters."
     once = verdicts[verdicts.per_preset | (verdicts.preset == "published")]
-    return once.merge(others, on=["preset", "id"], suffixes=("", "_there")).sort_values(["run", "id"], kind="stable")
+    return once.merge(others, on=["preset", "id"],
+                      suffixes=("", "_there")).sort_values(["run", "id"], kind="stable")
 
 # %% ../../nbs/study/09a_tables.ipynb #715f36e7
 def repetitions_summary(
@@ -116,7 +125,8 @@ def repetitions_summary(
     "How many verdicts of each other run come out otherwise, and how many of them the opposite way."
     differs = both.outcome != both.outcome_there
     opposite = differs & (both[["outcome", "outcome_there"]] != "inconclusive").all(axis=1)
-    counts = pd.DataFrame({"Judged": differs, "Otherwise": differs, "Opposite": opposite}).groupby(both.run, sort=False)
+    counts = pd.DataFrame({"Judged": differs, "Otherwise": differs,
+                           "Opposite": opposite}).groupby(both.run, sort=False)
     return counts.agg({"Judged": "size", "Otherwise": "sum", "Opposite": "sum"}).rename_axis("Run")
 
 # %% ../../nbs/study/09a_tables.ipynb #9872cd32
@@ -126,9 +136,12 @@ def repetitions_table(
     "The verdicts that come out otherwise in other runs."
     rows = []
     for row in both[both.outcome != both.outcome_there].itertuples():
-        here, there = (f"{outcome} [{as_decimal(low)}, {as_decimal(high)}]" for outcome, low, high in
-                       ((row.outcome, row.low, row.high), (row.outcome_there, row.low_there, row.high_there)))
+        here, there = (f"{outcome} [{as_decimal(low)}, {as_decimal(high)}]"
+                       for outcome, low, high in
+                       ((row.outcome, row.low, row.high),
+                        (row.outcome_there, row.low_there, row.high_there)))
         sign = ">" if row.side == "above" else "<"
         rows.append({"#": str(row.id), "Preset": PRESET_WORDS[row.preset],
-                     "Margin": f"{sign} {row.margin:g} {row.unit}", "Here": here, "There": there, "Where": row.run})
+                     "Margin": f"{sign} {row.margin:g} {row.unit}", "Here": here, "There": there,
+                     "Where": row.run})
     return pd.DataFrame(rows)
