@@ -7,6 +7,7 @@ __all__ = ['OWN', 'LAGS', 'FLOOR', 'source', 'Activations']
 
 # %% ../nbs/03h_activations.ipynb #365946e0
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 
 import numpy as np
 import torch
@@ -128,7 +129,7 @@ class _Parts(_Given):
 
     def columns(self, kept: np.ndarray):
         "Some of the neurons, (neurons,) booleans, in the bins of the whole."
-        names = self.names and tuple(np.array(self.names, dtype=object)[kept])
+        names = self.names and tuple(compress(self.names, kept))
         inside = torch.as_tensor(kept, device="cpu")
         return self.part(lambda x: x[:, inside], names, lambda one: self.bins(one)[kept])
 
@@ -175,10 +176,11 @@ class _Correlations(_Parts):
 
     def live(self, settings: Measurement) -> Tensor:
         "Which columns the estimator can take: (neurons,) booleans."
-        x = self.samples(settings)
         if self.degenerate == "raise":
-            return torch.ones(x.shape[1], dtype=torch.bool, device="cpu")
-        return truncated_columns(x) if settings.estimator == "latent" else live_columns(x)
+            return torch.ones(self.x["post"].shape[1], dtype=torch.bool, device="cpu")
+        special = settings.estimator if settings.estimator in ("latent", "on_off") else ""
+        takes = truncated_columns if special == "latent" else live_columns
+        return self.once(lambda: takes(self.samples(settings)), "live", settings.layer, special)
 
     def estimate(self, settings: Measurement, x: Tensor) -> Tensor:
         "Correlations of some columns, by the estimator of a measurement."

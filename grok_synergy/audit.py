@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -277,7 +278,7 @@ def _warn_of_columns(x: Tensor, used: np.ndarray, names: tuple | None, left_out:
     if left_out and len(broken):
         warnings.warn(f"column {name_columns(broken, names)} holds NaN, infinite or masked values "
                       "and is left out: remove those samples if the neuron matters", stacklevel=3)
-    kept = None if names is None else tuple(np.array(names, dtype=object)[used])
+    kept = names and tuple(compress(names, used))
     warn_of_rank(x[:, used], kept, stacklevel=4)
     if left_out:
         warn_of_on_off(x[:, used], kept, stacklevel=4)

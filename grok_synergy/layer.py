@@ -9,6 +9,7 @@ __all__ = ['DIRECT', 'bin_multiplets', 'Layer', 'measure_features']
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import compress
 
 import numpy as np
 import torch
@@ -199,7 +200,7 @@ def _look_at(
                       stacklevel=3)
     live = live_columns(x)
     if samples > neurons and live.any():
-        kept = names and tuple(np.array(names, dtype=object)[live.numpy()])
+        kept = names and tuple(compress(names, live))
         warn_of_rank(x[:, live], kept, stacklevel=4)
         if settings.ties == "average":
             warn_of_on_off(x[:, live], kept, stacklevel=4)
