@@ -45,9 +45,10 @@ audit: $(INSTALLED) ## after `make paper`: every claim under 512 combinations of
 	@$(BIN)/python $(SAY) "packages to compare with" $(BIN)/pip $(INSTALL) -q -e ".[bench]"
 	@$(BIN)/python -c 'from grok_synergy.study.companions import run_audit; run_audit()'
 	@mkdir -p build
-	@for page in 02a_ties study/11a_multiverse_figures study/11b_companions study/12_findings; do \
+	@for page in 02a_ties study/11a_shares study/11b_companions study/12_findings; do \
 		$(BIN)/python $(SAY) "$$page" $(PAPERMILL) nbs/$$page.ipynb build/$${page##*/}.ipynb || exit 1; done
 	@$(BIN)/python tests/make_pages.py
+	@cp build/tie-artefact.png figures/
 	@echo "figures and tables: figures/"
 
 # One thread a process: the notebooks share the cores, and small tensors crawl when every process claims them all.

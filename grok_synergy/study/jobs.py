@@ -198,7 +198,7 @@ class _Clock(tqdm):
         self.update(0)
 
     def update(self, done: float = 1) -> None:
-        super().update(done)
+        super().update(min(done, self.total - self.n))  # sums may differ in their last digit
         if new := self.n - self.before:
             self.pace = (time.monotonic() - self.begun) / new
         end = datetime.now() + timedelta(seconds=(self.total - self.n) * self.pace)
