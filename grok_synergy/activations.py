@@ -24,8 +24,9 @@ from grok_synergy.arrays import (
     whole_number,
 )
 from .binning import group_neurons
-from .entropy import check_correlation, copula_matrices, independent_columns
-from .latent import nearest_correlation, truncated_columns, truncated_matrices
+from .entropy import copula_matrices
+from .latent import truncated_columns, truncated_matrices
+from .matrices import check_correlation, independent_columns, nearest_correlation
 from .measurement import Measurement
 
 # %% ../nbs/03h_activations.ipynb #e60b5fc5

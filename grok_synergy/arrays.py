@@ -19,14 +19,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+
 # %% ../nbs/00a_arrays.ipynb #345738a6
 Array = np.ndarray | Tensor
 
 
-def _whole_as_floats(
-    values: np.ndarray,  # whole numbers of any type, or Python's as objects
-) -> np.ndarray:         # float64
-    "Whole numbers as floats, exactly."
+def _whole_as_floats(values: np.ndarray) -> np.ndarray:
+    "Whole numbers of any type, or Python's as objects, as float64, exactly."
     floats = values.astype(np.float64)
     beyond = np.abs(floats) > 2**53
     if beyond.any():
@@ -38,25 +37,20 @@ def _whole_as_floats(
     return floats
 
 # %% ../nbs/00a_arrays.ipynb #890ceac1
-def _object_as_float(
-    value,  # a Python object
-) -> float:
-    "A number as a float; NaN where there is none."
+def _object_as_float(value) -> float:
+    "A Python number as a float; NaN where there is none."
     if value is None or value is pd.NA or value is np.ma.masked:
         return np.nan
     if isinstance(value, numbers.Integral | np.bool_):
         return float(_whole_as_floats(np.array([int(value)], dtype=object))[0])
-    if isinstance(value, numbers.Number) and not isinstance(value, numbers.Complex):
-        return float(value)  # a Decimal
-    if isinstance(value, numbers.Real):
+    a_decimal = isinstance(value, numbers.Number) and not isinstance(value, numbers.Complex)
+    if isinstance(value, numbers.Real) or a_decimal:
         return float(value)
     raise ValueError(f"{value!r} of type {type(value).__name__} was given: give real numbers")
 
 # %% ../nbs/00a_arrays.ipynb #2797008c
-def _numpy_floats(
-    array: np.ndarray,  # of any type
-) -> np.ndarray:        # float32 or float64, in the byte order of this machine
-    "Numbers of any type as floats. Raises `ValueError` for all that are no real numbers."
+def _numpy_floats(array: np.ndarray) -> np.ndarray:
+    "An array of any type as float32 or float64 of this machine. Raises `ValueError`."
     kind = array.dtype.kind
     if kind == "b":
         return array.astype(np.float64)
@@ -77,10 +71,8 @@ def _numpy_floats(
     raise ValueError(f"{what} of type {array.dtype} were given: give real numbers")
 
 # %% ../nbs/00a_arrays.ipynb #81fff42f
-def _frame_floats(
-    frame: pd.DataFrame,
-) -> np.ndarray:  # (rows, columns) float32 or float64
-    "The numbers of a data frame."
+def _frame_floats(frame: pd.DataFrame) -> np.ndarray:
+    "The numbers of a data frame: (rows, columns) float32 or float64."
     columns = []
     for name, (_, column) in zip(frame.columns, frame.items(), strict=True):
         try:
@@ -90,14 +82,13 @@ def _frame_floats(
     return np.column_stack(columns) if columns else np.empty(frame.shape)
 
 # %% ../nbs/00a_arrays.ipynb #a2c5a2db
-def _tensor_floats(
-    t: Tensor,  # of any type
-) -> Tensor:    # float32 or float64
-    "A tensor's numbers as floats, apart from any graph of gradients."
+def _tensor_floats(t: Tensor) -> Tensor:
+    "A tensor of any type as float32 or float64, apart from any graph of gradients."
     t = t.detach()
     if t.layout != torch.strided or t.is_quantized or t.is_meta:
-        raise ValueError(f"a tensor that is sparse, quantised or without data ({t.layout}, {t.dtype}, "
-                         f"on {t.device}) was given: give a dense one, such as x.to_dense()")
+        raise ValueError(f"a tensor that is sparse, quantised or without data ({t.layout}, "
+                         f"{t.dtype}, on {t.device}) was given: give a dense one, such as "
+                         "x.to_dense()")
     if t.is_complex():
         raise ValueError(f"complex numbers of type {t.dtype} were given: give real numbers")
     if t.dtype == torch.bool:
@@ -109,30 +100,40 @@ def _tensor_floats(
     return t if t.dtype in (torch.float32, torch.float64) else t.to(torch.float32)
 
 # %% ../nbs/00a_arrays.ipynb #cde8f12a
+def _stacked(parts: list[Tensor], given) -> Tensor:
+    "Several tensors of one shape as one; each has had a type, a mask or a graph of its own."
+    if len({part.shape for part in parts}) > 1:
+        raise ValueError(f"{type(given).__name__} of arrays of shapes "
+                         f"{[tuple(part.shape) for part in parts][:3]} was given: give numbers in "
+                         "rows of equal length")
+    wide = any(part.dtype == torch.float64 for part in parts)
+    return torch.stack([part.to(torch.float64 if wide else torch.float32) for part in parts])
+
+# %% ../nbs/00a_arrays.ipynb #144dffa5
+def _array_floats(x) -> np.ndarray:
+    "Whatever NumPy can read as float32 or float64; what is masked becomes NaN."
+    try:
+        array = np.ma.asarray(x) if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{type(x).__name__} cannot be read as an array ({error}): give numbers "
+                         "in rows of equal length") from None
+    floats = _numpy_floats(np.asarray(array))
+    if np.ma.is_masked(array):
+        nan = np.array(np.nan, floats.dtype)
+        floats = np.where(np.ma.getmaskarray(array), nan, floats)
+    return floats
+
+# %% ../nbs/00a_arrays.ipynb #5d1c81bb
 def as_tensor(
     x: Array,  # array, tensor, data frame, or anything that NumPy can read
 ) -> Tensor:   # float32 or float64, sharing memory where possible
     "`x` as a tensor of floats. Raises `ValueError` for what holds no real numbers."
     if isinstance(x, Tensor):
         return _tensor_floats(x)
-    if isinstance(x, list | tuple) and any(isinstance(part, Tensor | np.ndarray | pd.Series) for part in x):
-        parts = [as_tensor(part) for part in x]  # each has a type, a mask or a graph of its own
-        if len({part.shape for part in parts}) > 1:
-            raise ValueError(f"{type(x).__name__} of arrays of shapes {[tuple(part.shape) for part in parts][:3]} was "
-                             "given: give numbers in rows of equal length")
-        wide = torch.float64 if any(part.dtype == torch.float64 for part in parts) else torch.float32
-        return torch.stack([part.to(wide) for part in parts])
-    if isinstance(x, pd.DataFrame):
-        floats = _frame_floats(x)
-    else:
-        try:
-            array = np.ma.asarray(x) if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"{type(x).__name__} cannot be read as an array ({error}): give "
-                             "numbers in rows of equal length") from None
-        floats = _numpy_floats(np.asarray(array))
-        if np.ma.is_masked(array):
-            floats = np.where(np.ma.getmaskarray(array), np.array(np.nan, floats.dtype), floats)
+    kinds = Tensor | np.ndarray | pd.Series
+    if isinstance(x, list | tuple) and any(isinstance(part, kinds) for part in x):
+        return _stacked([as_tensor(part) for part in x], x)
+    floats = _frame_floats(x) if isinstance(x, pd.DataFrame) else _array_floats(x)
     # A tensor needs positive strides and memory that may be written to.
     return torch.from_numpy(np.require(floats, requirements=["C", "W"]))
 
@@ -147,7 +148,8 @@ def column_names(
         dims = getattr(x, "dims", ())
         labels = x.indexes.get(dims[-1]) if dims and hasattr(x, "indexes") else None
     labels = None if labels is None else list(labels)
-    return None if labels is None or labels == list(range(len(labels))) else tuple(labels)  # mere positions
+    mere_positions = labels is None or labels == list(range(len(labels)))
+    return None if mere_positions else tuple(labels)
 
 # %% ../nbs/00a_arrays.ipynb #902bfec1
 def as_numpy(
@@ -162,7 +164,7 @@ def like(
     given: Array,        # what the caller passed
     rows: str = "none",  # of a matrix: "variables" or "samples", to be labelled as a data frame's
 ) -> Array:              # `result` as the caller's kind of array
-    "A tensor for who gave a tensor, a labelled frame for a frame, else a NumPy array (or scalar)."
+    "A tensor for a tensor, a labelled frame for a frame, else a NumPy array (or scalar)."
     if isinstance(given, Tensor):
         return result
     values = result.cpu().numpy()[()]
@@ -206,7 +208,8 @@ def real_samples(
     "`x` as a tensor. Raises `ValueError` unless it holds real numbers, samples by variables."
     t = as_tensor(x)
     if t.ndim < 2 or not t.numel():
-        raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (..., samples, variables)")
+        raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (..., samples, "
+                         "variables)")
     return t
 
 # %% ../nbs/00a_arrays.ipynb #a62e572d
@@ -233,18 +236,20 @@ def check_samples(
 ) -> Tensor:                     # the same, float32 or float64
     """Samples as a tensor, once it is sure that their ranks exist.
 
-    Raises `ValueError` naming the columns that are constant, or hold NaN, infinite, missing or masked values.
+    Raises `ValueError` naming the columns that are constant, or hold NaN, infinite, missing or
+    masked values.
     """
     t, names = real_samples(x), column_names(x) if names is None else names
     low, high = _lowest_highest(t)
     broken = (~(low.isfinite() & high.isfinite())).any(0).nonzero().flatten()
     if len(broken):
-        raise ValueError(f"NaN or infinite values in column {name_columns(broken, names)} (masked and missing ones are "
-                         "NaN): remove those columns or samples")
+        raise ValueError(f"NaN or infinite values in column {name_columns(broken, names)} (masked "
+                         "and missing ones are NaN): remove those columns or samples")
     constant = (low == high).any(0).nonzero().flatten()
     if len(constant):
-        raise ValueError(f"the same value in every sample of column {name_columns(constant, names)} (a dead neuron, "
-                         "perhaps): drop such columns, for example with usable_columns()")
+        raise ValueError("the same value in every sample of column "
+                         f"{name_columns(constant, names)} (a dead neuron, perhaps): drop such "
+                         "columns, for example with usable_columns()")
     return t
 
 # %% ../nbs/00a_arrays.ipynb #478b4fcd
@@ -254,11 +259,12 @@ def group_labels(
     n: int,      # number of variables
 ) -> np.ndarray:  # (variables,) the number of each variable's group, int64
     "Labels as numbers 0, 1, 2, … of groups. Raises `ValueError` unless each variable has one."
-    values = as_numpy(labels)
+    values, one = as_numpy(labels), "give each variable a whole number or a name"
     if values.shape != (n,):
-        raise ValueError(f"{name} of shape {values.shape} were given for {n} variables: give one label for each")
+        raise ValueError(f"{name} of shape {values.shape} were given for {n} variables: give one "
+                         "label for each")
     if np.ma.is_masked(labels) or pd.isna(pd.Series(values)).any():
-        raise ValueError(f"{name} hold NaN, None or masked labels: give each variable a whole number or a name")
+        raise ValueError(f"{name} hold NaN, None or masked labels: {one}")
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values):
         values = values.astype(str)
     if values.dtype.kind not in "SU":
@@ -267,15 +273,16 @@ def group_labels(
         except ValueError as error:
             raise ValueError(f"{name}: {error}, or names") from None
         if not (np.isfinite(values) & (values == np.floor(values))).all():
-            raise ValueError(f"{name} hold {values[values != np.floor(values)][:1].tolist() or 'infinite labels'}: "
-                             "give each variable a whole number or a name")
+            odd = values[values != np.floor(values)][:1].tolist() or "infinite labels"
+            raise ValueError(f"{name} hold {odd}: {one}")
     return np.unique(values, return_inverse=True)[1].astype(np.int64)
 
 # %% ../nbs/00a_arrays.ipynb #a69b62d0
 def _plain(value):
     "NumPy's and PyTorch's single numbers as Python's, text without its surrounding spaces."
     if isinstance(value, Tensor) and value.ndim == 0 and not value.is_meta:
-        value = (value.float() if value.dtype == torch.bfloat16 else value).detach().cpu().numpy()
+        value = value.float() if value.dtype == torch.bfloat16 else value
+        value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray | np.generic) and value.ndim == 0:
         short = value.dtype.kind == "f" and value.dtype.itemsize < 8
         return float(str(value)) if short else value.item()  # 0.1 in 32 bits stands for 0.1
@@ -342,7 +349,8 @@ def choice(
 ) -> str:
     "A setting that is one of a few words. Raises `ValueError` for another, with the list."
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name}={value!r} is unknown: choose one of {', '.join(map(repr, allowed))}")
+        known = ", ".join(map(repr, allowed))
+        raise ValueError(f"{name}={value!r} is unknown: choose one of {known}")
     return str(value)
 
 # %% ../nbs/00a_arrays.ipynb #af03b284
@@ -351,14 +359,23 @@ def as_path(
     value,      # text or a path; it may begin with ~
 ) -> Path:
     "A path with `~` replaced by the home folder. Raises `ValueError` for what is no path."
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value) or "\0" in str(os.fspath(value)):
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
+    if not text or "\0" in str(text):
         raise ValueError(f"{name}={value!r} is not a path: give a file or folder name")
     try:
         return Path(value).expanduser()
     except RuntimeError as error:
-        raise ValueError(f"{name}={value!r} is not a path: {error}; give the folder's full name") from None
+        raise ValueError(f"{name}={value!r} is not a path: {error}; give the folder's full "
+                         "name") from None
 
 # %% ../nbs/00a_arrays.ipynb #b7c00002
+def _same_numbers(one: np.ndarray, other: np.ndarray) -> bool:
+    "Whether two arrays are of one shape and hold the same; NaN equals NaN."
+    if one.shape != other.shape:
+        return False
+    return bool(((one == other) | ((one != one) & (other != other))).all())
+
+# %% ../nbs/00a_arrays.ipynb #ca5513d9
 def same_content(
     one,    # a result, or anything that one holds
     other,  # to compare it with
@@ -366,17 +383,18 @@ def same_content(
     "Whether two hold the same numbers, of the same shape, under the same names; NaN equals NaN."
     if is_dataclass(one):
         return type(one) is type(other) and all(
-            same_content(getattr(one, field.name), getattr(other, field.name)) for field in fields(one))
+            same_content(getattr(one, field.name), getattr(other, field.name))
+            for field in fields(one))
     if isinstance(one, dict):
         return isinstance(other, dict) and list(one) == list(other) and all(
             same_content(one[key], other[key]) for key in one)
     if isinstance(one, tuple | list):
-        return type(one) is type(other) and len(one) == len(other) and all(map(same_content, one, other))
+        return (type(one) is type(other) and len(one) == len(other)
+                and all(map(same_content, one, other)))
     for method in ("identical", "equals"):  # of xarray and of pandas
         if hasattr(one, method):
             return type(one) is type(other) and bool(getattr(one, method)(other))
-    if isinstance(one, Array | np.generic | float | int) and isinstance(other, Array | np.generic | float | int):
-        one, other = as_numpy(one), as_numpy(other)
-        both_nan = (one != one) & (other != other) if one.shape == other.shape else False
-        return bool(one.shape == other.shape and ((one == other) | both_nan).all())
+    kinds = Array | np.generic | float | int
+    if isinstance(one, kinds) and isinstance(other, kinds):
+        return _same_numbers(as_numpy(one), as_numpy(other))
     return type(one) is type(other) and bool(one == other)

@@ -29,12 +29,12 @@ from grok_synergy.arrays import (
     truth,
     whole_number,
 )
-from .entropy import TIES, warn_of_rank
-from .estimators import warn_of_on_off
+from .entropy import TIES
 from .layer import Layer
-from .look import STYLE
+from .look import COLOURS, STYLE
+from .matrices import warn_of_rank
 from .measurement import Measurement, Reading
-from .ties import COLOURS, MARKERS
+from .patterns import warn_of_on_off
 
 # %% ../nbs/04a_audit.ipynb #8a0d0024
 RANKS = {ties: {"ties": ties} for ties in TIES} | {"pre-activations": {"layer": "pre"}}
@@ -169,12 +169,17 @@ def _draw_extreme(ax: Axes, table: pd.DataFrame, chance: np.ndarray, name: str, 
              if low <= tick <= high]
     ax.set(xlabel=f"{name} (bits)", xlim=(low, high), xticks=ticks, xticklabels=ticks)
 
+# %% ../nbs/04a_audit.ipynb #bdbf3ab2
+_COLOURS = {"average": COLOURS["blue"], "ordinal": COLOURS["vermilion"], "numpy": COLOURS["purple"],
+            "random": COLOURS["green"], "pre-activations": COLOURS["black"]}
+_MARKERS = {"average": "o", "ordinal": "s", "numpy": "^", "random": "x", "pre-activations": "D"}
+
 # %% ../nbs/04a_audit.ipynb #c2e22781
 def _audit_figure(table: pd.DataFrame, null: np.ndarray) -> Figure:
     "Synergy and redundancy of every way, side by side."
     names, searches = (list(dict.fromkeys(table[column])) for column in ("ranks", "search"))
     spare = iter(("#E69F00", "#56B4E9", "#F0E442"))
-    looks = {name: (COLOURS.get(name) or next(spare, "0.4"), MARKERS.get(name, "P"))
+    looks = {name: (_COLOURS.get(name) or next(spare, "0.4"), _MARKERS.get(name, "P"))
              for name in names}
     heights = [searches.index(row.search) + 0.8 * (names.index(row.ranks) + 0.5) / len(names) - 0.4
                for row in table.itertuples()]

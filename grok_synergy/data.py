@@ -22,12 +22,13 @@ LARGEST_SEED = 2**63 - 1  # of PyTorch's generators, and of a column of whole nu
 def is_prime(
     n: int,  # any whole number
 ) -> bool:   # whether `n` has exactly two divisors
-    "Whether `n` is a prime number, by trial division. Raises `ValueError` for what is no whole number."
+    "Whether `n` is a prime number. Raises `ValueError` for what is no whole number."
     n = whole_number("n", n, -LARGEST_SEED)
     return n > 1 and all(n % d for d in range(2, math.isqrt(n) + 1))
 
 # %% ../nbs/00_data.ipynb #1d7a6ea8
 def _divide(a: Tensor, b: Tensor, p: int) -> Tensor:
+    "a times the inverse of b."
     inverse = torch.tensor([pow(v, p - 2, p) for v in range(p)], device=b.device)
     return a * inverse[b]
 
@@ -39,18 +40,10 @@ OPERATIONS = {
     "divide": _divide,
 }
 
-# %% ../nbs/00_data.ipynb #dc8547bc
-def _a_fraction(number: float) -> bool:
-    return 0 < number < 1
-
 # %% ../nbs/00_data.ipynb #f68b1b2e
 @dataclass(frozen=True)
-class ModularTask:
-    """All pairs of a modular operation, with their targets and a fixed split into training and test pairs.
-
-    int(train_fraction * n_pairs) pairs are trained on, rounded down in floats as in the released code: 0.29 of 100
-    pairs are 28. Raises `ValueError` for impossible settings.
-    """
+class _TaskSettings:
+    "The settings that decide a task, checked and converted, and how many pairs it has."
 
     p: int = 97                  # the modulus; inputs and targets are 0..p-1
     op: str = "add"              # "add", "subtract", "multiply" or "divide"
@@ -58,19 +51,21 @@ class ModularTask:
     split_seed: int = 420        # seed of the permutation that decides the split
 
     def __post_init__(self):
+        share = "a number strictly between 0 and 1", lambda number: 0 < number < 1
         for name, value in {
             "p": whole_number("p", self.p, 2),
             "op": choice("op", self.op, tuple(OPERATIONS)),
-            "train_fraction": real_number("train_fraction", self.train_fraction,
-                                          "a number strictly between 0 and 1", _a_fraction),
+            "train_fraction": real_number("train_fraction", self.train_fraction, *share),
             "split_seed": whole_number("split_seed", self.split_seed, 0, LARGEST_SEED),
         }.items():
             object.__setattr__(self, name, value)
         if self.op == "divide" and not is_prime(self.p):
-            raise ValueError(f"p={self.p} is not prime, and division needs a prime modulus: try 97, 101 or 113")
+            raise ValueError(f"p={self.p} is not prime, and division needs a prime modulus: try "
+                             "97, 101 or 113")
         if not 0 < self.n_train < self.n_pairs:
-            raise ValueError(f"train_fraction={self.train_fraction} of {self.n_pairs} pairs leaves the training or the "
-                             "test set empty: choose a fraction nearer to a half")
+            raise ValueError(f"train_fraction={self.train_fraction} of {self.n_pairs} pairs leaves "
+                             "the training or the test set empty: choose a fraction nearer to a "
+                             "half")
 
     @property
     def n_pairs(self) -> int:
@@ -82,14 +77,24 @@ class ModularTask:
         "How many of the pairs are trained on."
         return int(self.train_fraction * self.n_pairs)
 
-    @cached_property
-    def _table(self) -> tuple[Tensor, Tensor, Tensor]:
-        "Pairs, targets, and the permutation that the split cuts in two."
-        first, second = (torch.arange(start, self.p, device="cpu") for start in (0, int(self.op == "divide")))
-        pairs = torch.cartesian_prod(first, second)
-        generator = torch.Generator("cpu").manual_seed(self.split_seed)
-        order = torch.randperm(self.n_pairs, generator=generator, dtype=torch.int64, device="cpu")
-        return pairs, OPERATIONS[self.op](*pairs.T, self.p) % self.p, order
+# %% ../nbs/00_data.ipynb #bb868d94
+def _tabulate(task: _TaskSettings) -> tuple[Tensor, Tensor, Tensor]:
+    "Pairs, targets, and the permutation that the split cuts in two."
+    first = torch.arange(task.p, device="cpu")
+    pairs = torch.cartesian_prod(first, first[int(task.op == "divide"):])
+    generator = torch.Generator("cpu").manual_seed(task.split_seed)
+    order = torch.randperm(task.n_pairs, generator=generator, dtype=torch.int64, device="cpu")
+    return pairs, OPERATIONS[task.op](*pairs.T, task.p) % task.p, order
+
+# %% ../nbs/00_data.ipynb #82baa218
+class ModularTask(_TaskSettings):
+    """All pairs of a modular operation, their targets, and a fixed split into training and test.
+
+    int(train_fraction * n_pairs) pairs are trained on, rounded down in floats as in the released
+    code: 0.29 of 100 pairs are 28. Raises `ValueError` for impossible settings.
+    """
+
+    _table = cached_property(_tabulate)
 
     @property
     def pairs(self) -> Tensor:
@@ -116,15 +121,11 @@ class ModularTask:
         which: str = "train",  # "train", "test" or "all"
     ) -> Tensor:               # rows of `pairs`
         "The rows of `pairs` that belong to one part of the split."
-        parts = {"train": slice(self.n_train), "test": slice(self.n_train, None)}
-        if choice("which", which, (*parts, "all")) == "all":
-            return torch.arange(self.n_pairs, device="cpu")
-        return self._table[2][parts[which]].clone()
+        choice("which", which, ("train", "test", "all"))
+        return {"train": self.train_index, "test": self.test_index}.get(
+            which, torch.arange(self.n_pairs, device="cpu"))
 
-    def one_hot(
-        self,
-        which: str = "all",  # "train", "test" or "all"
-    ) -> Tensor:             # (pairs, 2p) zeros and ones, float32
-        "The inputs as the paper writes them: one-hot(a) beside one-hot(b)."
+    def one_hot(self, which: str = "all") -> Tensor:
+        "The inputs as the paper writes them, one-hot(a) beside one-hot(b): (pairs, 2p), float32."
         shown = self.pairs[self.index(which)]
         return torch.nn.functional.one_hot(shown, self.p).flatten(1).to(torch.float32)

@@ -19,9 +19,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .arrays import Array, check_samples, choice, column_names, group_labels, truth, whole_number
-from .entropy import TIES, check_correlation, copula_matrices, copula_normal, warn_of_rank
-from .estimators import warn_of_on_off
+from .entropy import TIES, copula_matrices, copula_normal
+from .matrices import check_correlation, warn_of_rank
 from .multiplets import Multiplets, all_multiplets
+from .patterns import warn_of_on_off
 from .unions import union_multiplets
 from .walk import SUBTREE
 

@@ -27,6 +27,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from .arrays import as_path, whole_number
+from .curves import min_max, normalise, pareto_front, smooth_log_steps
 from grok_synergy.look import (
     LOSS,
     PHASE_STYLE,
@@ -41,7 +42,7 @@ from grok_synergy.look import (
     log_steps,
 )
 from .measurement import as_preset
-from .phases import PHASES, min_max, normalise, pareto_front, smooth_log_steps
+from .phases import PHASES
 from .trainer import Experiment
 from .trajectory import reaches
 

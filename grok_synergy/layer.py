@@ -15,21 +15,13 @@ import torch
 from torch import Tensor
 
 from .activations import OWN, Activations, source
-from grok_synergy.arrays import (
-    Array,
-    as_tensor,
-    check_samples,
-    choice,
-    column_names,
-    live_columns,
-    real_samples,
-)
+from .arrays import Array, as_tensor, check_samples, choice, column_names, live_columns, real_samples
 from .binning import bin_means
-from .entropy import warn_of_rank
-from .estimators import warn_of_on_off
+from .matrices import warn_of_rank
 from .measurement import UNITS, Measurement, Reading, empty_reading, measurement
 from .multiplets import Multiplets, all_multiplets
 from .oinfo import dual_total_correlation, o_information, total_correlation
+from .patterns import warn_of_on_off
 from .search import search_multiplet
 from .unions import union_multiplets
 

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from .arrays import name_columns
-from .entropy import _singular, _why_singular
+from .matrices import _singular, _why_singular
 
 # %% ../nbs/03a_minors.ipynb #06e8ef2b
 def _given(
     matrix: Tensor,             # (r, r, nodes) conditional covariances
     size: int,                  # how many of the first rows to condition on
     out: Tensor | None = None,  # where to write the result
-) -> tuple[Tensor, Tensor]:     # (r - size, r - size, nodes), and (nodes,) log2-determinants of what was conditioned on
-    "What remains of every node's matrix given its first rows."
+) -> tuple[Tensor, Tensor]:     # (r - size, r - size, nodes), and (nodes,) bits
+    "What remains of every node's matrix given its first rows, and the log2-determinants of these."
     if size > 4:
         nodes = matrix.movedim(-1, 0)
         factor, failed = torch.linalg.cholesky_ex(nodes[:, :size, :size])
@@ -30,9 +30,11 @@ def _given(
             factor[failed > 0] = torch.nan
         edge = torch.linalg.solve_triangular(factor, nodes[:, :size, size:], upper=False)
         left = torch.baddbmm(nodes[:, size:, size:], edge.mT, edge, alpha=-1).movedim(0, -1)
-        return left if out is None else out.copy_(left), 2 * factor.diagonal(dim1=-2, dim2=-1).log2().sum(-1)
+        logdet = 2 * factor.diagonal(dim1=-2, dim2=-1).log2().sum(-1)
+        return left if out is None else out.copy_(left), logdet
     pivot, edge = matrix[0, 0], matrix[0, 1:]
-    left = torch.addcmul(matrix[1:, 1:], (edge / pivot).unsqueeze(1), edge, value=-1, out=out if size == 1 else None)
+    left = torch.addcmul(matrix[1:, 1:], (edge / pivot).unsqueeze(1), edge, value=-1,
+                         out=out if size == 1 else None)
     if size == 1:
         return left, pivot.log2()
     left, logdet = _given(left, size - 1, out)
@@ -45,7 +47,7 @@ def _decide(
     sizes: Sequence[int],       # dimensions of the blocks to decide
     out: Tensor | None = None,  # where to write the log2-determinants
 ) -> tuple[Tensor, Tensor]:
-    "Both for the nodes some levels down; each level puts the nodes that include its block behind those that do not."
+    "Both some levels down; each puts the nodes that include its block behind those that do not."
     nodes = len(logdet)
     out = logdet.new_empty(nodes << len(sizes)) if out is None else out
     out[:nodes] = logdet
@@ -62,20 +64,30 @@ def _decide(
 def log2_minors(
     corr: Tensor,          # (..., n, n) covariances, blocks contiguous
     sizes: Sequence[int],  # dimensions of each block, in order
-) -> Tensor:               # (..., 2**blocks): entry `mask` is the log2-determinant of the blocks whose bits are set
-    "All principal minors of unions of blocks. Source: Griffin and Tsatsomeros (2006), part I."
+) -> Tensor:               # (..., 2**blocks)
+    """Log2 of all principal minors of unions of blocks: entry `mask` is of those whose bits are set.
+
+    Source: Griffin and Tsatsomeros (2006), part I.
+    """
     batch = corr.shape[:-2]
     nodes = corr.reshape(-1, *corr.shape[-2:]).permute(1, 2, 0).contiguous()
-    return _decide(nodes, nodes.new_zeros(nodes.shape[-1]), sizes)[1].view(-1, *batch).movedim(0, -1)
+    logdet = _decide(nodes, nodes.new_zeros(nodes.shape[-1]), sizes)[1]
+    return logdet.view(-1, *batch).movedim(0, -1)
 
 # %% ../nbs/03a_minors.ipynb #5065e717
 def _may_be_singular(log2_trace: Tensor, eps: float) -> Tensor:
-    "Groups to be checked on their own: their inverses are nearly as large as those that count as infinite, or NaN."
-    return ~(log2_trace < min(-math.log2(eps) - 6, 37))  # 37: a walk in 64 bits blurs what lies a thousand times beyond
+    "Groups to be checked on their own: their inverses nearly count as infinite, or are NaN."
+    # 37: a walk in 64 bits blurs what lies a thousand times beyond.
+    return ~(log2_trace < min(-math.log2(eps) - 6, 37))
 
 # %% ../nbs/03a_minors.ipynb #08f7ea2e
-def _refuse_singular(t: Tensor, groups: Sequence[np.ndarray], names: tuple | None, eps: float) -> None:
-    "Raises `ValueError` naming the columns of the first group of (n, n) that is singular on its own."
+def _refuse_singular(
+    t: Tensor,                     # (n, n)
+    groups: Sequence[np.ndarray],  # columns of each group
+    names: tuple | None,           # of the columns
+    eps: float,                    # relative precision of the entries
+) -> None:
+    "Raises `ValueError` naming the columns of the first group that is singular on its own."
     by_size = {}
     for group in groups:
         by_size.setdefault(len(group), []).append(np.sort(group))
@@ -89,7 +101,7 @@ def _refuse_singular(t: Tensor, groups: Sequence[np.ndarray], names: tuple | Non
 
 # %% ../nbs/03a_minors.ipynb #430a0971
 def _check_whole(t: Tensor, names: tuple | None, eps: float, every: bool) -> bool:
-    "Whether all matrices are regular; a `ValueError` where one is not but all columns are asked for."
+    "Whether all matrices are regular; `ValueError` where one is not and all columns are asked for."
     singular = _singular(t, eps).flatten()
     if every and singular.any():
         raise ValueError(_why_singular(t.reshape(-1, *t.shape[-2:])[singular][0], names, eps))

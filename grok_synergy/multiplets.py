@@ -20,7 +20,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .arrays import Array, as_numpy, like, same_content, truth, whole_number
-from .walk import _ask, _Asked, _bits, _moved, _regular_walk, _Subtree, _sum_over_members, _visit, _Walk
+from grok_synergy.walk import (
+    _ask,
+    _Asked,
+    _bits,
+    _moved,
+    _regular_walk,
+    _Subtree,
+    _sum_over_members,
+    _visit,
+    _Walk,
+)
 
 # %% ../nbs/03b_multiplets.ipynb #b3000003
 class _Measured:
@@ -99,8 +109,8 @@ def _as_page(
     batched: bool,  # whether there are several matrices, which one table cannot show
 ) -> str:
     "A result as HTML: its line, and its table."
-    line = f"<p>{result!r}</p>"
-    return line if batched else line + result.table().to_html(float_format="{:.3f}".format, index=False)
+    table = "" if batched else result.table().to_html(float_format="{:.3f}".format, index=False)
+    return f"<p>{result!r}</p>" + table
 
 # %% ../nbs/03b_multiplets.ipynb #b300000c
 def _worth_a_row(found: _Ranked, rows: int) -> np.ndarray:
@@ -156,8 +166,8 @@ def _table_of_multiplets(found: Multiplets, rows: int) -> pd.DataFrame:
     "The rows of `Multiplets.table`."
     tc, dtc = as_numpy(found.tc), as_numpy(found.dtc)
     if tc.ndim != 1:
-        raise ValueError(f"{tc.shape[:-1]} searches are held here: pick one, for example omega[0], to "
-                         "list it")
+        raise ValueError(f"{tc.shape[:-1]} searches are held here: pick one, for example omega[0], "
+                         "to list it")
     chosen = _worth_a_row(found, whole_number("rows", rows))
     members = [found.members(i) for i in chosen]
     tc, dtc = tc[chosen], dtc[chosen]
@@ -178,9 +188,10 @@ def _refuse_many(asked: _Asked, most: int, remedy: str) -> None:
     "Raises `ValueError` for more members than can be combined."
     n = len(asked.members)
     if n > most:
-        single = f"; for the best multiplet of {asked.largest}, `search_multiplet(corr, {asked.largest})`"
+        size = asked.largest
+        single = f"; for the best multiplet of {size}, `search_multiplet(corr, {size})`"
         raise ValueError(f"{n} {asked.word} have 2**{n} multiplets, too many to {remedy}"
-                         + single * (3 <= asked.largest < n))
+                         + single * (3 <= size < n))
 
 # %% ../nbs/03b_multiplets.ipynb #b3000012
 class _Table(NamedTuple):
@@ -225,7 +236,8 @@ def _keep(walk: _Walk, table: _Table, subtree: _Subtree) -> None:
     for piece, place in _pieces(rows, start, subtree.entropy.device):
         own = subtree.entropy[piece]
         torch.sub(alone[piece], own, out=table.tc[part, place].T)
-        torch.addcmul(subtree.without[piece], fewer[piece], own, value=-1, out=table.dtc[part, place].T)
+        torch.addcmul(subtree.without[piece], fewer[piece], own, value=-1,
+                      out=table.dtc[part, place].T)
 
 # %% ../nbs/03b_multiplets.ipynb #11dddee9
 def all_multiplets(
@@ -238,13 +250,13 @@ def all_multiplets(
 ) -> Multiplets:                    # every multiplet with tc, dtc, omega and s
     """TC, DTC, Ω and S of every multiplet of variables, or of blocks that are left out as a whole.
 
-    Raises `ValueError` naming the columns where one of these multiplets is singular, and for more than
-    24 variables or blocks. Source: Rosas et al. (2019) for the measures, Griffin and Tsatsomeros (2006)
-    for the algorithm.
+    Raises `ValueError` naming the columns where one of these multiplets is singular, and for more
+    than 24 variables or blocks. Source: Rosas et al. (2019) for the measures, Griffin and
+    Tsatsomeros (2006) for the algorithm.
     """
     asked = _ask(corr, blocks, "variables" if blocks is None else "blocks", min_size, max_size)
-    _refuse_many(asked, 24, "hold: ask for their `extremes`, or group them into 24 blocks or bins, or "
-                 "fewer")
+    _refuse_many(asked, 24, "hold: ask for their `extremes`, or group them into 24 blocks or bins, "
+                 "or fewer")
     walk = _regular_walk(asked, n_samples)
     table = _empty_table(walk, asked.smallest)
     _visit(walk, partial(_keep, walk, table))
@@ -291,9 +303,10 @@ class Extremes(_Measured):
 
     def __repr__(self):
         shape = self.masks.shape[:-3]
-        return (f"extremes among {self.n_members} members at orders {self.orders[0]} to {self.orders[-1]}"
-                + (f", for {shape} matrices" if shape else "")
-                + f"; Ω from {_in_bits(-self.synergy.max())} to {_in_bits(self.redundancy.max())} bits")
+        low, high = _in_bits(-self.synergy.max()), _in_bits(self.redundancy.max())
+        return (f"extremes among {self.n_members} members at orders {self.orders[0]} to "
+                f"{self.orders[-1]}" + (f", for {shape} matrices" if shape else "")
+                + f"; Ω from {low} to {high} bits")
 
     def _repr_html_(self):
         return _as_page(self, self.masks.ndim > 3)
@@ -302,14 +315,15 @@ class Extremes(_Measured):
 def _table_of_extremes(found: Extremes) -> pd.DataFrame:
     "The rows of `Extremes.table`."
     if found.masks.ndim != 3:
-        raise ValueError(f"{found.masks.shape[:-3]} searches are held here: search one matrix to list "
-                         "its extremes")
+        raise ValueError(f"{found.masks.shape[:-3]} searches are held here: search one matrix to "
+                         "list its extremes")
     kind, order, rank = np.nonzero(found.masks >= 0)
     tc, dtc = (as_numpy(values)[kind, order, rank] for values in (found.tc, found.dtc))
     members = [tuple(_bits(int(mask))) for mask in found.masks[kind, order, rank]]
-    return pd.DataFrame({"kind": np.array(["synergy", "redundancy"])[kind], "order": found.orders[order],
-                         "members": members, **_name_members(members, found.names),
-                         "tc": tc, "dtc": dtc, "omega": tc - dtc, "s": tc + dtc})
+    return pd.DataFrame({"kind": np.array(["synergy", "redundancy"])[kind],
+                         "order": found.orders[order], "members": members,
+                         **_name_members(members, found.names), "tc": tc, "dtc": dtc,
+                         "omega": tc - dtc, "s": tc + dtc})
 
 # %% ../nbs/03b_multiplets.ipynb #b300001c
 class _Listing(NamedTuple):
@@ -339,12 +353,19 @@ class _Held(NamedTuple):
     lock: threading.Lock
 
 # %% ../nbs/03b_multiplets.ipynb #b300001f
-def _beaten(held: _Held, bounds: np.ndarray, rows: list[int], part: slice, least: int) -> list[tuple]:
-    "Pairs (kind, i) where bounds (kind, i, matrices) reach the worst that is held in `rows[i]`."
+def _beaten(
+    held: _Held,
+    bounds: np.ndarray,  # (kind, i, matrices) bits
+    rows: list[int],     # where each i stands in `held`
+    part: slice,         # which of the matrices
+    least: int,          # the smallest mask of the subtree
+) -> list[tuple]:        # pairs (kind, i)
+    "Where bounds reach the worst that is held."
     with held.lock:  # Ω and masks of one moment
         ranks, known = _ranks(bounds), _ranks(held.omega[:, rows, -1, part])
-        larger = held.masks[:, rows, -1, part] > least  # no mask of this subtree is smaller
-    return list(zip(*np.nonzero(((ranks < known) | (ranks == known) & larger).any(-1)), strict=True))
+        larger = held.masks[:, rows, -1, part] > least
+    better = ((ranks < known) | (ranks == known) & larger).any(-1)
+    return list(zip(*np.nonzero(better), strict=True))
 
 # %% ../nbs/03b_multiplets.ipynb #b3000020
 def _enter(held: _Held, kind: int, row: int, part: slice, new: tuple) -> None:
@@ -378,7 +399,8 @@ def _offer(walk: _Walk, listing: _Listing, held: _Held, smallest: int, subtree: 
     # Ω = TC - DTC: the sum of H_B, less the sum of H without each, plus (order - 2) H.
     found = torch.addcmul(walk.sum_alone(root) - without, walk.orders(root) - 2, entropy)
     found = found.index_select(0, listing.index).split(listing.lengths)
-    bounds = torch.stack([torch.stack(found[low].aminmax(dim=0)) for low in wanted], 1).cpu().numpy()
+    bounds = torch.stack([torch.stack(found[low].aminmax(dim=0)) for low in wanted], 1)
+    bounds = bounds.cpu().numpy()
     bounds[1] *= -1
     rows = [low + order - smallest for low in wanted]
     for kind, i in _beaten(held, bounds, rows, part, walk.masks(np.array(0), root)):
@@ -395,10 +417,10 @@ def _offer(walk: _Walk, listing: _Listing, held: _Held, smallest: int, subtree: 
 def _find_extremes(walk: _Walk, smallest: int, top: int, progress: bool) -> _Held:
     "The best multiplets of the whole walk."
     shape = (2, walk.largest - smallest + 1, top, len(walk.corr))
-    held = _Held(np.full(shape, np.inf), np.full(shape, np.nan), np.full(shape, -1), threading.Lock())
+    held = _Held(*(np.full(shape, start) for start in (np.inf, np.nan, -1)), threading.Lock())
     listing = _list_orders(walk)
-    with tqdm(total=len(walk.corr) << len(walk.sizes), unit="multiplet", unit_scale=True, mininterval=1,
-              file=sys.stdout, disable=not progress) as bar:
+    with tqdm(total=len(walk.corr) << len(walk.sizes), unit="multiplet", unit_scale=True,
+              mininterval=1, file=sys.stdout, disable=not progress) as bar:
 
         def visitor(subtree):
             with held.lock:
@@ -422,20 +444,21 @@ def extremes(
 ) -> Extremes:                      # for each order the multiplets of lowest and of highest Ω
     """The extremes of Ω at every order among all multiplets, which are measured and forgotten.
 
-    Of equal ones those of smaller masks are held. Time doubles with each variable, and beyond 27 grows a
-    little faster; memory stays below 2 GiB. Raises `ValueError` naming the columns where one of the
-    multiplets is singular, for top < 1, and for more than 32 variables or blocks. Source: as for
-    `all_multiplets`.
+    Of equal ones those of smaller masks are held. Time doubles with each variable, and beyond 27
+    grows a little faster; memory stays below 2 GiB. Raises `ValueError` naming the columns where one
+    of the multiplets is singular, for top < 1, and for more than 32 variables or blocks. Source: as
+    for `all_multiplets`.
     """
     top, progress = whole_number("top", top, 1, 2**20), truth("progress", progress)
     asked = _ask(corr, blocks, "variables" if blocks is None else "blocks", min_size, max_size)
-    _refuse_many(asked, 32, "visit: group them into 32 blocks or fewer, or search for single multiplets "
-                 "with `search_multiplet`")
+    _refuse_many(asked, 32, "visit: group them into 32 blocks or fewer, or search for single "
+                 "multiplets with `search_multiplet`")
     walk = _regular_walk(asked, n_samples)
     held = _find_extremes(walk, asked.smallest, top, progress)
     masks, tc, omega = (np.moveaxis(part, -1, 0).reshape(*asked.batch, *part.shape[:3])
                         for part in (held.masks, held.tc, held.omega))
     dtc = np.where(masks < 0, np.nan, tc - omega)
-    tc, dtc = (like(torch.as_tensor(part, device="cpu").to(walk.corr.device), corr) for part in (tc, dtc))
+    tc, dtc = (torch.as_tensor(part, device="cpu").to(walk.corr.device) for part in (tc, dtc))
+    tc, dtc = like(tc, corr), like(dtc, corr)
     orders = np.arange(asked.smallest, asked.largest + 1)
     return Extremes(orders, masks, tc, dtc, len(asked.members), asked.names)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from .arrays import Array, given_precision, like
-from .entropy import check_correlation, entropy_bias
+from .entropy import entropy_bias
+from .matrices import check_correlation
 from .minors import _may_be_singular
 
 # %% ../nbs/03_oinfo.ipynb #9ebb4afe

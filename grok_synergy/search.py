@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .arrays import Array, choice, column_names, given_precision, same_content, whole_number
-from .entropy import check_correlation
+from .matrices import check_correlation
 from .minors import _check_whole, _may_be_singular, _refuse_singular
 from .multiplets import _in_bits, _Measured, _ranks
 from .oinfo import _tc_dtc, biases
@@ -25,7 +25,7 @@ from .oinfo import _tc_dtc, biases
 class _Swept(NamedTuple):
     """A batch of multiplets of one correlation matrix, changed in place.
 
-    A variable n stands in wherever there is none: free rows are its, and to toggle it changes nothing.
+    A variable n stands in where there is none: free rows are its, and to toggle it changes nothing.
     """
 
     corr: Tensor      # (n + 1, n + 1) correlations, and 0
@@ -49,7 +49,7 @@ class _Swept(NamedTuple):
 
 # %% ../nbs/03e_search.ipynb #e3000002
 def _swept_row(walk: _Swept, variable: Tensor, column: Tensor) -> Tensor:
-    "The row of the swept matrix that a variable has before it enters; `column` is it at the members."
+    "A variable's row of the swept matrix before it enters; `column` is that row at the members."
     of_corr = walk.corr[variable]
     at_members = of_corr.gather(1, walk.slots).unsqueeze(1)
     row = of_corr - torch.bmm(at_members, walk.rows).squeeze(1)
@@ -119,7 +119,8 @@ def _refuse_neighbours(
     batch, enters = (room & ~walk.inside & _may_be_singular(trace.log2(), eps))[:, :-1].nonzero().T
     groups = walk.members[batch]
     groups[torch.arange(len(batch), device=groups.device), enters] = True
-    _refuse_singular(walk.corr, [group.nonzero().flatten().cpu().numpy() for group in groups], names, eps)
+    groups = [group.nonzero().flatten().cpu().numpy() for group in groups]
+    _refuse_singular(walk.corr, groups, names, eps)
 
 # %% ../nbs/03e_search.ipynb #e300000a
 def _omega_around(walk: _Swept) -> Tensor:
@@ -129,7 +130,7 @@ def _omega_around(walk: _Swept) -> Tensor:
     if walk.guard is not None:
         _refuse_neighbours(walk, precision.sum(1) + 1 / walk.diagonal.abs())
     precision.scatter_(2, walk.slots.unsqueeze(-1), 1.0)  # a variable that leaves has none
-    # Precisions lie between 1 and the condition number: 16 can be multiplied before a logarithm is due.
+    # Precisions lie between 1 and the condition number: 16 can be multiplied before a logarithm.
     total = sum(part.prod(1).log2() for part in precision.split(16, 1))
     change = walk.diagonal.abs().log2()
     total -= torch.where(walk.inside, 0.0, change)  # a variable that enters adds its own
@@ -152,11 +153,12 @@ class _Score(NamedTuple):
 def _draw(values: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
     "For each row one column, with probability in proportion to exp(-value / temperature)."
     noise = torch.rand(values.shape, generator=generator, dtype=values.dtype, device=values.device)
-    return (-noise.log_().neg_().log_() - values / temperature).argmax(1)  # the largest of Gumbel variables
+    gumbel = -noise.log_().neg_().log_()  # the largest of several has the probability asked for
+    return (gumbel - values / temperature).argmax(1)
 
 # %% ../nbs/03e_search.ipynb #325aa7d7
 def _exchange(walk: _Swept, score: _Score, row: int, choose: Callable) -> Tensor:
-    "The member of one row leaves each multiplet and one enters; returns the scores, NaN for free rows."
+    "One row's member leaves each multiplet, one enters; returns the scores, NaN for free rows."
     leaver = walk.slots[:, row].clone()
     _toggle(walk, leaver)
     values = score.around(walk).masked_fill_(walk.members, torch.inf)
@@ -245,26 +247,26 @@ class Found(_Measured):
 
     @property
     def agreement(self) -> float:
-        "Share of restarts that ended with this Ω; where small, a longer search may find a better one."
+        "Share of restarts that ended with this Ω; a longer search may raise it, or find a better one."
         return float(np.mean(np.isclose(self.restarts, self.omega, rtol=1e-6, atol=1e-6)))
 
     def __repr__(self):
         return (f"Ω {_in_bits(self.omega)} bits with {len(self.members)} variables "
-                f"{self.names or self.members}; {self.agreement:.0%} of {len(self.restarts)} restarts "
-                "ended there")
+                f"{self.names or self.members}; {self.agreement:.0%} of {len(self.restarts)} "
+                "restarts ended there")
 
 # %% ../nbs/03e_search.ipynb #e3000013
 def _sizes(n: int, size: int | None, max_size: int | None) -> tuple[int, int]:
     "Fewest and most variables of a multiplet, checked."
     if size is not None and max_size is not None:
-        raise ValueError(f"size={size!r} and max_size={max_size!r} were both given: give size for exactly so many "
-                         "variables, or max_size for any number up to it")
+        raise ValueError(f"size={size!r} and max_size={max_size!r} were both given: give size for "
+                         "exactly so many variables, or max_size for any number up to it")
     size = None if size is None else whole_number("size", size)
     max_size = None if max_size is None else whole_number("max_size", max_size)
     least, most = (3, n if max_size is None else max_size) if size is None else (size, size)
     if n < 3 or not 3 <= least <= most <= n:
-        raise ValueError(f"size={size}, max_size={max_size} with {n} variables: give 3 or more, and no more than there "
-                         "are")
+        raise ValueError(f"size={size}, max_size={max_size} with {n} variables: give 3 or more, and "
+                         "no more than there are")
     return least, most
 
 # %% ../nbs/03e_search.ipynb #e3000015
@@ -302,12 +304,14 @@ def _walk_all(
     n, (least, most) = len(t), sizes
     size = most if least == most else None
     generator = torch.Generator(t.device).manual_seed(seed)
-    pairs = torch.rand(restarts, n, generator=generator, dtype=t.dtype, device=t.device).argsort(1)[:, :2]
+    chance = torch.rand(restarts, n, generator=generator, dtype=t.dtype, device=t.device)
+    pairs = chance.argsort(1)[:, :2]
     if guard:
         _refuse_singular(t, list(pairs.cpu().numpy()), *guard)
     walk = _sweep(t, torch.nn.functional.pad(pairs, (0, most - 2), value=n), guard)
     for _ in range(2, least):
-        _toggle(walk, (score.sign * _omega_around(walk)).masked_fill_(walk.members, torch.inf).argmin(1))
+        around = (score.sign * _omega_around(walk)).masked_fill_(walk.members, torch.inf)
+        _toggle(walk, around.argmin(1))
     steps = (4 * n if size is None else 40 * size) if steps is None else steps
     best = _anneal(walk, score, size, steps, generator)
     walk = _sweep(t, best, guard)  # afresh, without the rounding of a long walk
@@ -330,9 +334,9 @@ def search_multiplet(
 ) -> Found:                         # the best multiplet of all restarts
     """The most synergistic or most redundant multiplet that a search finds: a bound, not a proof.
 
-    Of equal ones it is that of the smaller mask. Raises `ValueError` naming the columns where a multiplet
-    that the search meets is singular, and for sizes that are not possible. Source: Goodnight (1979) for
-    the sweep, Kirkpatrick, Gelatt and Vecchi (1983) for annealing.
+    Of equal ones it is that of the smaller mask. Raises `ValueError` naming the columns where a
+    multiplet that the search meets is singular, and for sizes that are not possible. Source:
+    Goodnight (1979) for the sweep, Kirkpatrick, Gelatt and Vecchi (1983) for annealing.
     """
     t = check_correlation(corr, whole=False)
     if t.ndim != 2:

@@ -45,8 +45,8 @@ class _Drawn:
     def _rows(self, columns: dict) -> pd.DataFrame:
         "One row for each extreme."
         names = {} if self.names is None else {"names": self.names}
-        return pd.DataFrame({"members": self.members, **names, "observed": self.observed, **columns},
-                            index=_NAMES)
+        columns = {"members": self.members, **names, "observed": self.observed, **columns}
+        return pd.DataFrame(columns, index=_NAMES)
 
     def _repr_html_(self):
         return f"<p>{self!r}</p>" + self.table().to_html(float_format="{:.4g}".format)
@@ -83,7 +83,7 @@ class NullExtremes(_Drawn):
 
     @property
     def excess(self) -> np.ndarray:
-        "How far the observed extremes lie beyond the mean of the null, bits, positive outwards: (2,)."
+        "How far the observed extremes lie beyond the mean of the null, outwards, bits: (2,)."
         return np.array([-1, 1]) * (self.observed - self.draws.mean(1))
 
     def table(self) -> pd.DataFrame:
@@ -95,7 +95,8 @@ class NullExtremes(_Drawn):
     def __repr__(self):
         words = [f"{name} {value:z.3f} bits, p = {p:.2g}" for name, value, p in
                  zip(_NAMES, self.observed, self.p_values, strict=True)]
-        return f"{'; '.join(words)}, against {self.draws.shape[1]} draws ({self.kind}{self._in_blocks()})"
+        return (f"{'; '.join(words)}, against {self.draws.shape[1]} draws "
+                f"({self.kind}{self._in_blocks()})")
 
 # %% ../nbs/03f_uncertainty.ipynb #299095f9
 def _shuffle(columns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -110,12 +111,13 @@ def _shift(columns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 # %% ../nbs/03f_uncertainty.ipynb #746c1564
 def _shuffle_blocks(columns: np.ndarray, rng: np.random.Generator, length: int) -> np.ndarray:
-    "Every row of (variables, samples) cut from a place of its own into blocks, which are put in an order of its own."
+    "Every row of (variables, samples) cut into blocks, its own way, and these put in another order."
     samples, moved = columns.shape[1], np.empty_like(columns)
     edges = np.append(np.arange(0, samples, length), samples)
     for row, out in zip(columns, moved, strict=True):
         rolled = np.roll(row, rng.integers(samples))
-        out[:] = np.concatenate([rolled[edges[i]:edges[i + 1]] for i in rng.permutation(len(edges) - 1)])
+        order = rng.permutation(len(edges) - 1)
+        out[:] = np.concatenate([rolled[edges[i]:edges[i + 1]] for i in order])
     return moved
 
 # %% ../nbs/03f_uncertainty.ipynb #e2a05a55
@@ -135,8 +137,11 @@ def _torn(
         columns /= np.linalg.norm(columns, axis=1, keepdims=True)
 
     def draw_matrix(draw):
-        moved = torch.as_tensor(move(columns, np.random.default_rng([seed, draw])), device="cpu").to(t.device)
-        return _gram(moved).fill_diagonal_(1.0) if ranked_once else copula_matrices(moved.T, (ties,))[0]
+        moved = move(columns, np.random.default_rng([seed, draw]))
+        moved = torch.as_tensor(moved, device="cpu").to(t.device)
+        if ranked_once:
+            return _gram(moved).fill_diagonal_(1.0)
+        return copula_matrices(moved.T, (ties,))[0]
 
     return draw_matrix
 
@@ -183,7 +188,7 @@ def null_extremes(
 
 # %% ../nbs/03f_uncertainty.ipynb #7a27998a
 class _SortedOnce(NamedTuple):
-    "Columns with the order of their values, groups of equal values numbered one column after the other."
+    "The order of each column's values; groups of equal values, numbered column by column."
 
     names: tuple | None  # of the columns
     shape: tuple         # (variables, samples)
@@ -258,12 +263,12 @@ class BootstrapExtremes(_Drawn):
 
     @property
     def anew_interval(self) -> np.ndarray:
-        "For the extremes whichever multiplet they belong to, bits: (2, 2), lower and upper end last."
+        "For the extremes, whichever multiplet they belong to, bits: (2, 2), the two ends last."
         return _moved_quantiles(self.anew, self.observed, self.level)
 
     @property
     def displaced(self) -> np.ndarray:
-        "Where the draws lie elsewhere than they should, and the interval is not to be trusted: (2,)."
+        "Where draws lie elsewhere than they should, and no interval is to be trusted: (2,)."
         noise = 2 / self.same.shape[1] ** 0.5  # of so many draws
         limit = (0.5 + noise) * self.same.std(1)
         return (abs(self.displacement) > limit) & (limit > 1e-9)
@@ -273,8 +278,8 @@ class BootstrapExtremes(_Drawn):
         return _table_of_intervals(self)
 
     def __repr__(self):
-        words = [f"{name} {value:z.3f} bits ({low:z.3f} to {high:z.3f}; chosen again in {again:.0%} of draws)"
-                 for name, value, (low, high), again in
+        words = [f"{name} {value:z.3f} bits ({low:z.3f} to {high:z.3f}; chosen again in {again:.0%} "
+                 "of draws)" for name, value, (low, high), again in
                  zip(_NAMES, self.observed, self.same_interval, self.again, strict=True)]
         return (f"{'; '.join(words)}, {self.level:.0%} intervals from {self.same.shape[1]} draws"
                 + self._in_blocks())
@@ -297,7 +302,7 @@ def _table_of_intervals(found: BootstrapExtremes) -> pd.DataFrame:
 def _rows_drawn(
     samples: int,
     rng: np.random.Generator,
-    length: int | None,  # consecutive rows drawn together, the first following the last; None: each for itself
+    length: int | None,  # rows drawn together, the first following the last; None: each for itself
 ) -> np.ndarray:         # (samples,) row numbers
     "One resample."
     if length is None:
@@ -325,20 +330,21 @@ def _redrawn(asked: _Question) -> Callable:  # from the number of a draw to its 
 def _tell_displaced(found: BootstrapExtremes) -> None:
     "Warns the caller's caller of draws that are displaced."
     for i in np.flatnonzero(found.displaced):
-        warnings.warn(f"the resampled {_NAMES[i]} lie {abs(found.displacement[i]):.2g} bits from where they should, "
-                      f"{found.same[i].std():.2g} being their standard deviation: do not trust the interval; samples "
-                      "are too few for the variables, some variables nearly determine others, or equal values are not "
-                      "ranked alike", stacklevel=3)
+        moved, spread = abs(found.displacement[i]), found.same[i].std()
+        warnings.warn(f"the resampled {_NAMES[i]} lie {moved:.2g} bits from where they should, "
+                      f"{spread:.2g} being their standard deviation: do not trust the interval; "
+                      "samples are too few for the variables, some variables nearly determine "
+                      "others, or equal values are not ranked alike", stacklevel=3)
 
 # %% ../nbs/03f_uncertainty.ipynb #f300000c
 def _refuse_few_rows(asked: _Question) -> None:
-    "Raises `ValueError` where a resample holds no more different rows than a multiplet has variables."
+    "Raises `ValueError` where a resample holds no more rows than a multiplet has variables."
     samples = len(asked.t)
     distinct = round(samples * (1 - np.exp(-1)))
     if distinct <= asked.largest:
-        raise UnsearchableDraws(f"{samples} samples of {asked.largest} variables: a resample holds about {distinct} "
-                                "different rows, which must be more than the variables; give more samples, or fewer "
-                                "variables")
+        raise UnsearchableDraws(f"{samples} samples of {asked.largest} variables: a resample holds "
+                                f"about {distinct} different rows, which must be more than the "
+                                "variables; give more samples, or fewer variables")
 
 # %% ../nbs/03f_uncertainty.ipynb #94268ee4
 def bootstrap_extremes(

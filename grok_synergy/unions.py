@@ -25,7 +25,7 @@ class _Nodes(NamedTuple):
     "Nodes of the tree that have decided the same bins; on a CPU NumPy's arrays, on CUDA torch's."
 
     matrix: Array     # (nodes, undecided + members, undecided) M, below it G: rows of the members
-    precision: Array  # (nodes, members) diagonal of the members' inverse; 1 where there is no member
+    precision: Array  # (nodes, members) diagonal of the members' inverse; 1 where there is none
     logdet: Array     # (nodes,) log2-determinant of the members
     place: Array      # (nodes,) where the union of the members stands in the result
 
@@ -40,8 +40,8 @@ def _upper_factors(xp, matrices: Array) -> Array:
     try:
         return xp.linalg.cholesky(matrices, upper=True)
     except (np.linalg.LinAlgError, torch.linalg.LinAlgError):  # a larger union than those asked for
-        factors, failed = torch.linalg.cholesky_ex(torch.as_tensor(matrices, device=matrices.device),
-                                                   upper=True)
+        matrices = torch.as_tensor(matrices, device=matrices.device)
+        factors, failed = torch.linalg.cholesky_ex(matrices, upper=True)
         factors[failed > 0] = torch.nan
         return factors.numpy() if xp is np else factors
 
@@ -73,7 +73,7 @@ def _strip(
     nodes: _Nodes,
     sizes: Sequence[int],  # neurons in each bin of the strip
     step: int,             # place of the first bin's bit
-    found: list,           # gets (place, log2-determinant, sum of log2-precisions, trace) of each union
+    found: list,           # gets (place, log2-determinant, sum of log2-precisions, trace)
     scratch: list,         # flat arrays to be written again and again
     new: Callable,         # gives out flat arrays
 ) -> list[_Nodes]:         # the nodes at the end
@@ -92,7 +92,7 @@ def _strip(
 
 # %% ../nbs/03c_unions.ipynb #f70e3184
 def _memory(example: Array) -> Callable[[int], Array]:
-    "Gives out flat arrays; on a CPU parts of large ones, whose pages the system makes at less cost."
+    "Gives out flat arrays; on a CPU parts of large ones, whose pages cost less."
     if isinstance(example, Tensor):
         return example.new_empty
     block = np.empty(0)
@@ -121,14 +121,14 @@ def _padded(xp, groups: list[_Nodes], new: Callable) -> _Nodes:
     return _Nodes(matrix, precision, *(xp.concat([group[i] for group in groups]) for i in (2, 3)))
 
 # %% ../nbs/03c_unions.ipynb #c300000b
-HELD = {"cpu": 2**19, "cuda": 2**27}  # numbers in the matrices of a group; on a CPU, what its cache holds
+HELD = {"cpu": 2**19, "cuda": 2**27}  # numbers in a group's matrices; on a CPU, what its cache holds
 
 
 def _gather(xp, groups: list[_Nodes], held: int, new: Callable) -> list[_Nodes]:
     "Groups with about as many members, put together while they hold no more than `held` numbers."
     groups = sorted(groups, key=lambda group: group.matrix.shape[1])
-    largest = groups[-1].matrix
-    count = -(-sum(len(group.place) for group in groups) * largest.shape[1] * largest.shape[2] // held)
+    _, rows, columns = groups[-1].matrix.shape
+    count = -(-sum(len(group.place) for group in groups) * rows * columns // held)
     parts = np.array_split(np.arange(len(groups)), min(max(count, 1), len(groups)))
     return [_padded(xp, [groups[i] for i in part], new) for part in parts]
 
@@ -152,7 +152,7 @@ def _walk_part(xp, part: Tensor, sizes: Sequence[int], held: int) -> list[Array]
 def _walk_unions(corr: Tensor, sizes: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
     """Log2-determinant, sum of the log2-precisions and trace of the inverse, for every union.
 
-    Each is (matrices, 2**blocks), the blocks contiguous. A trace is larger by the neurons of padding.
+    Each is (matrices, 2**blocks), the blocks contiguous. Padding makes a trace larger by its neurons.
     """
     n, device = corr.shape[-1], corr.device
     xp, held = (np, HELD["cpu"]) if device.type == "cpu" else (torch, HELD["cuda"])
@@ -175,7 +175,8 @@ def _refuse_unions(
     largest = np.bitwise_count(masks) == asked.largest
     suspects = _may_be_singular(trace.log2(), asked.eps).cpu().numpy() & largest
     for matrix, some in zip(asked.t, suspects, strict=True):
-        unions = [np.concatenate([asked.members[i] for i in _bits(int(mask))]) for mask in masks[some]]
+        unions = [np.concatenate([asked.members[i] for i in _bits(int(mask))])
+                  for mask in masks[some]]
         _refuse_singular(matrix, unions, asked.columns, asked.eps)
 
 # %% ../nbs/03c_unions.ipynb #c3000011
@@ -200,14 +201,14 @@ def union_multiplets(
     """Neuron-wise TC, DTC, Ω and S of every union of bins: each leaves out one neuron at a time.
 
     Bit i of a mask stands for the bin with the i-th smallest number. Raises `ValueError` naming the
-    columns where one of the unions is singular, and for more than 16 bins. Source: the published code of
-    Clauw et al. (2024) for leaving out neurons.
+    columns where one of the unions is singular, and for more than 16 bins. Source: the published
+    code of Clauw et al. (2024) for leaving out neurons.
     """
     asked = _ask(corr, bins, "bins", min_size, max_size)
     k = len(asked.members)
     if k > 16:
-        raise ValueError(f"{k} bins have 2**{k} unions, too many for an exhaustive search: use 16 bins or "
-                         "fewer")
+        raise ValueError(f"{k} bins have 2**{k} unions, too many for an exhaustive search: use 16 "
+                         "bins or fewer")
     regular = _check_whole(asked.t, asked.columns, asked.eps, asked.largest == k)
     t, order = _by_bin(asked)
     orders = np.bitwise_count(np.arange(2**k))

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from .arrays import Array, as_numpy, column_names, given_precision, group_labels, whole_number
-from .entropy import check_correlation, entropy_bias
+from .entropy import entropy_bias
+from .matrices import check_correlation
 from .minors import _check_whole, _decide, _given, _may_be_singular, _refuse_singular
 
 # %% ../nbs/03a_walk.ipynb #61fb2734
@@ -57,8 +58,8 @@ def _size_range(members: int, min_size: int, max_size: int | None, word: str) ->
     min_size, largest = whole_number("min_size", min_size), whole_number("max_size", largest)
     if members < 2 or not 1 <= min_size <= largest <= members:
         raise ValueError(f"min_size={min_size}, max_size={max_size} with {members} {word}: give "
-                         f"1 <= min_size <= max_size <= the number of {word}, of which there must be "
-                         "2 or more")
+                         f"1 <= min_size <= max_size <= the number of {word}, of which there must "
+                         "be 2 or more")
     return min_size, largest
 
 # %% ../nbs/03a_walk.ipynb #a300000c
@@ -95,8 +96,9 @@ def _ask(
     if labels is not None:
         groups, names = _group(labels, n, word)
     members = groups.argsort(stable=True).split(groups.bincount().tolist())
-    return _Asked(t.reshape(-1, n, n), t.shape[:-2], [some.numpy() for some in members], word, names,
-                  columns, given_precision(corr), *_size_range(len(members), min_size, max_size, word))
+    sizes = _size_range(len(members), min_size, max_size, word)
+    return _Asked(t.reshape(-1, n, n), t.shape[:-2], [some.numpy() for some in members], word,
+                  names, columns, given_precision(corr), *sizes)
 
 # %% ../nbs/03a_walk.ipynb #a3000012
 SUBTREE = {"cpu": 18, "cuda": 24}  # log2 of the multiplets measured at once: a processor's cache
@@ -132,7 +134,7 @@ def _on_walk(
     if max(sizes) == 1:
         return list(range(len(sizes)))
     top = low + stored
-    bits = [*range(top, len(sizes)), *range(low, top), *range(low)]  # in the order of their decision
+    bits = [*range(top, len(sizes)), *range(low, top), *range(low)]  # in the order of decision
     by_size = sorted(range(len(sizes)), key=lambda i: -sizes[i])
     return [member for _, member in sorted(zip(bits, by_size, strict=True))]
 
@@ -172,7 +174,8 @@ def _plan(asked: _Asked, n_samples: int | None) -> _Walk:
     stored = max(0, min(members, STORED) - low)
     on_walk = _on_walk(asked.sizes, low, stored)
     sizes = [asked.sizes[i] for i in on_walk]
-    order = torch.as_tensor(np.concatenate([asked.members[i] for i in on_walk]), device="cpu").to(device)
+    order = np.concatenate([asked.members[i] for i in on_walk])
+    order = torch.as_tensor(order, device="cpu").to(device)
     corr = _unit_blocks(asked.t[:, order[:, None], order], sizes)
     bias = np.zeros(n + 1)
     if n_samples is not None:
@@ -182,8 +185,8 @@ def _plan(asked: _Asked, n_samples: int | None) -> _Walk:
     tables = (_sum_over_members(alone[:low])[:, None], _sum_over_members(sizes[:low]),
               np.bitwise_count(np.arange(2**low))[:, None] * 1.0)
     bias, *tables = (torch.as_tensor(table, device="cpu").to(device) for table in (bias, *tables))
-    return _Walk(corr, sizes, on_walk, low, stored, asked.largest, None if n_samples is None else bias,
-                 alone, *tables)
+    return _Walk(corr, sizes, on_walk, low, stored, asked.largest,
+                 None if n_samples is None else bias, alone, *tables)
 
 # %% ../nbs/03a_walk.ipynb #a300001b
 class _Roots(NamedTuple):
@@ -316,7 +319,8 @@ def _check_largest(asked: _Asked, walk: _Walk) -> None:
     "Raises `ValueError` naming the columns of a singular multiplet of the largest order asked for."
     t, members = asked.t, asked.members
     # What a block's own inverse adds to those of the multiplets with it, and the sum over members.
-    own = [torch.linalg.inv(t[:, some[:, None], some]).diagonal(dim1=-2, dim2=-1) for some in members]
+    own = [torch.linalg.inv(t[:, some[:, None], some]).diagonal(dim1=-2, dim2=-1)
+           for some in members]
     scale = [t[:, some, some] for some in members]
     slack = max((inverse * part).sum(-1).max().log2().item()
                 for inverse, part in zip(own, scale, strict=True))

@@ -16,17 +16,17 @@ from grok_synergy.model import Weights, init_weights, weight_norm
 from grok_synergy.phases import segment
 from grok_synergy.study import ablations
 from grok_synergy.study.ablations import (
+    Ablation,
+    Run,
     ablate,
     choose,
     matched_neurons,
-    outcome,
+    milestones,
     random_neurons,
     retrain,
     sub_network,
-    survival,
-    time_to_generalise,
 )
-from grok_synergy.study.conditions import PLAN
+from grok_synergy.study.survival import survival, time_to_generalise
 from grok_synergy.trainer import Experiment, Trainer
 from grok_synergy.trajectory import evaluate
 
@@ -323,9 +323,13 @@ def measures_of(experiment, seed, size):
     return measures, metrics
 
 
+def ablated(measures, metrics, preset, full=None, **settings):
+    return ablate(SMALL, 0, measures, metrics, Ablation(**settings), condition="wd2", preset=preset, full=full)
+
+
 def test_one_seed_gives_the_whole_table():
     measures, metrics = measures_of(SMALL, 0, 120)
-    rows, curves = ablate(SMALL, 0, measures, metrics, preset="mid_ranks", n_random=3)
+    rows, curves = ablated(measures, metrics, preset="mid_ranks", n_random=3)
     assert rows.columns.tolist() == [
         "preset", "condition", "seed", "phase", "phase_found", "chosen_step", "variant", "draw", "biases", "neurons",
         "steps_98", "steps_train_98", "censored_at", "rise", "best_test_acc"]
@@ -338,48 +342,48 @@ def test_one_seed_gives_the_whole_table():
     assert curves.test_acc.dims == ("variant", "step")
     assert curves.variant.values.tolist() == ["full", "synergistic", "inverse"]
     assert int(curves.seed) == 0
-    again, same = ablate(SMALL, 0, measures, metrics, preset="mid_ranks", n_random=3)
+    again, same = ablated(measures, metrics, preset="mid_ranks", n_random=3)
     pd.testing.assert_frame_equal(rows, again)
     xr.testing.assert_identical(curves, same)
-    drawn, same = ablate(SMALL, 0, measures, metrics, preset="mid_ranks", part="drawn")
-    controls, nothing = ablate(SMALL, 0, measures, metrics, preset="mid_ranks", part="controls", n_random=3)
+    drawn, same = ablated(measures, metrics, preset="mid_ranks", part="drawn")
+    controls, nothing = ablated(measures, metrics, preset="mid_ranks", part="controls", n_random=3)
     assert len(nothing.dims) == 0
     pd.testing.assert_frame_equal(pd.concat([drawn, controls], ignore_index=True), rows)
     xr.testing.assert_identical(curves, same)
     with pytest.raises(ValueError, match="part='some' is unknown"):
-        ablate(SMALL, 0, measures, metrics, preset="mid_ranks", part="some")
+        ablated(measures, metrics, preset="mid_ranks", part="some")
     with pytest.raises(ValueError, match="removed='inverse' is not possible: give a tuple"):
-        ablate(SMALL, 0, measures, metrics, preset="mid_ranks", removed="inverse")
+        ablated(measures, metrics, preset="mid_ranks", removed="inverse")
 
 
 def test_each_row_is_its_network():
     measures, metrics = measures_of(SMALL, 0, 120)
-    rows, curves = ablate(SMALL, 0, measures, metrics, preset="published", n_random=1, whole=True)
+    rows, curves = ablated(measures, metrics, preset="published", n_random=1, whole=True)
     choice = choose(measures, metrics)
     for variant, neurons, biases in [("synergistic", choice.synergistic, "kept"), ("inverse", ~choice.synergistic, "kept"),
                                      ("synergistic", choice.synergistic, "removed"), ("full", np.ones(160, bool), "kept")]:
         [row] = rows[(rows.variant == variant) & (rows.biases == biases)].to_dict("records")
         alone = retrain(SMALL, 0, neurons, biases=biases)
-        assert {name: row[name] for name in outcome(alone)} == pytest.approx(outcome(alone), nan_ok=True)
+        assert {name: row[name] for name in milestones(alone)} == pytest.approx(milestones(alone), nan_ok=True)
         if biases == "kept":
             assert curves.test_acc.sel(variant=variant).values.tolist() == alone.test_acc.values.tolist()
 
 
 def test_rows_do_not_depend_on_going_on_after_98_percent():
     measures, metrics = measures_of(SMALL, 0, 140)
-    stopped, short = ablate(SMALL, 0, measures, metrics, preset="published", n_random=1)
-    to_the_end, long = ablate(SMALL, 0, measures, metrics, preset="published", n_random=1, whole=True)
+    stopped, short = ablated(measures, metrics, preset="published", n_random=1)
+    to_the_end, long = ablated(measures, metrics, preset="published", n_random=1, whole=True)
     pd.testing.assert_frame_equal(stopped, to_the_end)
     assert short.test_acc.sel(variant="full").isnull().any() and not long.test_acc.isnull().any()
 
 
 def test_the_whole_network_is_trained_once(monkeypatch):
     measures, metrics = measures_of(SMALL, 0, 120)
-    expected, curves = ablate(SMALL, 0, measures, metrics, preset="published", n_random=1)
+    expected, curves = ablated(measures, metrics, preset="published", n_random=1)
     full, trained = retrain(SMALL, 0, np.ones(160, bool), stop_at=0.98), []
     monkeypatch.setattr(ablations, "retrain", lambda experiment, seed, neurons, **rest: (
         trained.append(neurons.sum()), retrain(experiment, seed, neurons, **rest))[1])
-    rows, same = ablate(SMALL, 0, measures, metrics, preset="published", n_random=1, full=full)
+    rows, same = ablated(measures, metrics, preset="published", full=full, n_random=1)
     assert set(trained) == {120, 40}  # neither the whole network nor the redundant multiplet, which is all of it
     pd.testing.assert_frame_equal(rows, expected)
     xr.testing.assert_identical(curves, same)
@@ -387,7 +391,7 @@ def test_the_whole_network_is_trained_once(monkeypatch):
 
 def test_a_multiplet_of_all_neurons_has_no_inverse():
     measures, metrics = measures_of(SMALL, 0, 160)
-    rows, curves = ablate(SMALL, 0, measures, metrics, preset="published", n_random=1, steps=20)
+    rows, curves = ablated(measures, metrics, preset="published", n_random=1, steps=20)
     assert "inverse" not in set(rows.variant) and rows.drop_duplicates(["steps_train_98", "best_test_acc"]).shape[0] == 1
     assert curves.variant.values.tolist() == ["full", "synergistic"]
 
@@ -398,10 +402,12 @@ def test_draws_are_shared_by_presets_and_differ_between_seeds():
     assert len({mask.tobytes() for mask in masks.values()}) == 10
 
 
-def test_every_condition_of_the_plan_is_a_condition_of_the_paper():
-    conditions = {"wd0.1": Experiment.paper(wd=0.1), "wd2": Experiment.paper(wd=2),
-                  "alpha8": Experiment.paper(wd=0, alpha=8)}
-    assert {ablations._name(experiment) for experiment in conditions.values()} == set(conditions) == set(PLAN)
+def test_runs_of_the_same_neurons_are_one_network():
+    everything, most = np.ones(6, bool), np.arange(6) > 1
+    assert Run("full", 0, everything).key == Run("redundant", 0, everything, "removed").key
+    assert Run("inverse", 0, most).key == Run("random", 3, most).key != Run("inverse", 0, most, "removed").key
+    assert Run("inverse", 0, most).drawn
+    assert not Run("inverse", 0, most, "removed").drawn and not Run("redundant", 0, most).drawn
 
 
 def curve(accuracies):
@@ -410,10 +416,10 @@ def curve(accuracies):
 
 
 def test_outcomes_are_read_off_the_curve():
-    found = outcome(curve([1.0, 0.05, 0.1, 0.5, 0.9, 0.97, 0.98, 1.0]))
+    found = milestones(curve([1.0, 0.05, 0.1, 0.5, 0.9, 0.97, 0.98, 1.0]))
     assert found == pytest.approx({"steps_98": 30, "steps_train_98": 30, "censored_at": 30, "rise": np.log10(20 / 10),
                                    "best_test_acc": 0.98})
-    never = outcome(curve([0.0, 0.05, 0.2, 0.3]))
+    never = milestones(curve([0.0, 0.05, 0.2, 0.3]))
     assert never["censored_at"] == 15 and never["best_test_acc"] == 0.3
     assert np.isnan([never["steps_98"], never["steps_train_98"], never["rise"]]).all()
 
@@ -488,22 +494,24 @@ def test_settings_of_a_retraining_are_converted():
 def test_settings_of_an_ablation_are_refused_before_work(settings, message, monkeypatch):
     monkeypatch.setattr(ablations, "retrain", lambda *args, **kwargs: pytest.fail("the work began"))
     measures, metrics = measures_of(SMALL, 0, 120)
+    given = {"seed": 0, "preset": "mid_ranks", **settings}
+    names = {name: given.pop(name) for name in ("seed", "preset")}
     with pytest.raises(ValueError, match=message):
-        ablate(SMALL, **{"seed": 0, "measures": measures, "metrics": metrics, "preset": "mid_ranks", **settings})
+        ablate(SMALL, measures=measures, metrics=metrics, ablation=Ablation(**given), condition="wd2", **names)
 
 
 def test_settings_of_an_ablation_are_converted():
     measures, metrics = measures_of(SMALL, 0, 120)
-    given = dict(preset="mid_ranks", part="controls", n_matched=0, removed=(), steps=3)
-    plain, words = (ablate(SMALL, seed, measures, metrics, **given | {"n_random": count})[0]
-                    for seed, count in ((0, 1), ("0", "1")))
+    given = dict(part="controls", n_matched=0, removed=(), steps=3)
+    plain, words = (ablate(SMALL, seed, measures, metrics, Ablation(**given, n_random=count), condition="wd2",
+                           preset="mid_ranks")[0] for seed, count in ((0, 1), ("0", "1")))
     pd.testing.assert_frame_equal(plain, words)
 
 
 def test_measures_of_another_width_are_refused():
     measures, metrics = drawn(CORNERS, SYNERGY, REDUNDANCY)
     with pytest.raises(ValueError, match=r"synergy_neurons of shape \(6,\).* a boolean for each of the"):
-        ablate(SMALL, 0, measures, metrics, preset="mid_ranks")
+        ablated(measures, metrics, preset="mid_ranks")
 
 
 MEMBERS, RNG = np.arange(6) < 2, np.random.default_rng(0)
@@ -520,7 +528,7 @@ MEMBERS, RNG = np.arange(6) < 2, np.random.default_rng(0)
     (lambda: sub_network(SMALL, 0, np.ones(SMALL.width, bool), biases="zero"), "biases='zero'"),
     (lambda: choose(*drawn(CORNERS, SYNERGY, REDUNDANCY), "dawn"), "phase='dawn'"),
     (lambda: choose(*drawn(CORNERS, SYNERGY, REDUNDANCY), first="early"), "first='early'"),
-    (lambda: outcome(curve([0.5])), "no step above 0"),
+    (lambda: milestones(curve([0.5])), "no step above 0"),
 ])
 def test_masks_norms_and_curves_that_cannot_be_used_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):

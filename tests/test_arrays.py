@@ -26,20 +26,13 @@ from grok_synergy.arrays import (
 )
 from grok_synergy.audit import audit
 from grok_synergy.binning import bin_means, group_neurons, ward_bins
-from grok_synergy.entropy import (
-    check_correlation,
-    copula_correlation,
-    copula_normal,
-    correlation,
-    gaussian_entropy,
-    independent_columns,
-    usable_columns,
-)
-from grok_synergy.estimators import on_off_information
-from grok_synergy.latent import kendall_tau, nearest_correlation, truncated_columns, truncated_correlation
+from grok_synergy.entropy import copula_correlation, copula_normal, gaussian_entropy, usable_columns
+from grok_synergy.latent import kendall_tau, truncated_columns, truncated_correlation
 from grok_synergy.layer import measure_features
+from grok_synergy.matrices import check_correlation, correlation, independent_columns, nearest_correlation
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.oinfo import dual_total_correlation, o_information, s_information, total_correlation
+from grok_synergy.patterns import on_off_information
 from grok_synergy.search import search_multiplet
 from grok_synergy.uncertainty import bootstrap_extremes, null_extremes
 from grok_synergy.unions import union_multiplets

@@ -10,8 +10,8 @@ from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from grok_synergy.binning import METHODS, bin_means, group_neurons, ward_bins
-from grok_synergy.entropy import correlation
 from grok_synergy.layer import bin_multiplets
+from grok_synergy.matrices import correlation
 from grok_synergy.measurement import UNITS
 
 

@@ -1,5 +1,6 @@
 """The register of claims: every rule can come out three ways, intervals keep their promise, nothing is dropped silently."""
 
+import pickle
 import re
 from dataclasses import replace
 from functools import cache
@@ -18,20 +19,18 @@ from grok_synergy.study.compared import early_peak, lasting_drop, subnetwork_lat
 from grok_synergy.study.conditions import Paper
 from grok_synergy.study.drawn import drawn_evidence
 from grok_synergy.study.evidence import DECADE, HALF_DECADE, Evidence, statistic
-from grok_synergy.study.register import BOUND_LEVEL, FAMILY_ERROR, REGISTER, Claim, above
-from grok_synergy.study.rule import NEURONS, VISIBLE, Bounds, median_interval, outcome
-from grok_synergy.study.statistics import (
+from grok_synergy.study.levels import (
     decoupling_lag,
-    delay,
     final_excursion,
-    largest_change,
     loss_peak,
     peak_height,
-    phase_window,
     rise_after_drop,
     size_change,
     start_level,
 )
+from grok_synergy.study.register import BOUND_LEVEL, FAMILY_ERROR, REGISTER, Claim, above
+from grok_synergy.study.rule import NEURONS, VISIBLE, Bounds, median_interval, outcome
+from grok_synergy.study.statistics import delay, largest_change, phase_window
 from grok_synergy.study.verdicts import claims_summary, claims_table, judge, resting_on
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
@@ -447,6 +446,11 @@ def test_the_words_of_a_statistic_take_its_choices():
     made = statistic("{than} against {both}, {condition.short} within {longest}", "bits")(
         lambda view, condition, than, both, longest: None)
     assert made("wd2", "alpha8", ("wd10", "wd50"), DECADE).words == "α = 8 against 10 and 50, 2 within a decade"
+
+
+@EACH
+def test_a_claim_reaches_other_processes(claim):
+    assert pickle.loads(pickle.dumps(claim)) == claim
 
 
 def test_a_margin_has_the_unit_of_its_statistic():

@@ -13,16 +13,9 @@ from grok_synergy import audit, estimators, latent, trainer
 from grok_synergy.arrays import live_columns
 from grok_synergy.binning import bin_means, group_neurons
 from grok_synergy.data import ModularTask
-from grok_synergy.entropy import (
-    TIES,
-    copula_correlation,
-    copula_normal,
-    correlation,
-    gaussian_entropy,
-    independent_columns,
-    usable_columns,
-)
+from grok_synergy.entropy import TIES, copula_correlation, copula_normal, gaussian_entropy, usable_columns
 from grok_synergy.layer import measure_features
+from grok_synergy.matrices import correlation, independent_columns
 from grok_synergy.measurement import PRESETS
 from grok_synergy.model import Weights, init_weights
 from grok_synergy.multiplets import all_multiplets, extremes

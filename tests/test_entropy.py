@@ -9,16 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal, norm, rankdata
 
 from grok_synergy.arrays import live_columns, name_columns
-from grok_synergy.entropy import (
-    check_correlation,
-    copula_correlation,
-    copula_normal,
-    correlation,
-    entropy_bias,
-    gaussian_entropy,
-    independent_columns,
-    usable_columns,
-)
+from grok_synergy.entropy import copula_correlation, copula_normal, entropy_bias, gaussian_entropy, usable_columns
+from grok_synergy.matrices import check_correlation, correlation, independent_columns
 from grok_synergy.multiplets import all_multiplets
 from grok_synergy.oinfo import dual_total_correlation, total_correlation
 
@@ -232,27 +224,6 @@ def test_usable_columns_go_by_the_tie_rule():
     assert usable_columns(x, "random").tolist() == [True, True]
 
 
-@PROPERTY
-@given(st.integers(0, 2**32))
-def test_independent_columns_are_those_that_raise_the_rank(seed):
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(40, 7))
-    for j in np.flatnonzero(rng.random(7) < 0.5):
-        x[:, j] = x[:, :j] @ rng.normal(size=j)  # a dead column for j = 0
-    ranks = [np.linalg.matrix_rank(x[:, :j]) for j in range(8)]
-    scale = 10 ** rng.uniform(-3, 3, size=7)
-    np.testing.assert_array_equal(independent_columns(scale * (x.T @ x) * scale[:, None]), np.diff(ranks) > 0)
-
-
-def test_tolerance_is_the_share_of_variance_left_unexplained():
-    a, noise = np.random.default_rng(0).normal(size=(2, 500))
-    nearly, twice = np.cov([a, a + 1e-3 * noise]), np.cov([a, a + 1e-3 * noise, a])
-    for scale in (1e-9, 1, 1e9):
-        assert independent_columns(scale * nearly, tolerance=1e-7).tolist() == [True, True]
-        assert independent_columns(scale * nearly, tolerance=1e-5).tolist() == [True, False]
-        assert independent_columns(scale * twice, tolerance=1e-7).tolist() == [True, True, False]
-
-
 # Refusals
 
 @pytest.mark.parametrize("function", [copula_normal, correlation, copula_correlation])
@@ -306,12 +277,6 @@ def test_matrices_without_entropy_are_refused(place, value, message):
             function(corr)
 
 
-@pytest.mark.parametrize("shape", [(3,), (2, 3), (0, 0)])
-def test_matrices_that_are_not_square_are_refused(shape):
-    with pytest.raises(ValueError, match="give .*n, n. correlations"):
-        check_correlation(np.ones(shape))
-
-
 @pytest.mark.parametrize("columns, words", [([], ""), ([3], "3"), ([3, 7, 12], "3, 7 and 12"),
                                             (range(11), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … (11 in all)")])
 def test_columns_are_named_in_words(columns, words):
@@ -319,50 +284,6 @@ def test_columns_are_named_in_words(columns, words):
 
 
 # What would go wrong silently
-
-@pytest.mark.parametrize("scale", [1e-310, 1e-165, 1e-160, 1e160, 1e300])
-def test_correlation_of_any_scale_is_that_of_the_same_numbers(scale):
-    x = np.random.default_rng(0).normal(size=(300, 3))
-    np.testing.assert_allclose(correlation(x * scale), correlation(x), atol=1e-12 if scale > 1e-309 else 1e-9)
-
-
-def test_correlation_of_large_numbers_that_differ_little_keeps_their_digits():
-    x = np.random.default_rng(0).integers(0, 8, size=(300, 3)) * 2.0**-20
-    np.testing.assert_allclose(correlation(x + 2.0**30), correlation(x), atol=1e-13)
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("made", ["square", "sum", "copy"])
-def test_every_singular_matrix_of_samples_is_refused(made, dtype):
-    rng = np.random.default_rng(0)
-    for n in rng.integers(3, 40, 500 // 6):
-        x = rng.normal(size=(n if made == "square" else 3 * n, n)) * 10.0 ** rng.uniform(-3, 3, n)
-        if made != "square":
-            x[:, -1] = x[:, :-1].sum(1) if made == "sum" else x[:, 0]
-        for matrix in (np.corrcoef(x, rowvar=False), np.cov(x, rowvar=False)):
-            with pytest.raises(ValueError, match="singular: column|negative eigenvalue"):
-                check_correlation(matrix.astype(dtype))
-
-
-def test_matrices_of_little_precision_are_judged_by_it():
-    x = torch.as_tensor(rectified(2000, 6)) @ (torch.eye(6) + 0.3 * torch.ones(6, 6).tril())
-    corr = torch.corrcoef(x.T)
-    corr[0, 1] += 1e-6  # as far as rounding to 32 bits goes
-    assert torch.equal(check_correlation(corr), (corr.double() + corr.double().T) / 2)
-    with pytest.raises(ValueError, match="not symmetric"):
-        check_correlation(corr.double())
-    covariance = np.cov((x.numpy() * [1e6, 1, 1, 1, 1, 1]).T)
-    covariance[1, 2] += 0.5  # little beside the variance of another column
-    with pytest.raises(ValueError, match="not symmetric"):
-        check_correlation(covariance)
-
-
-def test_a_smaller_group_may_be_asked_of_a_singular_matrix():
-    corr = np.corrcoef(np.random.default_rng(0).normal(size=(5, 9)), rowvar=False)
-    np.testing.assert_allclose(check_correlation(corr, whole=False), corr, atol=1e-15)
-    with pytest.raises(ValueError, match="not symmetric"):
-        check_correlation(np.triu(corr), whole=False)
-
 
 @pytest.mark.parametrize("samples, message", [(2000, "rank 11: some columns are sums.*drop 1 column, for example column 11"),
                                               (10, "10 samples of 12 variables span 9 dimensions at most")])

@@ -9,30 +9,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import dblquad, quad
-from scipy.optimize import minimize
 from scipy.special import ndtr, ndtri
 from scipy.stats import kendalltau, multivariate_normal, norm
 
 from grok_synergy.arrays import as_tensor, live_columns
-from grok_synergy.estimators import (
-    _both_below,
-    _pattern_entropy,
-    _relu_density,
-    on_off_information,
-    relu_information,
-    warn_of_on_off,
-)
+from grok_synergy.estimators import _both_below, _relu_density, relu_information
 from grok_synergy.latent import (
     _agreement_by_merging,
     _agreement_by_products,
     _latent_correlation,
     kendall_tau,
-    nearest_correlation,
     truncated_bridge,
     truncated_columns,
     truncated_correlation,
 )
+from grok_synergy.matrices import nearest_correlation
 from grok_synergy.oinfo import dual_total_correlation, total_correlation
+from grok_synergy.patterns import _pattern_entropy, on_off_information, warn_of_on_off
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=25)
 TRIPLE = np.array([[1, 0.2, 0.6], [0.2, 1, -0.3], [0.6, -0.3, 1]])
@@ -332,58 +325,6 @@ def test_estimates_are_those_of_latentcor(zeros, tau, corr):
     np.testing.assert_allclose(truncated_correlation(x)[above], corr, atol=5e-4)
 
 
-# The nearest correlation matrix
-
-@st.composite
-def impossible(draw):
-    "Symmetric matrices with a diagonal of ones that no variables have."
-    n, rng = draw(st.integers(3, 9)), np.random.default_rng(draw(st.integers(0, 2**32)))
-    corr = rng.uniform(-1, 1, size=(n, n))
-    corr = (corr + corr.T) / 2
-    np.fill_diagonal(corr, 1)
-    return corr
-
-
-@PROPERTY
-@given(impossible(), st.sampled_from([0.05, 1e-3, 1e-6]))
-def test_projection_is_a_correlation_matrix_and_stays(corr, smallest):
-    found = nearest_correlation(corr, smallest)
-    assert (np.diag(found.corr) == 1).all() and (found.corr == found.corr.T).all()
-    assert np.linalg.eigvalsh(found.corr)[0] > smallest * (1 - 1e-5)
-    again = nearest_correlation(found.corr, smallest)
-    np.testing.assert_array_equal(again.corr, found.corr)
-    assert again.frobenius == 0 == again.largest and again.at_floor == found.at_floor
-    np.testing.assert_allclose([found.frobenius, found.largest],
-                               [np.linalg.norm(found.corr - corr), abs(found.corr - corr).max()])
-
-
-@settings(PROPERTY, max_examples=10)
-@given(impossible())
-def test_projection_is_the_optimum_of_the_dual(corr):
-    "Qi and Sun (2006): the nearest matrix is the positive part of corr + diag(y) at the lowest point of a smooth function."
-    def positive(y):
-        values, vectors = np.linalg.eigh(corr + np.diag(y))
-        return (vectors * np.maximum(values, 0)) @ vectors.T
-
-    def dual(y):
-        part = positive(y)
-        return (part**2).sum() / 2 - y.sum(), np.diag(part) - 1
-
-    best = positive(minimize(dual, np.zeros(len(corr)), jac=True, method="BFGS", options={"gtol": 1e-9}).x)
-    np.testing.assert_allclose(nearest_correlation(corr, 1e-9).corr, best, atol=2e-5)
-
-
-def test_matrices_of_a_batch_are_their_own():
-    rng = np.random.default_rng(0)
-    good, bad = random_correlation(6, rng), rng.uniform(-1, 1, (6, 6))
-    bad = (bad + bad.T) * (1 - np.eye(6)) / 2 + np.eye(6)
-    found = nearest_correlation(np.stack([good, bad]), 0.01)
-    np.testing.assert_array_equal(found.corr[0], good)
-    np.testing.assert_allclose(found.corr[1], nearest_correlation(bad, 0.01).corr, atol=1e-7)
-    assert found.frobenius.shape == found.at_floor.shape == (2,) and found.frobenius[0] == 0 < found.frobenius[1]
-    assert isinstance(nearest_correlation(torch.as_tensor(bad)).corr, torch.Tensor)
-
-
 def test_repaired_matrix_serves_the_measures():
     "Twelve neurons that follow two signals, by 60 samples: estimated pair by pair they contradict each other."
     rng = np.random.default_rng(0)
@@ -494,15 +435,6 @@ def test_bridge_outside_its_range_is_refused(arguments):
         truncated_bridge(*arguments)
 
 
-@pytest.mark.parametrize("corr, smallest, message", [
-    (np.ones((2, 3)), 0.1, "give .*, n, n. correlations"),
-    ([[1, np.nan], [np.nan, 1]], 0.1, "finite"), ([[1, 0.1], [0.2, 1]], 0.1, "symmetric"),
-    (np.eye(2), 0, "between 0 and 1"), (np.eye(2), 1, "between 0 and 1")])
-def test_matrices_that_cannot_be_repaired_are_refused(corr, smallest, message):
-    with pytest.raises(ValueError, match=message):
-        nearest_correlation(corr, smallest)
-
-
 def test_too_many_patterns_are_refused():
     with pytest.raises(ValueError, match=r"31 samples of 3 variables with 2\*\*3 patterns.*no more than 2 variables"):
         on_off_information(gaussian(TRIPLE, 31))
@@ -577,40 +509,6 @@ def test_samples_of_lower_rank_are_told_of():
 
 # Where the projections end
 
-@pytest.mark.parametrize("smallest", [0.9999, 0.99, 0.9])
-@pytest.mark.parametrize("n", [2, 6, 12])
-def test_projections_end_with_the_eigenvalues_asked_for(n, smallest):
-    noise = np.triu(np.random.default_rng(0).uniform(-0.9, 0.9, (n, n)), 1)
-    with warnings.catch_warnings(action="ignore"):
-        found = nearest_correlation(np.eye(n) + noise + noise.T, smallest)
-    assert (np.diag(found.corr) == 1).all() and np.linalg.eigvalsh(found.corr)[0] > smallest * (1 - 2e-6)
-
-
-def test_projections_that_do_not_arrive_are_told_of():
-    noise = np.triu(np.random.default_rng(0).uniform(-0.9, 0.9, (6, 6)), 1)
-    with pytest.warns(UserWarning, match="2000 projections did not reach the nearest.*lower `smallest`") as told:
-        nearest_correlation(np.eye(6) + noise + noise.T, 0.9999)
-    assert len(told) == 1 and told[0].filename == __file__
-
-
-@pytest.mark.parametrize("large", [3.0, 1e4, 1e8])
-def test_entries_beyond_one_come_back_as_correlations(large):
-    with warnings.catch_warnings(action="ignore"):
-        found = nearest_correlation([[1, large, 0], [large, 1, 0], [0, 0, 1]], 0.01).corr
-    np.testing.assert_allclose(found, [[1, 0.99, 0], [0.99, 1, 0], [0, 0, 1]], atol=1e-5)
-    with pytest.raises(ValueError, match="the matrix holds 1e.30"):
-        nearest_correlation([[1, 1e30], [1e30, 1]])
-
-
-def test_correlations_of_32_bits_are_repaired():
-    x = np.random.default_rng(0).normal(size=(50, 30)).astype(np.float32)
-    given = torch.corrcoef(torch.tensor(x @ np.eye(30, 60, dtype=np.float32) + 1e-3 * np.ones((50, 60), np.float32)).T[:30])
-    found = nearest_correlation(given, 0.05).corr
-    assert torch.linalg.eigvalsh(found)[0] > 0.05 * (1 - 1e-5) and (found.diagonal() == 1).all()
-    with pytest.raises(ValueError, match="NaN or infinite correlations in column 'b'"):
-        nearest_correlation(pd.DataFrame([[1, np.nan], [np.nan, np.nan]], columns=["a", "b"]))
-
-
 @pytest.mark.parametrize("call", [
     lambda: truncated_bridge("half", 0, 0), lambda: truncated_bridge(0.5, None, 0), lambda: truncated_bridge(0.5, 0, True),
     lambda: nearest_correlation(np.eye(2), "small"), lambda: nearest_correlation(np.eye(2), np.nan),
@@ -661,16 +559,6 @@ ODD = {"two samples": np.array([[1.0, 2, 3], [2.0, 1, 4]]), "batch": np.maximum(
 def test_odd_samples_have_correlations(x):
     for found in (kendall_tau(x), truncated_correlation(x), nearest_correlation(truncated_correlation(x)).corr):
         assert np.isfinite(found).all() and (abs(found) <= 1).all() and (found == found.swapaxes(-1, -2)).all()
-
-
-@pytest.mark.parametrize("corr", [[[1.0]], np.ones((30, 30)), 2 * np.eye(8) - 1, np.eye(3) + 1e6 * (1 - np.eye(3)),
-                                  np.eye(3) - 1e3 * (1 - np.eye(3)), np.eye(3, dtype=int), np.eye(3, dtype=np.float16)])
-@pytest.mark.parametrize("smallest", [0.5, 1e-3, 1e-9])
-@pytest.mark.filterwarnings("ignore:2000 projections")
-def test_odd_matrices_become_correlations(corr, smallest):
-    found = np.asarray(nearest_correlation(corr, smallest).corr)
-    assert (np.diag(found) == 1).all() and (abs(found) <= 1).all()
-    assert np.linalg.eigvalsh(found)[0] > smallest * (1 - 2e-6) - 1e-13
 
 
 def test_a_batch_of_gaussians_is_refused_with_words():

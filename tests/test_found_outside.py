@@ -8,12 +8,13 @@ import xarray as xr
 
 from grok_synergy.arrays import as_tensor, column_names, given_precision
 from grok_synergy.binning import group_neurons
-from grok_synergy.entropy import copula_correlation, correlation, independent_columns, usable_columns
-from grok_synergy.estimators import on_off_information
+from grok_synergy.curves import min_max, smooth_log_steps
+from grok_synergy.entropy import copula_correlation, usable_columns
 from grok_synergy.layer import measure_features
+from grok_synergy.matrices import correlation, independent_columns
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.oinfo import total_correlation
-from grok_synergy.phases import min_max, smooth_log_steps
+from grok_synergy.patterns import on_off_information
 from grok_synergy.search import search_multiplet
 from grok_synergy.study.conditions import Paper
 from grok_synergy.study.multiverse import Multiverse, as_way, run_multiverse

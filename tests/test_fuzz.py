@@ -19,22 +19,16 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from grok_synergy.binning import METHODS, group_neurons, ward_bins
+from grok_synergy.curves import exponential_average, min_max, pareto_front, smooth_log_steps
 from grok_synergy.data import ModularTask
-from grok_synergy.entropy import (
-    TIES,
-    copula_correlation,
-    copula_normal,
-    correlation,
-    gaussian_entropy,
-    independent_columns,
-    usable_columns,
-)
-from grok_synergy.estimators import on_off_information
-from grok_synergy.latent import kendall_tau, nearest_correlation, truncated_columns, truncated_correlation
+from grok_synergy.entropy import TIES, copula_correlation, copula_normal, gaussian_entropy, usable_columns
+from grok_synergy.latent import kendall_tau, truncated_columns, truncated_correlation
 from grok_synergy.layer import measure_features
+from grok_synergy.matrices import correlation, independent_columns, nearest_correlation
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.oinfo import dual_total_correlation, o_information, s_information, total_correlation
-from grok_synergy.phases import exponential_average, min_max, pareto_front, segment, smooth_log_steps
+from grok_synergy.patterns import on_off_information
+from grok_synergy.phases import segment
 from grok_synergy.search import search_multiplet
 from grok_synergy.trainer import Experiment
 from grok_synergy.uncertainty import bootstrap_extremes, null_extremes

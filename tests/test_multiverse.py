@@ -12,8 +12,9 @@ from grok_synergy.activations import FLOOR, LAGS
 from grok_synergy.binning import group_neurons
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
-from grok_synergy.latent import nearest_correlation, truncated_correlation
+from grok_synergy.latent import truncated_correlation
 from grok_synergy.layer import Layer
+from grok_synergy.matrices import nearest_correlation
 from grok_synergy.measurement import PRESETS, measurement
 from grok_synergy.multiplets import all_multiplets
 from grok_synergy.oinfo import o_information

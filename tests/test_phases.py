@@ -14,22 +14,14 @@ from hypothesis import strategies as st
 from scipy.stats import norm, rankdata
 
 from grok_synergy import phases
+from grok_synergy.curves import exponential_average, min_max, normalise, pareto_front, smooth_log_steps
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
 from grok_synergy.layer import measure_features
 from grok_synergy.measurement import PRESETS, Measurement, measurement
 from grok_synergy.multiplets import all_multiplets
 from grok_synergy.oinfo import total_correlation
-from grok_synergy.phases import (
-    PHASES,
-    exponential_average,
-    measure,
-    min_max,
-    normalise,
-    pareto_front,
-    segment,
-    smooth_log_steps,
-)
+from grok_synergy.phases import PHASES, measure, segment
 from grok_synergy.store import stored_settings
 from grok_synergy.trainer import Experiment
 from grok_synergy.training import train

@@ -10,17 +10,8 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grok_synergy.phases import (
-    PHASES,
-    _cheapest_cuts,
-    _chord_costs,
-    exponential_average,
-    min_max,
-    normalise,
-    pareto_front,
-    segment,
-    smooth_log_steps,
-)
+from grok_synergy.curves import exponential_average, min_max, normalise, pareto_front, smooth_log_steps
+from grok_synergy.phases import PHASES, _cheapest_cuts, _chord_costs, segment
 from grok_synergy.study.ablations import chosen_step
 
 STEPS = np.unique(np.round(np.geomspace(5, 4000, 60))).astype(int)

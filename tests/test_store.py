@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +25,13 @@ from grok_synergy.measurement import measurement
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.phases import measure
 from grok_synergy.search import search_multiplet
-from grok_synergy.store import digest, load_dataset, save_dataset, stored_results, stored_settings
+from grok_synergy.store import digest, later, load_dataset, save_dataset, stored_results, stored_settings
 from grok_synergy.study import companions, jobs
 from grok_synergy.study.ablations import retrain
 from grok_synergy.study.companions import check_curves
 from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.jobs import Job, load_paper, run_paper, write_tables
 from grok_synergy.study.multiverse import Multiverse, run_multiverse
-from grok_synergy.study.rule import LATER
 from grok_synergy.trainer import Experiment, Trainer, plain_loop
 from grok_synergy.training import train, train_many
 from grok_synergy.trajectory import network_path, stored_digest
@@ -203,7 +202,7 @@ def test_a_later_field_leaves_names_as_they_are():
     @dataclass(frozen=True)
     class Settings:
         steps: int = 3
-        depth: int = field(default=1, metadata=LATER)
+        depth: int = later(1)
 
     assert stored_settings(Settings()) == {"steps": 3} and digest({"steps": 3}) == digest('{"steps": 3}')
     assert stored_settings(Settings(depth=2)) == {"steps": 3, "depth": 2}

@@ -4,18 +4,16 @@
 
 # %% auto #0
 __all__ = ['DRAWN', 'HeldNeurons', 'sub_network', 'retrain', 'Choice', 'chosen_step', 'choose', 'random_neurons',
-           'matched_neurons', 'outcome', 'ablate', 'survival', 'time_to_generalise']
+           'matched_neurons', 'milestones', 'Ablation', 'Run', 'planned_runs', 'ablate']
 
 # %% ../../nbs/study/02_ablations.ipynb #ab000003
 import json
-import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from scipy.stats import CensoredData, ecdf
 from torch.nn.functional import pad
 
 from ..arrays import Array, as_numpy, choice, real_number, same_content, truth, whole_number
@@ -23,6 +21,7 @@ from ..measurement import PRESETS
 from ..model import Weights, init_weights, weight_norm
 from ..phases import PHASES, segment
 from ..store import one_thread_per_task
+from .conditions import FIRST
 from ..trainer import Experiment, Trainer
 from ..trajectory import TARGET, evaluate
 
@@ -36,13 +35,23 @@ def _mask(
     mask = as_numpy(neurons)
     if mask.dtype != bool or mask.ndim != 1 or width not in (None, len(mask)):
         these = "neurons of the layer" if width is None else f"{width} neurons"
-        raise ValueError(f"{name} of shape {mask.shape} and type {mask.dtype} were given: give a boolean for each of the "
-                         f"{these}")
+        raise ValueError(f"{name} of shape {mask.shape} and type {mask.dtype} were given: "
+                         f"give a boolean for each of the {these}")
     return mask
+
+# %% ../../nbs/study/02_ablations.ipynb #d85438e2
+def _adamw(one: Experiment, step: int, parts: tuple, gradient: list, moments: list,
+           updates: list) -> None:
+    "Moves parameters by their gradient: what `torch.optim.AdamW` calls when fused."
+    for each in updates:
+        each.fill_(step)
+    torch._fused_adamw_(parts, gradient, *moments, [], updates, lr=one.lr, eps=one.eps,
+                        beta1=one.betas[0], beta2=one.betas[1], weight_decay=one.wd,
+                        amsgrad=False, maximize=False)
 
 # %% ../../nbs/study/02_ablations.ipynb #ab000007
 class HeldNeurons(Trainer):
-    "Trains some neurons of one network; the others have no input, only a bias. Its last neuron stands in for those."
+    "Trains some neurons of one network. Its last neuron stands in for the others, a bias each."
 
     def __init__(
         self,
@@ -53,10 +62,12 @@ class HeldNeurons(Trainer):
         whole = init_weights(experiment.task, [seed], experiment.width, experiment.alpha)
         kept = torch.as_tensor(_mask("neurons", neurons, experiment.width), device="cpu")
         one_more = zip(_of(whole, kept), ((0, 0, 0, 1), (0, 1), (0, 1)), strict=True)
-        super().__init__([(experiment, seed)], initial=Weights(*(pad(part, sides) for part, sides in one_more)))
-        self.norm = weight_norm(whole)
-        self.held = self.bias, self.last = whole.b1[0, ~kept], whole.W2[0][:, ~kept] * (not experiment.zero_last)
-        self.held_gradient, *self.held_moments = [[torch.zeros_like(part) for part in self.held] for _ in range(3)]
+        initial = Weights(*(pad(part, sides) for part, sides in one_more))
+        super().__init__([(experiment, seed)], initial=initial)
+        self.norm, last = weight_norm(whole), whole.W2[0][:, ~kept] * (not experiment.zero_last)
+        self.held = self.bias, self.last = whole.b1[0, ~kept], last
+        zeros = (list(map(torch.zeros_like, self.held)) for _ in range(3))
+        self.held_gradient, *self.held_moments = zeros
         self.updates = [torch.zeros((), dtype=torch.float32, device="cpu") for _ in self.held]
         self.constrain()
 
@@ -70,17 +81,15 @@ class HeldNeurons(Trainer):
     def optimise(self) -> None:
         "Moves the parameters by the gradient, as AdamW does."
         super().optimise()
-        one = self.experiment  # what `torch.optim.AdamW` calls when fused
-        for updates in self.updates:
-            updates.fill_(self.step)
-        torch._fused_adamw_(self.held, self.held_gradient, *self.held_moments, [], self.updates, lr=one.lr, eps=one.eps,
-                            beta1=one.betas[0], beta2=one.betas[1], weight_decay=one.wd, amsgrad=False, maximize=False)
+        _adamw(self.experiment, self.step, self.held, self.held_gradient, self.held_moments,
+               self.updates)
 
     def constrain(self) -> None:
-        "Restores the initial norm of the whole network where that is asked for; then sets what stands in for the held."
+        "Restores the whole network's norm where asked for; sets what stands in for the held."
         stand_in = self.table[0, :, -1].zero_()
         if self.experiment.keep_norm and self.step:
-            factor = self.norm / torch.hypot(weight_norm(self.weights), torch.linalg.vector_norm(self.last))
+            held = torch.linalg.vector_norm(self.last)
+            factor = self.norm / torch.hypot(weight_norm(self.weights), held)
             for matrix in (self.weights.W1, self.weights.W2, self.last):
                 matrix.mul_(factor)
         stand_in[-len(self.last) - 1] = 1.0
@@ -96,14 +105,15 @@ def sub_network(
     experiment: Experiment,  # the settings
     seed: int,               # whose initial weights to start from
     neurons: Array,          # (width,) booleans: which are trained as usual
-    biases: str = "kept",    # of the other neurons: "kept" as released, or "removed", which leaves nothing of them
+    biases: str = "kept",    # of the others: "kept" as released; "removed" leaves nothing of them
 ) -> Trainer:
-    "A trainer of some of a network's neurons, from the network's initial weights and with its norm."
+    "A trainer of some of a network's neurons, from the network's initial weights, with its norm."
     neurons = _mask("neurons", neurons, experiment.width)
     if choice("biases", biases, ("kept", "removed")) == "kept" and not np.all(neurons):
         return HeldNeurons(experiment, seed, neurons)
     whole = init_weights(experiment.task, [seed], experiment.width, experiment.alpha)
-    trainer = Trainer([(experiment, seed)], initial=_of(whole, torch.as_tensor(neurons, device="cpu")))
+    kept = torch.as_tensor(neurons, device="cpu")
+    trainer = Trainer([(experiment, seed)], initial=_of(whole, kept))
     trainer.norm = weight_norm(whole)
     return trainer
 
@@ -111,10 +121,11 @@ def sub_network(
 _CURVES = ("train_loss", "test_loss", "train_acc", "test_acc")
 
 
-def _schedule(experiment: Experiment, steps: int | None, every: int | None) -> tuple[int, int | None]:
-    "How many updates, and how many from one evaluation to the next, as whole numbers."
-    return (experiment.steps if steps is None else whole_number("steps", steps),
-            None if every is None else whole_number("every", every))
+def _evaluated_at(experiment: Experiment, steps: int, every: int | None) -> set[int]:
+    "The steps with an evaluation; the last one is always among them."
+    if every is not None:
+        return {*range(0, steps, whole_number("every", every)), steps}
+    return {*replace(experiment, steps=steps).checkpoints.tolist(), steps}
 
 # %% ../../nbs/study/02_ablations.ipynb #69c75849
 def retrain(
@@ -122,18 +133,19 @@ def retrain(
     seed: int,                     # whose initial weights to start from
     neurons: Array,                # (width,) booleans: which are trained; the others have no input
     *,
-    biases: str = "kept",          # of the other neurons: "kept" as released, or "removed", which leaves nothing of them
-    stop_at: float | None = None,  # test accuracy at which training ends; None: only at the last step
-    every: int | None = None,      # steps from one evaluation to the next; None: at the experiment's checkpoints
+    biases: str = "kept",          # of the others: "kept", or "removed": nothing is left of them
+    stop_at: float | None = None,  # test accuracy at which training ends; None: at the last step
+    every: int | None = None,      # from one evaluation to the next; None: at the checkpoints
     steps: int | None = None,      # optimiser updates; None: those of the experiment
 ) -> xr.Dataset:                   # (step): train_loss, test_loss (nats), train_acc, test_acc
     """The learning curves of a sub-network trained alone, on one thread.
 
-    Raises `ValueError` for a mask of another shape or type or without neurons, and for settings out of range. Source:
-    Clauw, Stramaglia and Marinazzo (2024), section 7.
+    Raises `ValueError` for a mask of another shape or type or without neurons, and for settings out
+    of range. Source: Clauw, Stramaglia and Marinazzo (2024), section 7.
     """
     neurons, seed = _mask("neurons", neurons, experiment.width), whole_number("seed", seed, 0)
-    steps, every = _schedule(experiment, steps, every)
+    steps = experiment.steps if steps is None else whole_number("steps", steps)
+    wanted = _evaluated_at(experiment, steps, every)
     if not neurons.any():
         raise ValueError("neurons is False throughout: keep at least one neuron to train")
     choice("biases", biases, ("kept", "removed"))
@@ -142,7 +154,6 @@ def retrain(
                               lambda number: 0 < number <= 1)
     with one_thread_per_task(), torch.inference_mode():
         trainer = sub_network(experiment, seed, neurons, biases)
-        wanted = set(range(0, steps, every) if every else replace(experiment, steps=steps).checkpoints.tolist()) | {steps}
         evaluated, reached = {}, False
         while True:
             if trainer.step in wanted:
@@ -152,11 +163,11 @@ def retrain(
             if reached or trainer.step == steps:
                 break
             trainer.update()
-    return xr.Dataset({name: ("step", np.array(values)) for name, values in
-                       zip(_CURVES, zip(*evaluated.values(), strict=True), strict=True)},
-                      {"step": list(evaluated), "seed": seed},
-                      {"experiment": json.dumps(experiment.condition), "biases": biases, "neurons": int(neurons.sum()),
-                       "steps": steps})
+    curves = zip(_CURVES, zip(*evaluated.values(), strict=True), strict=True)
+    settings = {"experiment": json.dumps(experiment.condition), "biases": biases,
+                "neurons": int(neurons.sum()), "steps": steps}
+    return xr.Dataset({name: ("step", np.array(values)) for name, values in curves},
+                      {"step": list(evaluated), "seed": seed}, settings)
 
 # %% ../../nbs/study/02_ablations.ipynb #ab000019
 @dataclass(frozen=True, eq=False)
@@ -172,8 +183,9 @@ class Choice:
     __eq__ = same_content
 
     def __repr__(self):
-        place = self.phase if self.phase_found else f"no {self.phase}: highest synergy before 98 % test accuracy"
-        return (f"step {self.step} ({place}): {self.synergistic.sum()} synergistic and {self.redundant.sum()} redundant of "
+        without = f"no {self.phase}: highest synergy before 98 % test accuracy"
+        return (f"step {self.step} ({self.phase if self.phase_found else without}): "
+                f"{self.synergistic.sum()} synergistic and {self.redundant.sum()} redundant of "
                 f"{len(self.synergistic)} neurons")
 
 # %% ../../nbs/study/02_ablations.ipynb #ab00001a
@@ -181,9 +193,9 @@ def chosen_step(
     measures: xr.Dataset,      # (step): synergy, redundancy of one seed
     metrics: xr.Dataset,       # (step): test_acc of that seed, at the same checkpoints
     phase: str = "emergence",  # the phase, as `phases.segment` names it
-    first: int = 5,            # steps before this one are left out
+    first: int = FIRST,           # steps before this one are left out
 ) -> tuple[int, bool]:         # the checkpoint, and whether the seed has that phase
-    """The checkpoint of highest synergy within a phase; without that phase, before 98 % test accuracy.
+    """The checkpoint of highest synergy in a phase; without that phase, before 98 % test accuracy.
 
     Raises `ValueError` as `segment` does, for several seeds, for a phase that has no such name, and
     where the phase is missing and no checkpoint precedes 98 % test accuracy.
@@ -195,26 +207,26 @@ def chosen_step(
     synergy = measures.synergy.sortby("step")
     step = synergy.step
     if "test_acc" not in metrics or not np.isin(step, metrics.step).all():
-        raise ValueError("metrics have no test_acc at some of the measured steps: give those of the "
-                         "same run, as in trajectory.metrics.sel(seed=0)")
+        raise ValueError("metrics have no test_acc at some of the measured steps: give those of "
+                         "the same run, as in trajectory.metrics.sel(seed=0)")
     inside = xr.zeros_like(step, dtype=bool)
     for interval in intervals[intervals.phase == phase].itertuples():
         inside |= (step >= interval.start * (1 - 1e-9)) & (step <= interval.stop * (1 + 1e-9))
     found = bool(inside.any())
     if not found:
-        reached = metrics.test_acc.sel(step=step) >= 0.98
+        reached = metrics.test_acc.sel(step=step) >= TARGET
         inside = (step >= first) & (reached.cumsum("step") == 0)
         if not inside.any():
-            raise ValueError(f"there is no {phase} and no checkpoint from step {first:g} on before 98 % "
-                             "test accuracy: measure more checkpoints")
+            raise ValueError(f"there is no {phase} and no checkpoint from step {first:g} on before "
+                             "98 % test accuracy: measure more checkpoints")
     return int(synergy.where(inside).idxmax("step")), found
 
 # %% ../../nbs/study/02_ablations.ipynb #ab00001b
 def choose(
-    measures: xr.Dataset,      # (step): synergy, redundancy, synergy_neurons, redundancy_neurons of one seed
+    measures: xr.Dataset,      # (step): as `phases.measure` returns, of one seed
     metrics: xr.Dataset,       # (step): test_acc of that seed, at the same checkpoints
     phase: str = "emergence",  # the phase, as `phases.segment` names it
-    first: int = 5,            # steps before this one are left out
+    first: int = FIRST,           # steps before this one are left out
 ) -> Choice:
     "The multiplets at the checkpoint that `chosen_step` takes. Raises `ValueError` as that does."
     step, found = chosen_step(measures, metrics, phase, first)
@@ -240,28 +252,30 @@ def matched_neurons(
     rng: np.random.Generator,  # source of chance
     nearest: int = 5,          # among how many of the nearest neurons each one is drawn
 ) -> np.ndarray:               # (width,) booleans
-    """As many neurons, each drawn among those nearest in norm to one of the members, without replacement.
+    """As many neurons, each drawn among those nearest in norm to a member, without replacement.
 
     Raises `ValueError` where no mask is given, or not a finite norm for each neuron.
     """
-    members, norms, nearest = _mask("members", members), as_numpy(norms), whole_number("nearest", nearest)
-    if norms.shape != members.shape or norms.dtype.kind not in "fiu" or not np.isfinite(norms).all():
-        raise ValueError(f"norms of shape {norms.shape} and type {norms.dtype} were given: give a finite number for each of "
-                         f"the {len(members)} neurons")
+    members, norms = _mask("members", members), as_numpy(norms)
+    nearest, numbers = whole_number("nearest", nearest), norms.dtype.kind in "fiu"
+    if norms.shape != members.shape or not numbers or not np.isfinite(norms).all():
+        raise ValueError(f"norms of shape {norms.shape} and type {norms.dtype} were given: give a "
+                         f"finite number for each of the {len(members)} neurons")
     drawn = np.zeros(len(members), bool)
     for member in rng.permutation(np.flatnonzero(members)):
         free = np.flatnonzero(~drawn)
-        drawn[rng.choice(free[np.abs(norms[free] - norms[member]).argsort(kind="stable")[:nearest]])] = True
+        order = np.abs(norms[free] - norms[member]).argsort(kind="stable")
+        drawn[rng.choice(free[order[:nearest]])] = True
     return drawn
 
 # %% ../../nbs/study/02_ablations.ipynb #ab000026
-DRAWN = ("full", "synergistic", "inverse")      # whose whole curves the paper draws
-
-
-def outcome(
+def milestones(
     curves: xr.Dataset,  # (step) of `retrain`
 ) -> dict:               # steps_98, steps_train_98, censored_at, rise, best_test_acc
-    "When a network generalised and how sharply, NaN where it did not; the last step looked at; the best test accuracy."
+    """When a network generalised and how sharply, NaN where it did not.
+
+    Raises `ValueError` for curves without a step above 0.
+    """
     if not (curves.step > 0).any():
         raise ValueError("curves have no step above 0: give those of a network that was trained")
 
@@ -271,123 +285,123 @@ def outcome(
     seen = curves.sel(step=curves.step > 0)
     steps_98 = first("test_acc", TARGET)
     seen = seen if np.isnan(steps_98) else seen.sel(step=seen.step <= steps_98)
-    return {"steps_98": steps_98, "steps_train_98": first("train_acc", TARGET), "censored_at": int(seen.step[-1]),
-            "rise": float(np.log10(first("test_acc", 0.9) / first("test_acc", 0.1))),
+    rise = np.log10(first("test_acc", 0.9) / first("test_acc", 0.1))
+    return {"steps_98": steps_98, "steps_train_98": first("train_acc", TARGET),
+            "censored_at": int(seen.step[-1]), "rise": float(rise),
             "best_test_acc": float(seen.test_acc.max())}
+
+# %% ../../nbs/study/02_ablations.ipynb #eb966eef
+@dataclass(frozen=True)
+class Ablation:
+    """What is retrained of one seed, and for how long.
+
+    Raises `ValueError` for settings out of range.
+    """
+
+    phase: str = "emergence"   # from which phase the multiplets are taken
+    removed: tuple[str, ...] = ("synergistic", "inverse")  # once more with the biases removed
+    part: str = "all"          # "drawn": what the paper draws, "controls": the others
+    n_random: int = 5          # draws of random sub-networks
+    n_matched: int = 1         # draws of matched ones
+    whole: bool = False        # what the paper draws goes on after 98 % test accuracy
+    steps: int | None = None   # optimiser updates; None: those of the experiment
+    every: int | None = None   # from one evaluation to the next; None: at the checkpoints
+
+    def __post_init__(self):
+        known = {"synergistic", "inverse", "redundant"}
+        if not isinstance(self.removed, tuple | list | set) or set(self.removed) - known:
+            raise ValueError(f"removed={self.removed!r} is not possible: give a tuple of "
+                             "'synergistic', 'inverse', 'redundant'")
+        choice("phase", self.phase, PHASES)
+        choice("part", self.part, ("drawn", "controls", "all"))
+        for name in ("n_random", "n_matched"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), 0))
+        for name in ("steps", "every"):
+            if (number := getattr(self, name)) is not None:
+                object.__setattr__(self, name, whole_number(name, number))
+        object.__setattr__(self, "whole", truth("whole", self.whole))
+
+# %% ../../nbs/study/02_ablations.ipynb #9b826b47
+DRAWN = ("full", "synergistic", "inverse")  # whose whole curves the paper draws
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    "One network that is trained again."
+
+    variant: str          # "full", "synergistic", "inverse", "redundant", "random" or "matched"
+    draw: int             # its number, where there are several draws
+    neurons: Array        # (width,) booleans: which are trained
+    biases: str = "kept"  # of the other neurons
+
+    @property
+    def drawn(self) -> bool:
+        "Whether the paper draws its curve."
+        return self.variant in DRAWN and self.biases == "kept"
+
+    @property
+    def key(self) -> tuple[bytes, str]:
+        "Equal for runs that are the same network."
+        return self.neurons.tobytes(), "kept" if self.neurons.all() else self.biases
+
+# %% ../../nbs/study/02_ablations.ipynb #cab0ed88
+def planned_runs(
+    chosen: Choice,      # the multiplets of the seed
+    norms: Array,        # (width,) of the incoming weights at the start
+    seed: int,           # of the draws
+    ablation: Ablation,
+) -> list[Run]:          # those with neurons
+    "The whole network, the multiplets, and networks of the same size."
+    synergistic = chosen.synergistic
+    multiplets = [Run("synergistic", 0, synergistic), Run("inverse", 0, ~synergistic),
+                  Run("redundant", 0, chosen.redundant)]
+    randoms = [Run("random", draw, random_neurons(synergistic, np.random.default_rng([seed, draw])))
+               for draw in range(ablation.n_random)]
+    matches = [Run("matched", draw,
+                   matched_neurons(synergistic, norms, np.random.default_rng([seed, draw])))
+               for draw in range(ablation.n_matched)]
+    bare = [replace(run, biases="removed") for run in multiplets if run.variant in ablation.removed]
+    full = Run("full", 0, np.ones(len(synergistic), bool))
+    return [run for run in (full, *multiplets, *randoms, *matches, *bare) if run.neurons.any()
+            and (ablation.part == "all" or run.drawn == (ablation.part == "drawn"))]
 
 # %% ../../nbs/study/02_ablations.ipynb #bd2bbe17
 def ablate(
-    experiment: Experiment,           # the condition
-    seed: int,                        # whose initial weights to start from
-    measures: xr.Dataset,             # (step): as `phases.measure` returns, of that seed
-    metrics: xr.Dataset,              # (step): test_acc of that seed
+    experiment: Experiment,         # the condition
+    seed: int,                      # whose initial weights to start from
+    measures: xr.Dataset,           # (step): as `phases.measure` returns, of that seed
+    metrics: xr.Dataset,            # (step): test_acc of that seed
+    ablation: Ablation = Ablation(),
     *,
-    preset: str,                      # with which preset the measures were taken; a column of the result
-    phase: str = "emergence",         # from which phase the multiplets are taken
-    steps: int | None = None,         # optimiser updates; None: those of the experiment
-    every: int | None = None,         # steps from one evaluation to the next; None: at the experiment's checkpoints
-    part: str = "all",                # "drawn": what the paper draws, "controls": the others, or "all"
-    n_random: int = 5,                # draws of random sub-networks
-    n_matched: int = 1,               # draws of matched ones
-    removed: tuple[str, ...] = ("synergistic", "inverse"),  # what is trained once more with the biases removed
-    whole: bool = False,              # train what the paper draws to the last step, not just to 98 % test accuracy
-    full: xr.Dataset | None = None,   # curves of the whole network, as of `retrain`; None: it is trained where it is needed
-) -> tuple[pd.DataFrame, xr.Dataset]:  # one row a network; test_acc (variant, step) of what the paper draws
-    """Retrains the multiplets of one seed, their controls and the whole network; the same inputs give the same result.
+    condition: str,                 # its name; a column of the result
+    preset: str,                    # with which the measures were taken; a column of the result
+    full: xr.Dataset | None = None,  # curves of the whole network, as of `retrain`, where known
+) -> tuple[pd.DataFrame, xr.Dataset]:  # a row a network; test_acc (variant, step) of what is drawn
+    """Retrains the multiplets of one seed, their controls and the whole network.
 
-    Raises `ValueError` as `choose` and `retrain` do, and for other settings out of range. Source: Clauw, Stramaglia
-    and Marinazzo (2024), section 7.
+    The same inputs give the same result. Raises `ValueError` as `choose` and `retrain` do. Source:
+    Clauw, Stramaglia and Marinazzo (2024), section 7.
     """
     choice("preset", preset, tuple(PRESETS))
-    choice("part", part, ("drawn", "controls", "all"))
-    seed, whole = whole_number("seed", seed, 0), truth("whole", whole)
-    n_random, n_matched = whole_number("n_random", n_random, 0), whole_number("n_matched", n_matched, 0)
-    steps, every = _schedule(experiment, steps, every)
-    if not isinstance(removed, tuple | list | set) or set(removed) - {"synergistic", "inverse", "redundant"}:
-        raise ValueError(f"removed={removed!r} is not possible: give a tuple of 'synergistic', 'inverse', 'redundant'")
-    chosen = choose(measures, metrics, phase)
-    for name, mask in (("synergy_neurons", chosen.synergistic), ("redundancy_neurons", chosen.redundant)):
-        _mask(name, mask, experiment.width)
-    norms = init_weights(experiment.task, [seed], experiment.width).W1[0].norm(dim=1).numpy()
-    multiplets = [("synergistic", 0, chosen.synergistic), ("inverse", 0, ~chosen.synergistic),
-                  ("redundant", 0, chosen.redundant)]
-    randoms = [("random", draw, random_neurons(chosen.synergistic, np.random.default_rng([seed, draw])))
-               for draw in range(n_random)]
-    matches = [("matched", draw, matched_neurons(chosen.synergistic, norms, np.random.default_rng([seed, draw])))
-               for draw in range(n_matched)]
-    everything = np.ones(experiment.width, bool)
-    runs = [*((*run, "kept") for run in [("full", 0, everything), *multiplets, *randoms, *matches]),
-            *((*run, "removed") for run in multiplets if run[0] in removed)]
-    runs = [(*run, run[0] in DRAWN and run[-1] == "kept") for run in runs]
-    done, rows, curves = {} if full is None else {(everything.tobytes(), "kept"): full}, [], {}
-    for variant, draw, neurons, biases, drawn in runs:
-        if not neurons.any() or part != "all" and drawn != (part == "drawn"):
-            continue
-        key = (neurons.tobytes(), "kept" if neurons.all() else biases)
-        if key not in done:
-            stop_at = None if whole and drawn else TARGET
-            done[key] = retrain(experiment, seed, neurons, biases=biases, stop_at=stop_at, every=every,
-                                steps=steps)
-        rows.append({"preset": preset, "condition": _name(experiment), "seed": seed, "phase": phase,
-                     "phase_found": chosen.phase_found, "chosen_step": chosen.step, "variant": variant, "draw": draw,
-                     "biases": biases, "neurons": int(neurons.sum()), **outcome(done[key])})
-        if drawn:
-            curves[variant] = done[key].test_acc.drop_attrs()
+    seed, width = whole_number("seed", seed, 0), experiment.width
+    chosen = choose(measures, metrics, ablation.phase)
+    _mask("synergy_neurons", chosen.synergistic, width)
+    _mask("redundancy_neurons", chosen.redundant, width)
+    norms = init_weights(experiment.task, [seed], width).W1[0].norm(dim=1).numpy()
+    done = {} if full is None else {Run("full", 0, np.ones(width, bool)).key: full}
+    rows, curves = [], {}
+    for run in planned_runs(chosen, norms, seed, ablation):
+        if run.key not in done:
+            stop_at = None if ablation.whole and run.drawn else TARGET
+            done[run.key] = retrain(experiment, seed, run.neurons, biases=run.biases,
+                                    stop_at=stop_at, every=ablation.every, steps=ablation.steps)
+        rows.append({"preset": preset, "condition": condition, "seed": seed,
+                     "phase": ablation.phase, "phase_found": chosen.phase_found,
+                     "chosen_step": chosen.step, "variant": run.variant, "draw": run.draw,
+                     "biases": run.biases, "neurons": int(run.neurons.sum()),
+                     **milestones(done[run.key])})
+        if run.drawn:
+            curves[run.variant] = done[run.key].test_acc.drop_attrs()
     names = xr.Variable("variant", np.array(list(curves), dtype=str))
     joined = xr.concat(curves.values(), names, join="outer") if curves else xr.DataArray()
     return pd.DataFrame(rows), joined.to_dataset(name="test_acc")
-
-# %% ../../nbs/study/02_ablations.ipynb #a25cfdba
-def _name(experiment: Experiment) -> str:
-    "The short name of a condition of the paper."
-    return f"alpha{experiment.alpha:g}" if experiment.keep_norm else f"wd{experiment.wd:g}"
-
-# %% ../../nbs/study/02_ablations.ipynb #ab000029
-def survival(
-    rows: pd.DataFrame,  # steps_98 and censored_at, as `ablate` returns them
-):                       # of `scipy.stats`, with `quantiles`, `probabilities`, `evaluate` and `confidence_interval`
-    "The Kaplan-Meier estimate of the share of networks that have not generalised, by step."
-    censored = rows.steps_98.isna()
-    return ecdf(CensoredData.right_censored(rows.steps_98.fillna(rows.censored_at), censored)).sf
-
-# %% ../../nbs/study/02_ablations.ipynb #1b68a81b
-def time_to_generalise(
-    rows: pd.DataFrame,                                            # as `ablate` returns them
-    by: tuple[str, ...] = ("condition", "preset", "variant", "biases"),  # what makes a group
-    confidence: float = 0.95,                                      # level of the interval of the median
-) -> pd.DataFrame:                                                 # one row a group
-    """Median and restricted mean of the steps to 98 % test accuracy, with censoring, and the median rise, by group.
-
-    The mean is restricted to the last step that any network of the condition was followed to; of several conditions, to
-    the last of all. The interval of the median (Brookmeyer and Crowley 1982) takes networks
-    as independent, so that it is too narrow where a seed has several draws.
-    Raises `ValueError` for columns that are not there or have gaps, and for a confidence outside (0, 1).
-    """
-    names = [by] if isinstance(by, str) else list(by)
-    if not names or set(names) - set(rows):
-        raise ValueError(f"by={by!r} is not possible: give one or more of the columns {', '.join(map(str, rows))}")
-    for name in dict.fromkeys([*names, "condition"]):
-        if missing := int(rows[name].isna().sum()):
-            raise ValueError(f"{name} holds no name in {missing} row{'s' * (missing > 1)}: fill these in, or leave them out")
-    confidence = real_number("confidence", confidence, "a number between 0 and 1, such as 0.95",
-                             lambda number: 0 < number < 1)
-    ends = rows.groupby("condition").censored_at.max()
-    return pd.DataFrame([{**dict(zip(names, key, strict=True)), **_times(group, ends[group.condition].max(), confidence)}
-                         for key, group in rows.groupby(names, sort=False)])
-
-# %% ../../nbs/study/02_ablations.ipynb #4c1302ce
-def _times(rows: pd.DataFrame, end: int, confidence: float) -> dict:
-    "The summary of one group."
-    def halved(share):
-        return float(steps[share <= 0.5 + 1e-12].min(initial=np.inf))
-
-    sf = survival(rows)
-    steps, share = sf.quantiles, sf.probabilities
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the interval has no width where the share is 0 or 1
-        low, high = (bound.probabilities for bound in sf.confidence_interval(confidence, method="log-log"))
-    edges = np.r_[0, steps.clip(max=end), end]
-    return {"networks": len(rows), "seeds": rows.seed.nunique(), "generalised": int(rows.steps_98.notna().sum()),
-            "median": halved(share), "median_low": halved(np.where(np.isnan(low), share, low)),
-            "median_high": halved(np.where(np.isnan(high), 1.0, high)),
-            "restricted_mean": float(np.diff(edges) @ np.r_[1, share]), "rise": float(rows.rise.median())}

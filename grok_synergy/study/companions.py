@@ -21,7 +21,15 @@ import xarray as xr
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..arrays import Array, as_path, column_names, name_columns, real_number, real_samples, whole_number
+from grok_synergy.arrays import (
+    Array,
+    as_path,
+    column_names,
+    name_columns,
+    real_number,
+    real_samples,
+    whole_number,
+)
 from ..draws import UnsearchableDraws
 from ..layer import Layer, measure_features
 from ..look import PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY
@@ -37,7 +45,7 @@ from grok_synergy.store import (
 )
 from .conditions import CONDITIONS, FIRST, Paper
 from .jobs import Findings, Job, load_paper
-from .multiverse import Multiverse, check_tables, write_outcomes
+from .multiverse import Multiverse, check_tables, network_of, write_outcomes
 from ..training import train
 from ..trajectory import network_path
 from ..uncertainty import bootstrap_extremes, null_extremes
@@ -163,7 +171,7 @@ def check_curves(
     draws = whole_number("draws", draws)
     multiverse = Multiverse(paper, seeds=paper.figure_seeds, per_decade=per_decade, first=first)
     results = stored_results(partial(_check, paper, store, draws), multiverse.jobs, partial(_path, paper, store, draws),
-                             partial(multiverse.made_from, store), "null and uncertainty", n_jobs, progress)
+                             partial(network_of, paper, store), "null and uncertainty", n_jobs, progress)
     rows = []
     for (condition, seed, step), result in results.items():
         rows += [{"condition": condition, "seed": seed, "preset": preset, "step": step, "quantity": quantity,

@@ -17,18 +17,20 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..curves import min_max, normalise, smooth_log_steps
 from ..layer import Layer
 from ..look import PRESET_WORDS
 from ..measurement import Measurement, measurement
 from ..model import Weights
-from ..phases import measure, min_max, normalise, segment, smooth_log_steps
+from ..phases import measure, segment
 from ..store import one_thread_per_task
-from .ablations import choose, time_to_generalise
+from .ablations import choose
 from .conditions import CONDITIONS, PLAN, Paper, from_step
 from .evidence import DECADE, HALF_DECADE, Evidence
 from .jobs import Findings, Job, measured_steps
 from .rule import VISIBLE
 from .statistics import phase_window
+from .survival import time_to_generalise
 from ..ties import order_correlation, plain_order
 from ..trainer import Experiment, plain_loop
 from ..training import train, train_many

@@ -17,8 +17,8 @@ import pandas as pd
 import xarray as xr
 
 from ..arrays import choice, same_content
+from ..curves import smooth_log_steps
 from ..measurement import PRESETS
-from ..phases import smooth_log_steps
 from .conditions import FIRST, Paper
 from .rule import Bounds
 from ..trajectory import TARGET
@@ -230,5 +230,6 @@ def statistic(
             spoken = {name: _in_words(value) for name, value in chosen.items()}
             return Statistic(function, chosen, words.format(**spoken), unit, per_preset)
 
+        function.__qualname__ += ".__wrapped__"  # where other processes find it
         return made
     return decorate

@@ -39,7 +39,7 @@ from grok_synergy.store import (
     tables_folder,
     written_whole,
 )
-from .ablations import ablate
+from .ablations import Ablation, ablate
 from .conditions import FIRST, PLAN, Paper
 from .evidence import ABLATION_COLUMNS
 from ..trainer import Experiment
@@ -70,8 +70,8 @@ def retrain_subnetworks(
     "The sub-networks of every preset, with their table as CSV among the attributes."
     full = found[list(METRICS)].drop_vars("weight_norm")
     plan = PLAN[name] if shown else PLAN[name] | {"removed": ()}
-    results = [ablate(experiment, seed, found.sel(preset=preset), found, preset=preset, part=part, whole=shown, full=full,
-                      **plan) for preset in found.preset.values.tolist()]
+    results = [ablate(experiment, seed, found.sel(preset=preset), found, Ablation(**plan, part=part, whole=shown),
+                      condition=name, preset=preset, full=full) for preset in found.preset.values.tolist()]
     rows, curves = zip(*results, strict=True)
     attrs = {"table": pd.concat(rows).to_csv(index=False)}
     if part == "controls":

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FACTORS', 'CURVES', 'CLAIMS', 'UNBOUNDED', 'nearest_possible', 'as_way', 'levels_of', 'design', 'spaced',
-           'Multiverse', 'read_checkpoint', 'run_multiverse', 'between_checkpoints', 'judge_ways', 'with_choices',
-           'long_table', 'early_synergy', 'check_tables', 'write_outcomes', 'load_outcomes']
+           'Multiverse', 'network_of', 'read_checkpoint', 'run_multiverse', 'between_checkpoints', 'judge_ways',
+           'with_choices', 'long_table', 'early_synergy', 'check_tables', 'write_outcomes', 'load_outcomes']
 
 # %% ../../nbs/study/11_multiverse.ipynb #ee000003
 import json
@@ -25,9 +25,9 @@ from tqdm import tqdm
 from ..activations import FLOOR, LAGS
 from ..arrays import as_path, as_tensor, whole_number
 from ..binning import METHODS
+from ..curves import exponential_average
 from ..layer import Layer
 from ..measurement import PRESETS, UNITS, WORDS, Measurement
-from ..phases import exponential_average
 from grok_synergy.store import (
     digest,
     load_dataset,
@@ -179,28 +179,19 @@ class Multiverse:
     ) -> Path:
         "The file of one checkpoint."
         settings = json.dumps([4, LAGS, FLOOR, [levels_of(one) for one in self.ways]])
-        folder = self.network(store, condition, seed).parent
+        folder = network_path(store, self.paper.experiment(condition, [seed]), seed).parent
         return folder / f"ways-{digest(settings)}" / f"seed-{seed}-{step}.nc"
 
-    def network(
-        self,
-        store: Path,  # folder of all trajectories
-        condition: str,
-        seed: int,
-        step: int | None = None,  # its network has all of them
-    ) -> Path:
-        "The file of the network of a checkpoint."
-        return network_path(store, self.paper.experiment(condition, [seed]), seed)
-
-    def made_from(
-        self,
-        store: Path,  # folder of all trajectories
-        condition: str,
-        seed: int,
-        step: int | None = None,  # its network has all of them
-    ) -> str | None:  # None where there is no network
-        "The digest of the network of a checkpoint."
-        return stored_digest(self.network(store, condition, seed))
+# %% ../../nbs/study/11_multiverse.ipynb #b7a11681
+def network_of(
+    paper: Paper,
+    store: Path,  # folder of all trajectories
+    condition: str,
+    seed: int,
+    step: int | None = None,  # its network has all of them
+) -> str | None:  # None where there is no network
+    "The digest of the network of a checkpoint."
+    return stored_digest(network_path(store, paper.experiment(condition, [seed]), seed))
 
 # %% ../../nbs/study/11_multiverse.ipynb #bec30395
 def read_checkpoint(
@@ -237,7 +228,7 @@ def run_multiverse(
 ) -> dict[str, xr.Dataset]:  # by condition: synergy, redundancy (bits), synergy_size: (way, seed, step); lifted, seconds
     "Measures what is not measured yet, and gathers everything. `seconds` are those of a core."
     results = stored_results(partial(_measure, multiverse, store), multiverse.jobs, partial(multiverse.path, store),
-                             partial(multiverse.made_from, store), f"{len(multiverse.ways)} ways", n_jobs, progress)
+                             partial(network_of, multiverse.paper, store), f"{len(multiverse.ways)} ways", n_jobs, progress)
     gathered = {}
     for condition in dict.fromkeys(job[0] for job in multiverse.jobs):
         steps = sorted({step for name, _, step in multiverse.jobs if name == condition})

@@ -18,9 +18,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..curves import min_max, smooth_log_steps
 from ..figures import condition_figure, draw_accuracy
 from ..look import LOSS, PRESET_WORDS, REDUNDANCY, STYLE, SYNERGY, draw_curve, letters
-from ..phases import min_max, segment, smooth_log_steps
+from ..phases import segment
 from .conditions import CONDITIONS, LINES, ROUTES, from_step
 from .jobs import Findings
 from ..trajectory import reaches

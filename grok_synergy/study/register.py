@@ -26,7 +26,37 @@ from grok_synergy.study.rule import (
     Bounds,
     Margin,
 )
-from .statistics import delay
+
+# %% ../../nbs/study/06_register.ipynb #68131837
+from grok_synergy.study.compared import (
+    best_accuracy,
+    early_peak,
+    early_peak_of_any,
+    higher_peak,
+    larger_multiplet,
+    lasting_drop,
+    lower_synergy,
+    shorter,
+    subnetwork_later,
+    subnetwork_rise,
+    subnetworks_later,
+)
+from grok_synergy.study.levels import (
+    decoupling_lag,
+    drop_and_rise,
+    final_excursion,
+    loss_peak,
+    rise_after_drop,
+    size_change,
+    start_level,
+)
+from grok_synergy.study.statistics import (
+    decoupling,
+    delay,
+    delayed_emergence,
+    divergence,
+    emergence,
+)
 
 # %% ../../nbs/study/06_register.ipynb #9042a808
 @dataclass(frozen=True)
@@ -84,34 +114,6 @@ class Claim:
         "Which seeds lie beyond the margin for certain."
         value = self.margin.value
         return values.low > value if self.side == "above" else values.high < value
-
-# %% ../../nbs/study/06_register.ipynb #23461d58
-from grok_synergy.study.compared import (
-    best_accuracy,
-    early_peak,
-    early_peak_of_any,
-    higher_peak,
-    larger_multiplet,
-    lasting_drop,
-    lower_synergy,
-    shorter,
-    subnetwork_later,
-    subnetwork_rise,
-    subnetworks_later,
-)
-from grok_synergy.study.statistics import (
-    decoupling,
-    decoupling_lag,
-    delayed_emergence,
-    divergence,
-    drop_and_rise,
-    emergence,
-    final_excursion,
-    loss_peak,
-    rise_after_drop,
-    size_change,
-    start_level,
-)
 
 # %% ../../nbs/study/06_register.ipynb #b8a1ea17
 _GROKKING_BY_DECAY = [

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ..look import PRESET_WORDS
-from .ablations import chosen_step, time_to_generalise
+from .ablations import chosen_step
 from .conditions import CONDITIONS
 from .evidence import Evidence
 from .jobs import Findings
+from .survival import time_to_generalise
 from .verdicts import as_decimal, resting_on
 
 # %% ../../nbs/study/09a_tables.ipynb #c0de6a02

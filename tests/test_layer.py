@@ -1,0 +1,238 @@
+"""One layer, one way to measure: the numbers of the pipelines before it, the names of their files, and its parts."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from grok_synergy.activations import source
+from grok_synergy.audit import audit
+from grok_synergy.data import ModularTask
+from grok_synergy.layer import Layer, measure_features
+from grok_synergy.measurement import PRESETS, WORDS, Measurement, measurement
+from grok_synergy.phases import measure
+from grok_synergy.store import later, stored_settings
+from grok_synergy.study.companions import _path, check_layer
+from grok_synergy.study.conditions import Paper
+from grok_synergy.study.jobs import Job
+from grok_synergy.study.multiverse import Multiverse, design, levels_of, read_checkpoint
+from grok_synergy.trainer import Experiment
+from grok_synergy.training import train
+
+FORMER = json.loads((Path(__file__).parent / "layer.json").read_text())  # by the code before there were Layers
+
+
+def rectified(samples=301, neurons=23):
+    "Activations after and before a ReLU; one neuron is dead, one a copy."
+    rng = np.random.default_rng(1)
+    pre = rng.normal(size=(samples, 4)) @ rng.normal(size=(4, neurons)) + rng.normal(size=(samples, neurons))
+    pre = (pre - abs(rng.normal(size=neurons))).astype("float32")
+    pre[:, 5], pre[:, 7] = pre[:, 5] * 0.01 - 10, 2 * pre[:, 6]
+    return np.maximum(pre, 0), pre
+
+
+class Checkpoint:
+    "Activations in place of a trajectory; one neuron is dead, one a copy, and the numbers of samples are odd."
+
+    def __init__(self, neurons=24):
+        rng = np.random.default_rng(0)
+        hidden = rng.normal(size=(701, 6)) @ rng.normal(size=(6, neurons)) + rng.normal(size=(701, neurons))
+        hidden[:, 3], hidden[:, 8] = hidden[:, 3] * 0.01 - 9, 3 * hidden[:, 9]
+        self.hidden = torch.as_tensor(hidden).float()
+
+    def features(self, seed, step, which, layer):
+        x = self.hidden[:{"train": 301, "test": 400, "all": 701}[which]]
+        return x.relu() if layer == "post" else x
+
+
+# What was measured before
+
+def test_ways_of_the_multiverse_are_read_as_before():
+    ways = [one for one in design() if one.ties != "numpy" and one.n_bins < 20]  # the same on every processor, and fast
+    found = read_checkpoint(Checkpoint(), 0, 0, ways[::3])
+    np.testing.assert_allclose(found.found, FORMER["ways"], atol=1e-5)
+    assert float(found.lifted) == pytest.approx(FORMER["lifted"], abs=1e-6)
+    assert {one.clustering for one in ways[::3]} == set(WORDS["clustering"])
+
+
+def test_an_audit_is_as_before():
+    post, pre = rectified()
+    table = audit(post, pre=pre, draws=2, seed=3).table.query("ranks != 'numpy'")
+    former = pd.DataFrame(FORMER["audit"]["rows"], columns=FORMER["audit"]["columns"])
+    np.testing.assert_allclose(table[former.columns].astype(float), former.astype(float), atol=1e-5)
+
+
+def test_companions_are_as_before():
+    found = check_layer(rectified()[0], draws=4).astype(float)
+    np.testing.assert_allclose(found, FORMER["check"], atol=1e-5)
+
+
+def test_what_was_stored_is_found_under_its_name(tmp_path):
+    paper = Paper()
+    names = [Multiverse().path(tmp_path, "wd2", 0, 5).parent.name,
+             Multiverse(ways=tuple(design(40, 4, 2))).path(tmp_path, "wd2", 0, 5).parent.name,
+             _path(paper, tmp_path, 20, "wd2", 0, 5).parent.name,
+             *(Job(paper, "wd2", 0, kind).path(tmp_path).name for kind in ("network", "drawn"))]
+    assert names == ["ways-53c116305a", "ways-633963c7de", "checks-15edc44f4b", "seed-0-network-134779ec96.nc",
+                     "seed-0-drawn-f9aa533ba9.nc"]
+
+
+@pytest.fixture(scope="module")
+def trajectory(tmp_path_factory):
+    small = Experiment(ModularTask(p=11, train_fraction=0.6), width=24, steps=20, per_decade=3, seeds=(0,))
+    return train(small, store=tmp_path_factory.mktemp("store"), progress=False)
+
+
+@pytest.mark.parametrize("choices, expected", [
+    ({"preset": "published"}, {"bins10-train-post", "measures-41e4a300cc"}),
+    ({}, {"bins10-train-post", "measures-42c85a2f32"}),
+    ({"unit": "blocks", "n_bins": 4}, {"bins4-train-post", "measures-ad66b55b99"})])
+def test_measures_of_a_trajectory_keep_their_names(trajectory, choices, expected):
+    measure(trajectory, progress=False, **choices)
+    assert expected <= {path.stem.removeprefix("seed-0-") for path in trajectory.folder.iterdir()}
+
+
+@pytest.mark.parametrize("choices", [
+    {"clustering": "random"}, {"standardise": True}, {"estimator": "on_off", "layer": "pre"},
+    {"clustering": "none"}, {"judged_on": "other half", "unit": "means"}])
+def test_new_choices_along_a_trajectory_are_those_of_a_layer(trajectory, choices):
+    few = trajectory.steps.tolist()[1::4]
+    for _ in range(2):  # bins are made, then read from where they were stored
+        along = measure(trajectory, progress=False, steps=few, **choices).sel(seed=0)
+        for path in trajectory.folder.glob("seed-0-measures-*"):
+            path.unlink()
+        for step in few:
+            layers = [trajectory.features(0, step, layer=layer) for layer in ("post", "pre")]
+            reading, here = Layer(*layers).read(measurement(**choices)), along.sel(step=step)
+            assert (reading.synergy, reading.redundancy) == (here.synergy, here.redundancy)
+            assert reading.dropped.sum() == here.dropped
+
+
+# A measurement
+
+def test_later_fields_are_left_out_at_their_default_only():
+    assert list(stored_settings(Measurement())) == [
+        "ties", "unit", "bias_correction", "n_bins", "min_size", "which", "layer"]
+    assert stored_settings(Measurement(standardise=True, clustering="kmeans")) == {
+        **stored_settings(Measurement()), "clustering": "kmeans", "standardise": True}
+    assert eval(repr(Measurement(judged_on="other half"))) == Measurement(judged_on="other half")
+    assert later(3).metadata["later"] and later(3).default == 3
+
+
+@pytest.mark.parametrize("choices, message", [
+    ({"clustering": "nearest"}, "clustering='nearest' is unknown: choose one of 'ward', "),
+    ({"judged_on": "all"}, "judged_on='all' is unknown"), ({"standardise": "yes"}, "standardise='yes'"),
+    ({"estimator": ""}, "estimator='' is no name"), ({"estimator": None}, "estimator=None is no name"),
+    ({"clustering": "none", "unit": "blocks"}, "a direct search leaves out neurons one at a time")])
+def test_choices_that_do_not_exist_are_refused(choices, message):
+    with pytest.raises(ValueError, match=message):
+        measurement(**choices)
+
+
+def test_levels_are_those_of_every_way_and_of_no_other_measurement():
+    assert levels_of(PRESETS["published"])["estimator"] == "numpy"
+    with pytest.raises(ValueError, match="has no level of n_bins: 10, 5, 15, 20"):
+        levels_of(measurement(n_bins=7))
+
+
+# A layer and its parts
+
+def test_a_layer_keeps_names_through_its_parts():
+    frame = pd.DataFrame(rectified()[0]).add_prefix("n")
+    layer, kept = Layer(frame), np.arange(23) % 2 == 0
+    assert layer.columns(kept).names == tuple(frame.columns[kept])
+    assert layer.halves()[0].names == layer.shuffled().names == tuple(frame.columns)
+    assert layer.read(Measurement()).table().query("dropped").index.tolist() == ["n5", "n7"]
+    assert layer.read(measurement(judged_on="other half")).names == tuple(frame.columns)
+
+
+def test_readings_together_are_those_alone():
+    post, pre = rectified()
+    ways = [measurement(preset, unit=unit, layer=layer, judged_on=judge) for preset in PRESETS for unit in WORDS["unit"]
+            for layer in ("post", "pre") for judge in WORDS["judged_on"]]
+    together, alone = Layer(post, pre).read_all(ways), [Layer(post, pre).read(one) for one in ways]
+    assert together == alone
+
+
+def test_what_a_reading_depends_on_is_computed_once(monkeypatch):
+    calls = []
+    layer = Layer(rectified()[0], estimators={"counted": lambda x: calls.append(1) or np.corrcoef(x.numpy().T)})
+    ways = [measurement(estimator="counted", n_bins=n_bins, ties=ties) for n_bins in (5, 10)
+            for ties in ("average", "numpy")]
+    first = layer.read_all(ways)
+    assert len(calls) == 1 and layer.read_all(ways) == first and len(calls) == 1
+    assert len({source(one) for one in ways}) == 1
+
+
+def test_halves_are_fixed_and_share_no_sample():
+    x = np.random.default_rng(0).normal(size=(41, 3))
+    first, second = Layer(x).halves()
+    assert len(first.x["post"]) == 20 and len(second.x["post"]) == 21
+    assert sorted(map(tuple, torch.vstack([first.x["post"], second.x["post"]]).tolist())) == sorted(map(tuple, x.tolist()))
+    assert torch.equal(Layer(x).halves()[0].x["post"], first.x["post"])
+    assert not torch.equal(Layer(x).halves(1)[0].x["post"], first.x["post"])
+
+
+def test_parts_are_in_the_bins_of_the_whole_and_halves_in_their_own():
+    layer, settings, kept = Layer(rectified()[0]), Measurement(n_bins=5), np.arange(23) > 3
+    whole = layer.bins(settings)
+    assert (layer.shuffled().bins(settings) == whole).all() and (layer.columns(kept).bins(settings) == whole[kept]).all()
+    assert (layer.columns(kept).shuffled(2).bins(settings) == whole[kept]).all()
+    half = layer.halves()[0]
+    assert (half.bins(settings) == Layer(half.x["post"]).bins(settings)).all()
+    given = Layer(rectified()[0], bins=np.arange(23) // 4)
+    assert (given.halves()[0].bins(settings) == np.arange(23) // 4).all()
+
+
+def test_a_null_is_read_like_the_layer():
+    null = Layer(rectified(2000)[0]).shuffled(0).read(Measurement())
+    assert abs(null.synergy) < 0.2 and abs(null.redundancy) < 0.2 and null.dropped.sum() == 1  # a copy is none any more
+
+
+def test_chosen_on_itself_is_the_reading():
+    layer = Layer(rectified()[0])
+    for unit in WORDS["unit"]:
+        one = measurement(unit=unit)
+        own, other = layer.judged_by(Layer(rectified()[0]), one)
+        assert own == layer.read(one) and other.synergy == pytest.approx(own.synergy, abs=1e-9)
+        assert other.redundancy == pytest.approx(own.redundancy, abs=1e-9)
+        assert (other.synergy_neurons == own.synergy_neurons).all()
+
+
+def test_nothing_alive_is_an_empty_reading_by_any_measurement():
+    dead = Layer(np.zeros((50, 12)), np.zeros((50, 12)))
+    for one in design(40):
+        reading = dead.read(one)
+        assert reading.dropped.all() and (reading.synergy, reading.redundancy, reading.synergy_size) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("given, message", [
+    (dict(features=np.zeros(5)), r"samples of shape \(5,\)"), (dict(features=np.zeros((5, 1))), "two neurons or more"),
+    (dict(features=np.zeros((2, 5, 3))), r"shape \(2, 5, 3\) were given"),
+    (dict(pre=np.zeros((9, 4))), r"pre-activations of shape \(9, 4\)"), (dict(names=["a"]), "1 names were given for 3"),
+    (dict(bins=[0, 1]), r"bins of shape \(2,\)"), (dict(degenerate="ignore"), "degenerate='ignore' is unknown"),
+    (dict(estimators=[1]), "give a dictionary of names and functions"), (dict(estimators={"copula": len}), "there already"),
+    (dict(estimators={"mine": 3}), "estimators hold 'mine': 3"), (dict(seed=-1), "seed=-1")])
+def test_layers_that_cannot_be_read_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        Layer(**{"features": np.random.default_rng(0).normal(size=(9, 3)), **given})
+
+
+def test_measurements_that_a_layer_cannot_take_are_refused():
+    layer = Layer(rectified()[0])
+    for settings, message in (("published", "is no measurement"), (measurement(layer="pre"), "without pre-activations"),
+                              (measurement(estimator="mine"), "estimator='mine' is unknown: choose one of 'copula'")):
+        with pytest.raises(ValueError, match=message):
+            layer.read(settings)
+
+
+def test_features_are_a_layer_of_what_the_choices_say():
+    post, pre = rectified()
+    for choices in ({"layer": "pre"}, {"clustering": "kmeans"}, {"estimator": "latent"}, {"judged_on": "other half"}):
+        one = replace(Measurement(), **choices)
+        reading = measure_features(post, degenerate="drop", **choices)
+        assert reading == replace(Layer(post, post).read(one), settings=one)
