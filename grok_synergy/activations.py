@@ -104,8 +104,7 @@ class _Parts(_Given):
         if settings.clustering == "none":
             return np.arange(x.shape[1])
         return self.once(lambda: group_neurons(
-            x if x.isfinite().all() else x.nan_to_num(0.0, 0.0, 0.0),
-            min(settings.n_bins, x.shape[1]), settings.clustering,
+            x.nan_to_num(0.0, 0.0, 0.0), min(settings.n_bins, x.shape[1]), settings.clustering,
             standardise=settings.standardise, seed=self.seed), *_grouping(settings))
 
     def know_bins(self, settings: Measurement, bins: np.ndarray) -> None:
@@ -120,8 +119,7 @@ class _Parts(_Given):
 
     def rows(self, index: Array):
         "Some samples, or all in another order; in given bins, or else in bins of their own."
-        index = torch.as_tensor(index, device="cpu")
-        return self.part(lambda x: x[index], self.names, self.given)
+        return self.part(lambda x: x[torch.as_tensor(index, device="cpu")], self.names, self.given)
 
     def halves(self, seed: int = 0) -> tuple:
         "Two random halves of the samples."
@@ -131,8 +129,8 @@ class _Parts(_Given):
     def columns(self, kept: np.ndarray):
         "Some of the neurons, (neurons,) booleans, in the bins of the whole."
         names = self.names and tuple(compress(self.names, kept))
-        inside = torch.as_tensor(kept, device="cpu")
-        return self.part(lambda x: x[:, inside], names, lambda one: self.bins(one)[kept])
+        return self.part(lambda x: x[:, torch.as_tensor(kept, device="cpu")], names,
+                         lambda one: self.bins(one)[kept])
 
     def shuffled(self, seed: int | Sequence[int] = 0):
         "Every column in a random order of its own, in the bins of the layer."
