@@ -166,7 +166,7 @@ def _draw_shares(ax: Axes, shares: pd.DataFrame) -> None:
                     clip_on=False, color="black", mfc="black" if filled else "white")
     names = [textwrap.fill(f"{number}. {known[number].statement}", 60) for number in shares.index]
     ax.set(yticks=rows, ylim=(len(shares) - 0.4, -0.6), xlim=(0, 112), xticks=[0, 50, 100],
-           xlabel="combinations in which it holds (%)")
+           xlabel="holds in combinations (%)")
     ax.set_yticklabels(names, fontsize=5.4)
     ax.tick_params(axis="y", length=0)
 
