@@ -55,7 +55,7 @@ class _Multiplets(Activations):
 
     def multiplets(self, settings: Measurement, kept: np.ndarray, bins: np.ndarray) -> Multiplets:
         "Every multiplet of the kept neurons in some bins."
-        x, n, inside = self.samples(settings), self.counted(settings), torch.as_tensor(kept)
+        x, n, inside = self.samples(settings), self.counted(settings), torch.from_numpy(kept)
         return self.once(lambda: bin_multiplets(
             x if kept.all() else x[:, inside], self.correlation(settings, inside), bins[kept],
             settings.unit, partial(self.estimate, settings), min_size=settings.min_size,
@@ -65,7 +65,7 @@ class _Multiplets(Activations):
     def omega(self, settings: Measurement, kept: np.ndarray, bins: np.ndarray,
               mask: np.ndarray) -> float:
         "Ω of one multiplet, given by (neurons,) booleans, in bits."
-        n, inside, columns = self.counted(settings), mask[kept], torch.as_tensor(kept)
+        n, inside, columns = self.counted(settings), mask[kept], torch.from_numpy(kept)
         if settings.unit == "means":
             means = bin_means(self.samples(settings)[:, columns], bins[kept])
             inside = np.isin(np.unique(bins[kept]), bins[mask])
@@ -99,7 +99,7 @@ class _Extremes(_Multiplets):
     def searched(self, settings: Measurement, kept: np.ndarray,
                  bins: np.ndarray) -> tuple[list, list, float, float]:
         "The same of the best groups of ten neurons that a search finds; bins are of no use to it."
-        corr, n = self.correlation(settings, torch.as_tensor(kept)), self.counted(settings)
+        corr, n = self.correlation(settings, torch.from_numpy(kept)), self.counted(settings)
         found = self.once(lambda: [
             search_multiplet(corr, DIRECT, extreme=extreme, restarts=4, steps=100, n_samples=n)
             for extreme in ("synergy", "redundancy")], *source(settings), kept.tobytes(), n)

@@ -31,7 +31,8 @@ def content(path):
 
 def contents(folder, patterns):
     """The content of each file in `folder` that matches, by its name."""
-    return {path.relative_to(folder).as_posix(): content(path) for p in patterns for path in folder.glob(p)}
+    return {path.relative_to(folder).as_posix(): content(path) for p in patterns for path in folder.glob(p)
+            if ".ipynb_checkpoints" not in path.parts}
 
 
 def copied(root, copy):
