@@ -125,7 +125,7 @@ def _k_means(squares: np.ndarray, n_bins: int, seed: int) -> np.ndarray:
         warnings.filterwarnings("ignore", "Number of distinct clusters")
         bins = KMeans(n_bins, n_init=3, random_state=seed).fit_predict(vectors * np.sqrt(values.clip(0)))
     if (made := len(set(bins))) < n_bins:
-        warnings.warn(f"k-means made {made} of {n_bins} bins, for so few columns differ: ask for fewer "
+        warnings.warn(f"k-means made {made} of {n_bins} bins, as so few columns differ: ask for fewer "
                       "bins, or leave out copies of neurons", stacklevel=3)
         return np.unique(bins, return_inverse=True)[1]  # without gaps in their numbers
     return bins
