@@ -94,7 +94,7 @@ def _grouping(settings: Measurement) -> tuple:
 
 # %% ../nbs/04a_activations.ipynb #428cb2ac
 class _Parts(_Given):
-    "The bins of a layer; its samples, halves, neurons and shuffled columns."
+    "The bins of a layer; its samples, halves and neurons."
 
     def bins(self, settings: Measurement) -> np.ndarray:
         "The bin number of each neuron, (neurons,): as given, or as a measurement asks for it."
@@ -132,6 +132,10 @@ class _Parts(_Given):
         return self.part(lambda x: x[:, torch.as_tensor(kept, device="cpu")], names,
                          lambda one: self.bins(one)[kept])
 
+# %% ../nbs/04a_activations.ipynb #d5000002
+class _Nulls(_Parts):
+    "Layers in which one stated thing is destroyed."
+
     def shuffled(self, seed: int | Sequence[int] = 0):
         "Every column in a random order of its own, in the bins of the layer."
         def apart(x):
@@ -165,7 +169,7 @@ def source(
     return settings.layer, settings.estimator, ties
 
 # %% ../nbs/04a_activations.ipynb #c03c2ca4
-class _Correlations(_Parts):
+class _Correlations(_Nulls):
     "What correlates a layer's neurons."
 
     def samples(self, settings: Measurement) -> Tensor:
