@@ -298,7 +298,7 @@ def draw_orders(timings, folder):
 
 
 def orders(options):
-    "All orders of n variables: ours, three packages, two ways in NumPy."
+    "Ω of every group of n variables: ours, three packages, two ways in NumPy."
     timings, rows, too_slow = {}, [], {}
     for n in range(5, 8) if options.quick else range(5, 21):
         alternatives = order_alternatives(gaussian_samples(n))
@@ -313,8 +313,8 @@ def orders(options):
         say("orders, n =", n)
     draw_orders(timings, options.folder)
     notes = [f"{name} was not run beyond n = {n}, where one run took over {CAP} s." for name, n in too_slow.items()]
-    notes += ["THOI, syntropyx and NumPy start from the correlations, as grok_synergy does; HOI takes samples only (9409). "
-              "The packages compared leave out pairs, whose Ω is 0; grok_synergy and NumPy do not."]
+    notes += ["THOI, syntropyx and NumPy start from the correlations, as grok_synergy does. HOI takes samples only (9409). "
+              "The other packages leave out pairs, since their Ω is 0. grok_synergy and NumPy count them."]
     return {"Time": rows, "": "![Seconds against the number of variables](orders.svg)", "Note": "\n".join(notes),
             "Ratios": order_ratios(timings), "Agreement": agreement(6 if options.quick else 10)}
 
@@ -331,7 +331,7 @@ def extremes_once(options):
 
 
 def extremes(options):
-    "Extremes of Ω over all orders, each in a fresh process."
+    "Lowest and highest Ω of all groups of n variables, each in a fresh process."
     set_threads(len(CPUS))  # which the processes inherit, and lower
     most, rows = {26: 15, 30: 300}, []
     for n in (10, 12) if options.quick else (24, 26, 28, 30):
@@ -418,7 +418,7 @@ def plain_checkpoint(x, ties):
 
 
 def checkpoint(options):
-    "Features to synergy and redundancy, in parts and against a plain path."
+    "From a layer's features to its synergy and redundancy, in parts and against plain code."
     rows = []
     for steps in (60,) if options.quick else (60, 400):
         x, kept = network_features(steps), usable_features(steps)
@@ -461,8 +461,8 @@ def copula(options):
     rows += [{"": "`torch.sort` alone", "time": seconds(times["torch.sort"])},
              {"": "`scipy.stats.rankdata`, `ndtri`, `numpy.corrcoef`", "time": seconds(times["SciPy"])}]
     difference = np.abs(copula_correlation(array) - plain_correlation(array, "average", ndtri)).max()
-    return {"": rows, "Note": f"{x.shape[0]} samples of {x.shape[1]} neurons, float32, step 60. Mid-ranks against SciPy: "
-                              f"correlations differ by at most {difference:.1e}."}
+    return {"": rows, "Note": f"{x.shape[0]} samples of {x.shape[1]} neurons, float32, step 60. With mid-ranks our "
+                              f"correlations differ from SciPy's by at most {difference:.1e}."}
 
 
 # 6. Trainer
@@ -517,8 +517,8 @@ def trainer(options):
                      "W2's products alone": seconds(times["products"]),
                      "ours over products": spread(ratios(times[OURS], times["products"]), "×"),
                      "five seeds at once, each": seconds(times["five"])})
-    return {"": rows, "Note": "Weight decay 2, 3763 pairs, 250 neurons, float32. Linear + AdamW does what a step of "
-                              "`training.plain_loop` does."}
+    return {"": rows, "Note": "Weight decay 2, 3763 pairs, 250 neurons, float32. Linear + AdamW is a step of "
+                              "`training.plain_loop`."}
 
 
 # 7. Search
@@ -578,7 +578,7 @@ def score(corr, members):
 
 
 def search(options):
-    "Multiplets of one size with extreme Ω: ours against THOI's searches with as much time or more."
+    "Groups of one size with extreme Ω: our search against THOI's searches with as much time or more."
     from grok_synergy.search import search_multiplet
     size, rows, tally = 5 if options.quick else 10, [], {}
     for name, corr in search_cases(options.quick):
@@ -601,10 +601,10 @@ def search(options):
             say("search,", name, extreme)
     counts = [{"against THOI's": rival, **{result: results.count(result) for result in ("win", "draw", "loss")}}
               for rival, results in tally.items()]
-    note = (f"Ω in bits of the best {size} variables found, recomputed from the members; equal within 1e-6 is a draw. Each "
-            "of THOI's searches is repeated (greedy from more starts) until it has had our time. Annealing has default "
-            "settings; long annealing has 100 chains and 5000 steps from temperature 1 to 1e-5. THOI's `greedy` fails in "
-            "0.2.42 and is repaired here (its collector's arguments).")
+    note = (f"Ω, in bits, is recomputed from the best {size} variables found. Equal within 1e-6 is a draw. Each of THOI's "
+            "searches is repeated (greedy from more starts) until it has had our time. Annealing has default settings. "
+            "Long annealing has 100 chains and 5000 steps from temperature 1 to 1e-5. THOI's `greedy` fails in 0.2.42, "
+            "and the arguments of its collector are repaired here.")
     return {"": rows, "Outcomes": counts, "Note": note}
 
 
@@ -617,7 +617,7 @@ def outcome(gain):
 
 
 def batch(options):
-    "All orders of ten variables for a thousand matrices at once."
+    "Ω of every group of ten variables, for a thousand matrices at once."
     count, n = (20, 6) if options.quick else (1000, 10)
     rng = np.random.default_rng(0)
     samples = rng.normal(size=(count, 200, 2 * n)) @ rng.normal(size=(count, 2 * n, n))
@@ -713,8 +713,9 @@ def report(options):
     options.folder.mkdir(parents=True, exist_ok=True)
     path = options.folder / "results.md"
     header = "\n\n".join([
-        "# Benchmarks", "Made by `benchmarks/bench.py`. Times are medians of repeats in which the alternatives take turns, "
-        "with the lowest and highest; so are ratios, taken round by round."
+        "# Benchmarks", "`benchmarks/bench.py` times this package against others and against plain code, and writes this "
+        "page. The alternatives take turns. Times are medians over the rounds, with the lowest and highest in "
+        "brackets. Ratios are taken round by round and given in the same way."
         + " This was a quick run of small problems, in which bars mean little." * options.quick, markdown(machine())])
     old = path.read_text(encoding="utf-8") if path.exists() else ""
     texts = dict(part.split("\n", 1) for part in old.split("\n## ")[1:]) if old.startswith(header) else {}

@@ -145,7 +145,7 @@ def _gram(columns: Tensor) -> Tensor:
 def _neighbours(
     t: Tensor,  # (samples, variables) of `check_samples`
 ) -> tuple[float, float]:
-    "Mean correlation of neighbouring rows, and how many standard deviations it is from that of rows in no order."
+    "Mean correlation of neighbouring rows, and how many standard deviations it is from the mean of rows in no order."
     z = copula_normal(t).T
     z = z - z.mean(1, keepdim=True)
     z = z / z.norm(dim=1, keepdim=True)

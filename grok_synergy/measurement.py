@@ -72,8 +72,7 @@ def as_preset(
 ) -> str:
     "The name of a preset. Raises `ValueError` for another, and says what a former one is called."
     if isinstance(name, str) and name in FORMER:
-        raise ValueError(f"preset={name!r} is called {FORMER[name]!r} now, for mid-ranks protect "
-                         "against independence alone: give that name")
+        raise ValueError(f"preset={name!r} is called {FORMER[name]!r} now: give that name")
     return choice("preset", name, tuple(PRESETS))
 
 # %% ../nbs/04_measurement.ipynb #c745eb62

@@ -65,7 +65,7 @@ def log2_minors(
     corr: Tensor,          # (..., n, n) covariances, blocks contiguous
     sizes: Sequence[int],  # dimensions of each block, in order
 ) -> Tensor:               # (..., 2**blocks)
-    """Log2 of all principal minors of unions of blocks: entry `mask` is of those whose bits are set.
+    """Log2 of all principal minors of unions of blocks: entry `mask` is for those whose bits are set.
 
     Source: Griffin and Tsatsomeros (2006), part I.
     """

@@ -444,7 +444,7 @@ def extremes(
 ) -> Extremes:                      # for each order the multiplets of lowest and of highest Ω
     """The extremes of Ω at every order among all multiplets, which are measured and forgotten.
 
-    Of equal ones those of smaller masks are held. Time doubles with each variable, and beyond 27
+    Of equal ones the smaller masks are held. Time doubles with each variable, and beyond 27
     grows a little faster; memory stays below 2 GiB. Raises `ValueError` naming the columns where one
     of the multiplets is singular, for top < 1, and for more than 32 variables or blocks. Source: as
     for `all_multiplets`.

@@ -334,7 +334,7 @@ def search_multiplet(
 ) -> Found:                         # the best multiplet of all restarts
     """The most synergistic or most redundant multiplet that a search finds: a bound, not a proof.
 
-    Of equal ones it is that of the smaller mask. Raises `ValueError` naming the columns where a
+    Of equal ones it is the one with the smaller mask. Raises `ValueError` naming the columns where a
     multiplet that the search meets is singular, and for sizes that are not possible. Source:
     Goodnight (1979) for the sweep, Kirkpatrick, Gelatt and Vecchi (1983) for annealing.
     """
