@@ -59,7 +59,8 @@ test: $(INSTALLED) ## check notebooks, library and package
 	@$(BIN)/python $(SAY) "ruff" $(BIN)/ruff check -q || { echo 'ruff: run `make prepare`, mend what remains in notebooks and tests'; exit 1; }
 	@$(BIN)/python $(SAY) "notebooks" $(BIN)/nbdev_test --n_workers 2 --do_print \
 		|| { echo 'notebooks: run `make lab` and mend the cells shown above'; exit 1; }
-	@$(BIN)/python $(SAY) "tests" $(BIN)/pytest -q -n 2 --dist loadfile tests \
+	@$(BIN)/python $(SAY) "tests" $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
+		tests/test_main_job.py tests \
 		|| { echo 'tests: mend what is shown above, then run `make test`'; exit 1; }
 
 # What NumPy, PyTorch, oneDNN, MKL and OpenBLAS would otherwise choose by the processor.
