@@ -5,7 +5,9 @@
 # %% auto #0
 __all__ = ['exact_omega', 'in_levels', 'noisy_omega']
 
-# %% ../nbs/04h_meaning.ipynb #ca6b6f46
+# %% ../nbs/04h_meaning.ipynb #b489f765
+from itertools import accumulate
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import entropy, rankdata
@@ -61,7 +63,7 @@ def in_levels(
     share = (rankdata(x, axis=0) - 0.5) / len(x)
     return np.floor(share * levels).astype(int)
 
-# %% ../nbs/04h_meaning.ipynb #a5e10ad1
+# %% ../nbs/04h_meaning.ipynb #34787c20
 def noisy_omega(
     values: Array,                     # (states, variables) what each variable is in each state
     noise: float,                      # its standard deviation, in those of each variable
@@ -77,16 +79,18 @@ def noisy_omega(
     noise = real_number("noise", noise, "a number above 0", lambda number: number > 0)
     draws, (states, k) = whole_number("draws", draws), x.shape
     x = x - w @ x
-    z = (x / np.sqrt(w @ x**2) / noise).astype("float32")
+    z = x / np.sqrt(w @ x**2) / noise
     rng = np.random.default_rng(whole_number("seed", seed, 0, 2**63 - 1))
-    points = np.repeat(z, draws, axis=0) + rng.normal(size=(states * draws, k)).astype("float32")
-    apart = [(points[:, [j]] - z[:, j])**2 / 2 for j in range(k)]
-    every, shares = sum(apart), w.astype("float32")
+    points = np.repeat(z, draws, axis=0) + rng.normal(size=(states * draws, k))
+    apart = [(points[:, [j]] - z[:, j]).astype("float32")**2 / 2 for j in range(k)]
+    before = list(accumulate(apart))                # sums up to each variable
+    after = list(accumulate(apart[::-1]))[::-1]     # and from each on: a difference would not do
+    others = [after[1], *map(np.add, before[:-2], after[2:]), before[-2]]
 
     def log_density(distance):
-        return np.log2(np.exp(-distance) @ shares)
+        return np.log2(np.exp(-distance) @ w.astype("float32"))
 
-    bits = sum(log_density(every - one) - log_density(one) for one in apart)
-    bits = (bits - (k - 2) * log_density(every)).reshape(states, draws)
+    bits = sum(log_density(rest) - log_density(one) for rest, one in zip(others, apart, strict=True))
+    bits = (bits - (k - 2) * log_density(before[-1])).reshape(states, draws)
     omega = float(w @ bits.mean(1))
     return omega, float(np.sqrt(w**2 @ ((bits - omega)**2).mean(1) / draws))
