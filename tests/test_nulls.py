@@ -231,7 +231,8 @@ def test_nulls_that_cannot_be_drawn_are_refused_before_work(trained, given, word
 
 
 def test_shuffled_labels_keep_pairs_split_and_counts():
-    true, shuffled, other = ModularTask(p=P), ModularTask(p=P, labels="shuffled"), ModularTask(p=P, labels="shuffled", label_seed=1)
+    true, shuffled, other = (ModularTask(p=P, **given) for given in (
+        {}, {"labels": "shuffled"}, {"labels": "shuffled", "label_seed": 1}))
     assert torch.equal(true.pairs, shuffled.pairs) and torch.equal(true.train_index, shuffled.train_index)
     assert torch.equal(true.targets.bincount(), shuffled.targets.bincount())
     assert not torch.equal(true.targets, shuffled.targets) and not torch.equal(other.targets, shuffled.targets)
