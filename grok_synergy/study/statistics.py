@@ -57,12 +57,11 @@ def largest_change(
     "The largest rise of the curve that rises least, and the shortest window that holds 95 % of it."
     values = np.stack([curve.transpose("seed", "step").values for curve in curves])
     steps = curves[0].step.values
-    rows = []
+    windows = np.stack(np.triu_indices(len(steps), 1))
+    windows, rows = windows[:, np.log10(steps[windows[1]] / steps[windows[0]]) <= longest + 1e-9], []
     for i, seed in enumerate(curves[0].seed.values):
-        inside = np.flatnonzero((steps >= start[seed]) & (steps <= stop[seed]))
-        first, last = inside[np.stack(np.triu_indices(len(inside), 1))]
-        fits = np.log10(steps[last] / steps[first]) <= longest + 1e-9
-        first, last = first[fits], last[fits]
+        inside = (steps[windows[0]] >= start[seed]) & (steps[windows[1]] <= stop[seed])
+        first, last = windows[:, inside]
         if not len(first):
             rows.append((np.nan,) * 3)
             continue
