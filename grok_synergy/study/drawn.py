@@ -15,7 +15,13 @@ import xarray as xr
 from ..arrays import choice, real_number, whole_number
 from ..measurement import PRESETS
 from .conditions import CONDITIONS, PLAN
-from .evidence import BITS, MEASURE_CURVES, METRIC_CURVES, Evidence
+from grok_synergy.study.evidence import (
+    BITS,
+    MEASURE_CURVES,
+    MEMORISING,
+    METRIC_CURVES,
+    Evidence,
+)
 
 # %% ../../nbs/study/05_drawn.ipynb #00f26f70
 _LAST_STEP = 4000
@@ -168,10 +174,10 @@ def _tables(
 ) -> dict[str, xr.Dataset]:   # by name of the networks
     "The curves of all networks: pairs, those of the released split, and twins."
     tables, measured = {}, "synergy" in wanted
-    for name, condition in CONDITIONS.items():
-        tables[name] = _curves(name, wanted, pairs if condition.memorises else ten, noise, draw)
+    for name in CONDITIONS:
+        tables[name] = _curves(name, wanted, pairs if name in MEMORISING else ten, noise, draw)
         tables[f"{name} released"] = _curves(name, wanted, ten, noise, draw)
-        if condition.memorises:
+        if name in MEMORISING:
             twin = _curves(name, wanted, ten, noise, draw)
             tables[f"{name} shuffled"] = twin * (nulls == _SAME_AS) if measured else twin
     if measured:

@@ -19,6 +19,7 @@ from grok_synergy.study.evidence import (
     HALF_DECADE,
     HALVES,
     LATE,
+    MEMORISING,
     NULLS,
     TWINS,
     Statistic,
@@ -380,7 +381,7 @@ def _can_be_over(claim: Claim, null: str) -> bool:
     named = set()
     for value in claim.statistic.choices.values():
         named |= set(value if isinstance(value, tuple) else (value,))
-    twins = all(CONDITIONS[name].memorises for name in named & set(CONDITIONS))
+    twins = named & set(CONDITIONS) <= set(MEMORISING)
     return (claim.statistic.reads == "bits" and claim.statistic.null is None
             and (null != TWINS or twins) and (null != NULLS[0] or claim.of is None
                                               or claim.of.statistic.null != null))
