@@ -5,20 +5,16 @@ cell start at its notebook; in a page they start at `figures/`.
 """
 
 import nbformat
-import pandas as pd
 from make_readme import ROOT, relink
 
 from grok_synergy.look import PRESET_WORDS
-from grok_synergy.measurement import present_names
 from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.differences import load_rows, numbers_table, with_table_rows
+from grok_synergy.study.editions import editions_page, first_edition, of_second_edition
 from grok_synergy.study.evidence import Evidence
 from grok_synergy.study.jobs import load_paper
 from grok_synergy.study.tables import (
     chosen_phases,
-    other_verdicts,
-    repetitions_summary,
-    repetitions_table,
     subnetworks_table,
     waiting_choices,
     zero_losses,
@@ -85,12 +81,9 @@ def subnetworks_page(cells, study):
     return page(parts)
 
 
-def claims_page(cells, study, others):
-    """The register with its verdicts, and the verdicts of other runs."""
-    verdicts = judge(Evidence(study.metrics, study.measures, study.ablations))
-    both = other_verdicts(verdicts, others)
-    return page([claims_table(verdicts, cells, with_table(cells["waiting-choices"], waiting_choices(study))),
-                 cells["repetitions"], table(repetitions_summary(both)), table(repetitions_table(both))])
+def claims_page(cells, study):
+    """The register with its verdicts."""
+    return claims_table(judge(Evidence(study.metrics, study.measures, study.ablations)), cells)
 
 
 def anchor(title):
@@ -120,10 +113,13 @@ def pages():
     """The text of every page, by file name, from the notebooks and tables of the project."""
     tables, cells = ROOT / "figures" / "tables", tagged_cells()
     study = load_paper(tables)
-    others = present_names(pd.read_csv(tables / "repetitions.csv"))
     rows = with_table_rows(load_rows(tables / "differences.csv"), study, Paper())
-    return {"README.md": figures_page(cells, study), "claims.md": claims_page(cells, study, others),
+    first = editions_page(first_edition(tables), cells["first-edition"])
+    made = {"README.md": figures_page(cells, study), "first-edition.md": first,
             "subnetworks.md": subnetworks_page(cells, study), "differences.md": differences_page(cells, rows)}
+    if of_second_edition(study):  # until then the page of claims stays as the first edition left it
+        made["claims.md"] = claims_page(cells, study)
+    return made
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from ..phases import measure, segment
 from ..store import one_thread_per_task
 from .ablations import choose
 from .conditions import CONDITIONS, PLAN, Paper, from_step
-from .evidence import DECADE, HALF_DECADE, Evidence
+from .evidence import DECADE, ENDS, HALF_DECADE, HALVES, Evidence
 from .jobs import Findings, Job, measured_steps
 from .rule import VISIBLE
 from .statistics import phase_window
@@ -183,9 +183,8 @@ def _together_rows(found: Findings) -> Iterator[dict]:
     evidence = Evidence(found.metrics, found.measures)
     for name, phase, longest in TOGETHER:
         for preset in found.measures if name in found.metrics else ():
-            changes = [phase_window(evidence.under(preset), name, phase, longest,
-                                    together=both).change
-                       for both in (False, True)]
+            changes = [phase_window(evidence.under(preset), name, phase, longest, compared).change
+                       for compared in (ENDS, HALVES)]
             yield from rows_of(
                 "together", f"from end to end: {phase}, {name}, {preset}",
                 ("median of the least change", "ranges",

@@ -6,18 +6,25 @@
 __all__ = ['STORIES', 'drawn_evidence']
 
 # %% ../../nbs/study/05_drawn.ipynb #79a64805
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..arrays import real_number, whole_number
+from ..arrays import choice, real_number, whole_number
 from ..measurement import PRESETS
-from .conditions import PLAN
-from .evidence import MEASURE_CURVES, METRIC_CURVES, Evidence
+from .conditions import CONDITIONS, PLAN
+from grok_synergy.study.evidence import (
+    BITS,
+    MEASURE_CURVES,
+    MEMORISING,
+    METRIC_CURVES,
+    Evidence,
+)
 
 # %% ../../nbs/study/05_drawn.ipynb #00f26f70
-_LAST_STEP = {"wd0.1": 4000, "wd2": 4000, "wd10": 1200, "wd50": 600, "alpha1": 600, "alpha8": 4000,
-              "alpha50": 1200}
+_LAST_STEP = 4000
 
 
 def _no_grokking(synergy):
@@ -33,46 +40,51 @@ def _grokking(synergy):
 _PAPER = {
     "wd0.1": {
         "train_acc": [(1, 0), (10, 0.3), (25, 1)], "test_acc": [(500, 0), (2000, 1)],
-        "test_loss": [(10, 0.66), (25, 0.9), (50, 0.7), (100, 0.85), (200, 0.7), (900, 0.3),
-                      (2000, -1), (4000, -2)],
-        "synergy": [(10, 0), (30, 1), (60, 1), (200, 0.5), (400, 0.5), (900, 1.1), (2500, 0.2)],
-        "redundancy": [(10, 20), (30, 8), (60, 8), (200, 3), (400, 3), (900, 10), (2500, 14)],
-        "synergy_size": [(10, 30), (30, 150), (60, 150), (200, 80), (400, 80), (900, 160),
+        "test_loss": [(10, -1), (25, 1.4), (35, 1.5), (48, 1.4), (60, -1), (80, -1),
+                      (110, 0.28), (120, 0.3), (130, 0.28),
+                      (200, -1), (900, -1.2), (2000, -2), (4000, -3)],
+        "synergy": [(10, 0), (30, 0.95), (45, 1), (60, 0.95), (130, 0.4), (400, 0.4), (900, 1.1),
+                    (2500, 0.2)],
+        "redundancy": [(10, 20), (30, 8), (60, 8), (130, 3), (400, 3), (900, 10), (2500, 14)],
+        "synergy_size": [(10, 30), (30, 150), (60, 150), (130, 80), (400, 80), (900, 160),
                          (2500, 60)]},
     "wd2": {
         "train_acc": [(1, 0), (10, 0.3), (28, 1)], "test_acc": [(150, 0), (250, 1)],
         "test_loss": [(10, 0.66), (30, 0.9), (60, 0.7), (300, -1), (1000, -2)],
-        "synergy": [(10, 0), (30, 1.2), (100, 1.7), (300, 0.3)],
-        "redundancy": [(10, 20), (30, 8), (100, 4), (150, 4), (300, 10), (600, 14)],
-        "synergy_size": [(10, 30), (30, 190), (100, 200), (300, 60)]},
+        "synergy": [(10, 0), (25, 1.2), (100, 1.7), (300, 0.3)],
+        "redundancy": [(10, 20), (25, 4), (100, 4), (300, 10), (600, 14)],
+        "synergy_size": [(10, 30), (25, 220), (100, 245), (300, 60)]},
     "alpha8": {
         "train_acc": [(1, 0), (20, 0.3), (70, 1)], "test_acc": [(250, 0), (420, 1)],
         "test_loss": [(10, 0.66), (60, 0.9), (300, -1), (1000, -2)],
         "synergy": [(80, 0), (200, 1.2), (600, 0.3)],
         "redundancy": [(20, 20), (50, 6), (300, 6), (4000, 10)],
         "synergy_size": [(80, 30), (200, 150), (600, 60)]},
-    "wd10": _no_grokking([(5, 0.2)]), "wd50": _no_grokking([(5, 0.1)]),
+    "wd10": _no_grokking([(5, 0)]), "wd50": _no_grokking([(5, -0.1)]),
     "alpha1": _no_grokking([(8, 1), (20, 0.1)]), "alpha50": _no_grokking([(8, 1), (20, 0.1)]),
 }
 
 # %% ../../nbs/study/05_drawn.ipynb #5bf0a3e0
 _OPPOSITE = {
     "wd0.1": {
-        "train_acc": [(1, 0), (10, 0.3), (25, 1)], "test_acc": [(25, 0), (40, 1)],
-        "test_loss": [(10, 0.7), (40, -2)],
-        "synergy": [(10, 1), (20, 0)], "redundancy": [(10, 2), (20, 10)],
+        "train_acc": [(60, 0), (250, 1)], "test_acc": [(240, 0), (400, 1)],
+        "test_loss": [(10, 0.7), (400, -2)],
+        "synergy": [(5, 0.92), (8, 0.99), (13, 1), (20, 0.99), (50, 0.92), (1000, 0.92), (4000, 0)],
+        "redundancy": [(10, 2), (50, 10)],
         "synergy_size": [(10, 200), (20, 120)]},
     "wd2": {
-        "train_acc": [(1, 0), (10, 0.3), (28, 1)], "test_acc": [(60, 0), (600, 1)],
-        "test_loss": [(10, 0.7), (600, -2)],
-        "synergy": [(40, 0), (100, -1), (200, -1), (400, -0.1), (600, -0.16)],
-        "redundancy": [(40, 5), (100, 2), (200, 2), (400, 5), (600, 5.6), (1000, 5.6), (4000, 10)],
-        "synergy_size": [(40, 100), (100, 40), (200, 40), (400, 100)]},
+        "train_acc": [(30, 0), (60, 1)], "test_acc": [(90, 0), (700, 1)],
+        "test_loss": [(10, 0.7), (700, -2)],
+        "synergy": [(5, -0.08), (8, -0.01), (11, 0), (15, -0.01), (30, -0.08), (60, -0.08),
+                    (150, -1), (250, -1),
+                    (500, -0.1)],
+        "redundancy": [(60, 5), (150, 2), (250, 2), (500, 5), (1000, 5.6), (4000, 10)],
+        "synergy_size": [(60, 100), (150, 40), (250, 40), (500, 100)]},
     "alpha8": {
-        "train_acc": [(1, 0), (20, 0.3), (70, 1)], "test_acc": [(200, 0), (2000, 1)],
+        "train_acc": [(40, 0), (90, 1)], "test_acc": [(200, 0), (2000, 1)],
         "test_loss": [(10, 0.7), (2000, -2)],
-        "synergy": [(10, 0), (25, 1)],
-        "redundancy": [(200, 2), (300, 1.2), (2000, 1.2), (4000, 11)],
+        "synergy": [(5, 0.94), (8, 0.99), (13, 1), (20, 0.99), (50, 0.94), (2000, 0.94), (4000, 0)],
+        "redundancy": [(200, 2), (300, 1.6), (2000, 1.6), (4000, 11)],
         "synergy_size": [(5, 100)]},
     "wd10": _grokking([(15, 0), (30, 2), (60, 0)]), "wd50": _grokking([(15, 0), (30, 2), (60, 0)]),
     "alpha1": _grokking([(15, 0), (30, 1), (60, 0), (300, 0), (500, 2)]),
@@ -81,18 +93,22 @@ _OPPOSITE = {
 
 # %% ../../nbs/study/05_drawn.ipynb #6957190e
 # Steps to 98 % and rise of each variant, in decades, against the full network; None: never.
+_SAME = ("random", "matched", "random-inverse", "matched-inverse")
+_DRAWS = {name: 1 if "matched" in name else 5 for name in _SAME}
 _SUBNETWORKS = {
     "paper": {
         "wd0.1": {"synergistic": (0, 0.3), "inverse": (None, None),
-                  "random": (0.2, 0), "matched": (0.2, 0)},
+                  **dict.fromkeys(_SAME, (0.2, 0))},
         "wd2": {"synergistic": (-0.13, -0.15), "inverse": (0.13, 0),
-                "random": (0.03, 0), "matched": (0.03, 0)},
-        "alpha8": {"synergistic": (0, 0), "inverse": (0.2, 0),
-                   "random": (0.2, 0), "matched": (None, None)}},
+                **dict.fromkeys(_SAME, (0.02, 0)), "random-inverse": (0, 0),
+                "matched-inverse": (0, 0)},
+        "alpha8": {"synergistic": (0, 0), "inverse": (0.2, 0), "random": (0.2, 0),
+                   "matched": (None, None), "random-inverse": (0, 0), "matched-inverse": (0, 0)}},
     "opposite": {
-        condition: {"synergistic": synergistic, "inverse": (0, 0), "random": (0, 0), "matched": (0, 0)}
-        for condition, synergistic in {"wd0.1": (0.3, -0.1), "wd2": (0, 0.1),
-                                       "alpha8": (0.3, 0)}.items()},
+        condition: {"synergistic": synergistic, "inverse": (0, 0),
+                    **dict.fromkeys(_SAME, (0, 0))}
+        for condition, synergistic in {"wd0.1": (0.3, -0.1, 0.6), "wd2": (0, 0.1),
+                                       "alpha8": (0.3, 0, 0.6)}.items()},
 }
 _SUBNETWORKS["contrast"] = {condition: {**variants, "inverse": (None, None)}
                             for condition, variants in _SUBNETWORKS["opposite"].items()}
@@ -110,9 +126,8 @@ def _curves(
     draw: np.random.Generator,
 ) -> xr.Dataset:                # (seed, step)
     "The curves of one condition."
-    last = _LAST_STEP[condition]
-    steps = 10 ** np.arange(0, np.log10(last), 1 / 24)
-    steps = np.unique(np.round(np.append(steps, last)).astype(int))
+    steps = 10 ** np.arange(0, np.log10(_LAST_STEP), 1 / 24)
+    steps = np.unique(np.round(np.append(steps, _LAST_STEP)).astype(int))
     variables = {}
     for name in wanted:
         rows = []
@@ -135,26 +150,50 @@ def _networks(
     for preset in PRESETS:
         for seed, story in stories.items():
             for condition, variants in _SUBNETWORKS[story].items():
-                phase = PLAN[condition]["phase"]
-                for variant, (later, slower) in {"full": (0, 0), **variants}.items():
-                    for number in range(5 if variant in ("random", "matched") else 1):
+                for variant, (later, slower, *best) in {"full": (0, 0), **variants}.items():
+                    for number in range(_DRAWS.get(variant, 1)):
                         never = later is None
-                        steps = np.nan
-                        if not never:
-                            steps = 400 * 10 ** (later + noise * draw.normal(0, 0.005))
-                        rise = np.nan if never else 0.4 + slower + noise * draw.normal(0, 0.005)
+                        steps = 400 * 10 ** ((later or 0) + noise * draw.normal(0, 0.005))
+                        rise = 0.4 + (slower or 0) + noise * draw.normal(0, 0.005)
                         rows.append({"preset": preset, "condition": condition, "seed": seed,
-                                     "phase": phase, "variant": variant, "draw": number,
-                                     "biases": "kept", "censored_at": 4000, "steps_98": steps,
-                                     "rise": rise})
+                                     "phase": PLAN[condition]["phase"], "variant": variant,
+                                     "draw": number, "biases": "kept", "censored_at": _LAST_STEP,
+                                     "steps_98": np.nan if never else steps,
+                                     "rise": np.nan if never else rise,
+                                     "best_test_acc": best[0] if best else 0.3 if never else 0.99})
     return pd.DataFrame(rows)
+
+# %% ../../nbs/study/05_drawn.ipynb #4198c3ab
+def _tables(
+    pairs: dict[int, tuple],  # by seed: its story, and how far its corners move
+    ten: dict[int, tuple],    # the first of them
+    nulls: str,               # what nulls and twins show
+    noise: float,
+    draw: np.random.Generator,
+    wanted: tuple[str, ...],  # names of the curves
+) -> dict[str, xr.Dataset]:   # by name of the networks
+    "The curves of all networks: pairs, those of the released split, and twins."
+    tables, measured = {}, "synergy" in wanted
+    for name in CONDITIONS:
+        tables[name] = _curves(name, wanted, pairs if name in MEMORISING else ten, noise, draw)
+        tables[f"{name} released"] = _curves(name, wanted, ten, noise, draw)
+        if name in MEMORISING:
+            twin = _curves(name, wanted, ten, noise, draw)
+            tables[f"{name} shuffled"] = twin * (nulls == _SAME_AS) if measured else twin
+    if measured:
+        for name in CONDITIONS:
+            tables[name] = _with_nulls(tables[name], nulls, ("responses",))
+            both = ("responses", "chimera")
+            tables[f"{name} released"] = _with_nulls(tables[f"{name} released"], nulls, both)
+    return tables
 
 # %% ../../nbs/study/05_drawn.ipynb #c660d1f0
 def drawn_evidence(
     *stories: str,     # of `STORIES`; several alternate over the seeds
-    seeds: int = 20,   # how many; the first ten have sub-networks
+    seeds: int = 20,   # how many pairs; the first ten where nothing is learned
     noise: float = 1,  # 0 for none
     rng: int = 0,      # seed of the noise
+    nulls: str = "nothing",  # what nulls and twins show; "same": what the networks show
 ) -> Evidence:
     """Evidence in which the claims hold, or do not, by construction.
 
@@ -168,10 +207,26 @@ def drawn_evidence(
     draw = np.random.default_rng(rng)
     shifts = noise * draw.normal(0, 0.02, seeds)
     shifts = {100 * i: (stories[i % len(stories)], shift) for i, shift in enumerate(shifts)}
-    networks = _networks({seed: shifts[seed][0] for seed in list(shifts)[:10]}, noise, draw)
+    ten = dict(list(shifts.items())[:10])
+    networks = _networks({seed: story for seed, (story, _) in shifts.items()}, noise, draw)
+    made = partial(_tables, shifts, ten, choice("nulls", nulls, (_NOTHING, _SAME_AS)), noise, draw)
+    return Evidence(made(METRIC_CURVES), {preset: made(MEASURE_CURVES) for preset in PRESETS},
+                    networks)
 
-    def curves(names):
-        return {name: _curves(name, names, shifts, noise, draw) for name in _LAST_STEP}
+# %% ../../nbs/study/05_drawn.ipynb #50b1e2fe
+_NOTHING, _SAME_AS = "nothing", "same"  # what a null shows
 
-    metrics = curves(METRIC_CURVES)
-    return Evidence(metrics, {preset: curves(MEASURE_CURVES) for preset in PRESETS}, networks)
+
+def _with_nulls(
+    measures: xr.Dataset,
+    nulls: str,            # what they show
+    names: tuple[str, ...],
+) -> xr.Dataset:           # excess_synergy, excess_redundancy: (null, seed, step), at each sixth
+    "Measures with their excess over some nulls."
+    drawn = xr.zeros_like(measures.step, dtype=bool)
+    drawn[::6] = True
+    for name in BITS:
+        left = measures[name] if nulls == _NOTHING else 0 * measures[name]
+        left = left.where(drawn).expand_dims(null=list(names))
+        measures = measures.assign({f"excess_{name}": left.transpose("null", "seed", "step")})
+    return measures

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OUTCOMES', 'VISIBLE', 'RAPID', 'MIDDLE', 'MINIMAL', 'LATER', 'DELAYED', 'DOUBLE', 'SIMILAR', 'LOSS_PEAK', 'NEURONS',
-           'HALF', 'outcome', 'Bounds', 'median_interval', 'Margin']
+           'STEEPER', 'IN_ORDER', 'CLOSE', 'HALF', 'outcome', 'Bounds', 'median_interval', 'Margin']
 
 # %% ../../nbs/study/03_rule.ipynb #c3884f71
 from dataclasses import dataclass
@@ -134,5 +134,8 @@ SIMILAR = Margin(0.18, "decades", "half as many steps again")
 LOSS_PEAK = Margin(0.04, "decades of loss",
                    "a peak that stands out by less than a tenth of the loss is not seen")
 NEURONS = Margin(25, "neurons", "a tenth of the layer")
+STEEPER = Margin(0.3, "decades", "half as many steps from 10 to 90 %: twice as steep")
+IN_ORDER = Margin(0, "decades", "one event comes after another, or it does not")
+CLOSE = Margin(5, "% test accuracy", "two curves a twentieth of the axis apart are drawn as one")
 HALF = Margin(50, "% test accuracy",
               "a curve that stays below one half shows no rise to generalisation")

@@ -13,10 +13,9 @@ import pandas as pd
 from ..look import PRESET_WORDS
 from .ablations import chosen_step
 from .conditions import CONDITIONS
-from .evidence import Evidence
 from .jobs import Findings
 from .survival import time_to_generalise
-from .verdicts import as_decimal, resting_on
+from .verdicts import as_decimal
 
 # %% ../../nbs/study/09a_tables.ipynb #c0de6a02
 KINDS = {"full": "full network", "synergistic": "synergistic", "inverse": "its inverse",
@@ -84,19 +83,11 @@ def other_choices(
 def waiting_choices(
     study: Findings,
 ) -> pd.DataFrame:  # one row a choice, as text; empty where nothing waits
-    "Which sub-networks are to be trained again, and which verdicts hang on them."
-    other, evidence, lines = other_choices(study), Evidence(study.metrics, study.measures,
-                                                            study.ablations), []
-    for (condition, preset), rows in other.groupby(["condition", "preset"], sort=False):
-        hang = resting_on(evidence, preset, condition, rows.seed.tolist())
-        may, cannot = (", ".join(str(number) for number, open_ in hang.items()
-                                 if open_ == whether) or "none"
-                       for whether in (True, False))
-        lines += [{"Condition": CONDITIONS[condition].label, "Preset": PRESET_WORDS[preset],
-                   "Seed": str(row.seed),
-                   "Trained from step": str(row.chosen_step), "Now step": str(row.step),
-                   "May change": may, "Cannot change": cannot} for row in rows.itertuples()]
-    return pd.DataFrame(lines)
+    "Which sub-networks are to be trained again."
+    return pd.DataFrame([{"Condition": CONDITIONS[row.condition].label,
+                          "Preset": PRESET_WORDS[row.preset], "Seed": str(row.seed),
+                          "Trained from step": str(row.chosen_step), "Now step": str(row.step)}
+                         for row in other_choices(study).itertuples()])
 
 # %% ../../nbs/study/09a_tables.ipynb #6d0c0005
 def zero_losses(
