@@ -12,7 +12,6 @@ from grok_synergy.look import PRESET_WORDS
 from grok_synergy.measurement import present_names
 from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.differences import load_rows, numbers_table, with_table_rows
-from grok_synergy.study.evidence import Evidence
 from grok_synergy.study.jobs import load_paper
 from grok_synergy.study.tables import (
     chosen_phases,
@@ -78,8 +77,9 @@ def figures_page(cells, study):
 def subnetworks_page(cells, study):
     """Every kind of retrained network, by condition and preset."""
     parts = [cells["subnetworks"], with_table(cells["waiting-choices"], waiting_choices(study)),
-             with_table(cells["subnetworks-phases"], chosen_phases(study.ablations))]
-    for (condition, preset), rows in study.ablations.groupby(["condition", "preset"], sort=False):
+             with_table(cells["subnetworks-phases"], chosen_phases(study.of("pairs").ablations))]
+    pairs = study.of("pairs").ablations
+    for (condition, preset), rows in pairs.groupby(["condition", "preset"], sort=False):
         title = f"{CONDITIONS[condition].label.replace('weight', 'Weight')}, {PRESET_WORDS[preset]}"
         parts += [f"## {title}", table(subnetworks_table(rows))]
     return page(parts)
@@ -87,7 +87,7 @@ def subnetworks_page(cells, study):
 
 def claims_page(cells, study, others):
     """The register with its verdicts, and the verdicts of other runs."""
-    verdicts = judge(Evidence(study.metrics, study.measures, study.ablations))
+    verdicts = judge(study.evidence)
     both = other_verdicts(verdicts, others)
     return page([claims_table(verdicts, cells, with_table(cells["waiting-choices"], waiting_choices(study))),
                  cells["repetitions"], table(repetitions_summary(both)), table(repetitions_table(both))])
@@ -121,7 +121,7 @@ def pages():
     tables, cells = ROOT / "figures" / "tables", tagged_cells()
     study = load_paper(tables)
     others = present_names(pd.read_csv(tables / "repetitions.csv"))
-    rows = with_table_rows(load_rows(tables / "differences.csv"), study, Paper())
+    rows = with_table_rows(load_rows(tables / "differences.csv"), study.of("released"), Paper())
     return {"README.md": figures_page(cells, study), "claims.md": claims_page(cells, study, others),
             "subnetworks.md": subnetworks_page(cells, study), "differences.md": differences_page(cells, rows)}
 

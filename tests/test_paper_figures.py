@@ -44,7 +44,8 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     (folder / "settings.ini").touch()
     conditions = tuple(replace(condition, steps=condition.steps // 20) for condition in Paper().conditions)
-    tiny = Paper(conditions, (0, 100), figure_seeds=2, ablation_seeds=2, task=ModularTask(p=23), width=40, per_decade=8)
+    tiny = Paper(conditions, (0, 100), figure_seeds=2, pairs=((421, 2000), (422, 2100)), draws=0,
+                 task=ModularTask(p=23), width=40, per_decade=8)
     run_paper(tiny, store=folder / "trajectories", n_jobs=1, progress=False)
     return folder
 
@@ -125,7 +126,7 @@ def test_the_committed_pages_are_those_of_the_committed_tables_and_cells():
 
 def test_captions_say_what_the_tables_say(cells):
     study = load_paper(ROOT / "figures" / "tables")
-    outcome = judge(Evidence(study.metrics, study.measures, study.ablations)).set_index(["preset", "id"]).outcome
+    outcome = judge(study.evidence).set_index(["preset", "id"]).outcome
     for preset in study.measures:
         assert (outcome[preset][[10, 11, 13, 14]] == "contradicted").all()
         assert (outcome[preset][[22, 35, 45]] == "inconclusive").all() and outcome[preset][20] == "supported"

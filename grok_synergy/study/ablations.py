@@ -316,6 +316,7 @@ class Ablation:
     phase: str = "emergence"   # from which phase the multiplets are taken
     removed: tuple[str, ...] = ("synergistic", "inverse")  # once more with the biases removed
     part: str = "all"          # "drawn": what the paper draws, "controls": the others
+    redundant: bool = True     # the multiplet of highest redundancy as well
     n_random: int = 1          # draws of random sub-networks of either size
     n_matched: int = 1         # draws of matched ones of either size
     whole: bool = False        # what the paper draws goes on to the last step of the experiment
@@ -334,7 +335,8 @@ class Ablation:
         for name in ("steps", "every"):
             if (number := getattr(self, name)) is not None:
                 object.__setattr__(self, name, whole_number(name, number))
-        object.__setattr__(self, "whole", truth("whole", self.whole))
+        for name in ("redundant", "whole"):
+            object.__setattr__(self, name, truth(name, getattr(self, name)))
 
 # %% ../../nbs/study/02_ablations.ipynb #9b826b47
 DRAWN = ("full", "synergistic", "inverse")  # whose whole curves the paper draws
@@ -388,7 +390,7 @@ def planned_runs(
     "The whole network, the multiplets, and networks of the same sizes."
     synergistic = chosen.synergistic
     multiplets = [Run("synergistic", 0, synergistic), Run("inverse", 0, ~synergistic),
-                  Run("redundant", 0, chosen.redundant)]
+                  *[Run("redundant", 0, chosen.redundant)] * ablation.redundant]
     others = [run for multiplet in multiplets[:2] for run in controls(multiplet, norms, seed, ablation)]
     bare = [replace(run, biases="removed") for run in multiplets if run.variant in ablation.removed]
     full = Run("full", 0, np.ones(len(synergistic), bool))

@@ -266,7 +266,7 @@ def audit_lacks(
     if missing := missing_networks(multiverse.paper, seeds, store):
         return f"{len(missing)} networks of the study are not in {store.name}/: run `make paper` first"
     try:
-        check_tables(multiverse, load_paper(tables_folder(None, store)))
+        check_tables(multiverse, load_paper(tables_folder(None, store)).of("released"))
     except ValueError as error:
         return str(error)
     return None
@@ -279,5 +279,5 @@ def run_audit(
     "Every way to measure and the companions of every curve, as tables; it goes on where it was stopped."
     store = default_store() if store is None else as_path("store", store)
     tables, multiverse = tables_folder(tables, store), Multiverse()
-    write_outcomes(multiverse, load_paper(tables), store, tables)
+    write_outcomes(multiverse, load_paper(tables).of("released"), store, tables)
     write_checks(multiverse.paper, store, tables)

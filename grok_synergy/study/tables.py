@@ -13,7 +13,6 @@ import pandas as pd
 from ..look import PRESET_WORDS
 from .ablations import chosen_step
 from .conditions import CONDITIONS
-from .evidence import Evidence
 from .jobs import Findings
 from .survival import log_rank, time_to_generalise
 from .verdicts import as_decimal, resting_on
@@ -88,9 +87,12 @@ def other_choices(
     "The seeds whose retrained multiplets come from another checkpoint than the tables choose now."
     rows = study.ablations.drop_duplicates(["condition", "preset", "seed"])
     rows = rows[["condition", "preset", "seed", "phase", "chosen_step", "phase_found"]]
-    now = [chosen_step(study.measures[row.preset][row.condition].sel(seed=row.seed),
-                       study.metrics[row.condition].sel(seed=row.seed), row.phase)
-           for row in rows.itertuples()]
+    released, now = study.of("released"), []
+    for row in rows.itertuples():
+        drawn = row.seed in released.metrics[row.condition].seed
+        of = released if drawn else study.of("pairs")
+        now.append(chosen_step(of.measures[row.preset][row.condition].sel(seed=row.seed),
+                               of.metrics[row.condition].sel(seed=row.seed), row.phase))
     steps, found = (np.array([one[i] for one in now], type_) for i, type_ in ((0, int), (1, bool)))
     rows = rows.assign(step=steps)
     return rows[(rows.chosen_step != steps) | (rows.phase_found != found)]
@@ -100,8 +102,7 @@ def waiting_choices(
     study: Findings,
 ) -> pd.DataFrame:  # one row a choice, as text; empty where nothing waits
     "Which sub-networks are to be trained again, and which verdicts hang on them."
-    other, evidence, lines = other_choices(study), Evidence(study.metrics, study.measures,
-                                                            study.ablations), []
+    other, evidence, lines = other_choices(study), study.evidence, []
     for (condition, preset), rows in other.groupby(["condition", "preset"], sort=False):
         hang = resting_on(evidence, preset, condition, rows.seed.tolist())
         may, cannot = (", ".join(str(number) for number, open_ in hang.items()
@@ -119,7 +120,7 @@ def zero_losses(
 ) -> pd.DataFrame:  # one row a condition that has any; empty where nothing waits
     "How many losses of the tables are exactly 0."
     zeros = {CONDITIONS[name].label: int((table.train_loss == 0).sum() + (table.test_loss == 0).sum())
-             for name, table in study.metrics.items()}
+             for name, table in study.of("released").metrics.items()}
     return pd.DataFrame([{"Condition": label, "Losses of 0": str(count)} for label,
                          count in zeros.items() if count])
 
