@@ -180,7 +180,7 @@ def seconds(
     checkpoints = job.paper.per_decade * np.log10(steps) - 12  # less what early ones have in common
     reading = READ * len(job.paper.presets) / 2
     if job.kind in NULLS:
-        return len(job.seeds) * (1 + job.paper.draws) * reading * checkpoints / job.paper.null_every
+        return len(job.seeds) * job.paper.draws * reading * checkpoints / job.paper.null_every
     if job.kind == "network":
         return (STEP + NEURON * width) * steps + (LOOK + reading) * checkpoints
     share = steps / 4000 * (STEP + NEURON * width) / (STEP + NEURON * 250)
@@ -197,8 +197,8 @@ def _measured(job: Job, store: Path) -> xr.Dataset:
 def _nulls(job: Job, store: Path) -> xr.Dataset:
     "Readings of a null's draws and what the networks have beyond them, at some checkpoints."
     trajectory = train(job.experiment, device="cpu", progress=False, store=store, threads=1)
-    found = measure(trajectory, preset=job.paper.presets, steps=trajectory.steps[::job.paper.null_every],
-                    nulls=(job.kind,), draws=job.paper.draws, null_every=1, progress=False, n_jobs=1)
+    found = measure(trajectory, preset=job.paper.presets, nulls=job.kind, draws=job.paper.draws,
+                    null_every=job.paper.null_every, progress=False, n_jobs=1)
     made = "".join(trajectory.digest(seed) for seed in job.seeds)
     return found[list(OF_NULLS)].assign_attrs(made_from=made)
 
@@ -337,7 +337,7 @@ def _table(
     nulls += [] if chimera is None else [chimera.sel(seed=table.seed)]
     if nulls:
         nulls = xr.concat(nulls, "null", join="outer", combine_attrs="drop")
-        table = xr.merge([table, nulls.reindex(step=table.step)], combine_attrs="drop")
+        table = xr.merge([table, nulls], combine_attrs="drop")
     table = table.drop_vars(["synergy_neurons", "redundancy_neurons"])
     return table.astype("float32").drop_attrs()
 

@@ -71,6 +71,17 @@ class Findings:
 
     of = _of
 
+    def shown(
+        self,
+        seeds: int,  # how many seeds
+    ) -> "Findings":
+        "What the figures show: the first seeds of the released split, beside networks with shuffled labels."
+        chosen = self.of("released").first(seeds)
+        beside = {preset: {name: table for name, table in found.items() if name.endswith(" shuffled")}
+                  for preset, found in self.measures.items()}
+        return replace(chosen, measures={preset: found | beside[preset]
+                                         for preset, found in chosen.measures.items()})
+
     @property
     def evidence(self) -> Evidence:
         "What the claims are judged by: pairs, and what is beside them; what is drawn, where there are none."
