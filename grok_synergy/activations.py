@@ -29,6 +29,14 @@ from .entropy import copula_matrices
 from .latent import truncated_columns, truncated_matrices
 from .matrices import check_correlation, independent_columns, nearest_correlation
 from .measurement import Measurement
+from grok_synergy.nulls import (
+    KINDS,
+    Design,
+    chimera_members,
+    column_places,
+    design_of,
+    response_places,
+)
 
 # %% ../nbs/04a_activations.ipynb #e60b5fc5
 OWN = ("copula", "on_off", "latent")  # the estimators that are always there
@@ -136,12 +144,48 @@ class _Parts(_Given):
 class _Nulls(_Parts):
     "Layers in which one stated thing is destroyed."
 
-    def shuffled(self, seed: int | Sequence[int] = 0):
-        "Every column in a random order of its own, in the bins of the layer."
-        def apart(x):
-            x = np.ascontiguousarray(x.T.numpy())
-            return torch.as_tensor(np.random.default_rng(seed).permuted(x, axis=1), device="cpu").T
-        return self.part(apart, self.names, self.bins)
+    def null(
+        self,
+        kind: str,                        # "columns", "responses" or "chimera"
+        seed: int | Sequence[int] = 0,
+        *,
+        factors: Array | Design | None = None,  # (samples, factors): inputs of each sample
+        others: Sequence = (),            # layers of four other networks or more, for "chimera"
+        rows: Array | None = None,        # samples that the null is to have; None: all
+    ):
+        """A layer that keeps what a null keeps, in bins of its own unless bins were given.
+
+        Raises `ValueError` for another kind, and for what the null needs and was not given:
+        all combinations of factors equally often, or networks as wide that met the same samples.
+        """
+        choice("kind", kind, KINDS)
+        samples, neurons = self.x["post"].shape
+        chosen = np.arange(samples) if rows is None else np.arange(samples)[np.asarray(rows)]
+        if kind == "chimera":
+            return self._chimera(others, seed, chosen)
+        if kind == "columns":
+            places = chosen[column_places(len(chosen), neurons, seed)]
+        elif factors is None:
+            raise ValueError("null 'responses' needs factors: give (samples, factors), their inputs")
+        else:
+            places = response_places(design_of(factors, samples), neurons, seed, chosen)
+        places = torch.as_tensor(places, device="cpu")
+        null = self.part(lambda x: x.gather(0, places), self.names, self.given)
+        null.degenerate = "drop"
+        return null
+
+    def _chimera(self, others: Sequence, seed: int | Sequence[int], rows: np.ndarray):
+        "Neurons of several networks, some samples."
+        pool, (samples, neurons) = [self, *others], self.x["post"].shape
+        if odd := [one.x["post"].shape for one in pool if len(one.x["post"]) != samples]:
+            raise ValueError(f"others: a layer of shape {tuple(odd[0])} beside one of {samples} "
+                             "samples: all networks must have met the same samples in the same order")
+        members = chimera_members([one.x["post"].shape[1] for one in pool], neurons, seed)
+        tables = {which: [one.x[which] for one in pool] for which in ("post", "pre")}
+        post, pre = (None if any(x is None for x in each) else torch.stack(
+            [each[network][rows, neuron] for network, neuron in members], 1)
+            for each in tables.values())
+        return type(self)(post, pre, estimators=self.estimators, seed=self.seed)
 
 # %% ../nbs/04a_activations.ipynb #e76db55c
 def _sound(name: str, correlate: Callable, x: Tensor) -> Tensor:

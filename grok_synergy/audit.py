@@ -31,10 +31,11 @@ from grok_synergy.arrays import (
     whole_number,
 )
 from .entropy import TIES
-from .layer import Layer
+from .layer import Layer, excess_at_hand
 from .look import COLOURS, STYLE
 from .matrices import warn_of_rank
 from .measurement import Measurement, Reading
+from .nulls import Excess
 from .patterns import warn_of_on_off
 
 # %% ../nbs/04d_audit.ipynb #8a0d0024
@@ -76,7 +77,7 @@ class _Beside:
         "Of used columns that were shuffled apart: (searches, 2, draws) bits."
         if (key := used.tobytes()) not in self.nulls:  # a copy of a neuron is none once shuffled
             layer = self.layer.columns(used)
-            self.nulls[key] = [layer.shuffled([self.seed, draw]) for draw in range(self.draws)]
+            self.nulls[key] = [layer.null("columns", [self.seed, draw]) for draw in range(self.draws)]
             for shuffled in self.nulls[key]:
                 shuffled.sort_once(self.every)
         found = []
@@ -121,8 +122,18 @@ def _judgement(
         return "the rule for equal values matters"
     return "the rule for equal values changes little"
 
+# %% ../nbs/04d_audit.ipynb #a38a52d5
+def _beyond_nulls(excess: Sequence[Excess], name: str) -> list[str]:
+    "Of which nulls one extreme, by mid-ranks, is more, no more, or less; nothing where none was drawn."
+    found = {"more than": [], "no more than": [], "less than": []}
+    for one in excess:
+        row = one.table().loc[name]
+        word = "more than" if row.low > 0 else "less than" if row.high < 0 else "no more than"
+        found[word].append(f"{one.kind} ({row.excess:+.1f}, {row.low:+.1f} to {row.high:+.1f})")
+    return [f"{word} the null {' and '.join(kinds)}" for word, kinds in found.items() if kinds]
+
 # %% ../nbs/04d_audit.ipynb #b651850d
-def _verdict(table: pd.DataFrame, null: np.ndarray, name: str) -> str:
+def _verdict(table: pd.DataFrame, null: np.ndarray, name: str, excess: tuple[Excess, ...] = ()) -> str:
     "A sentence or two on synergy or on redundancy, from the rows of an audit and their nulls."
     rows = table[table.search == "recommended"].set_index("ranks", drop=False)
     released, fair, drawn = (rows.loc[ranks] for ranks in ("numpy", "average", "random"))
@@ -148,7 +159,7 @@ def _verdict(table: pd.DataFrame, null: np.ndarray, name: str) -> str:
     if released[name + "_order"] > NOTHING:
         parts.append("another order of the samples moves the released value by "
                      f"{released[name + '_order']:.1f}")
-    return "; ".join(parts) + "."
+    return "; ".join([*parts, *_beyond_nulls(excess, name)]) + "."
 
 # %% ../nbs/04d_audit.ipynb #8f9f09c4
 def _draw_extreme(ax: Axes, table: pd.DataFrame, chance: np.ndarray, name: str, heights: list,
@@ -206,13 +217,15 @@ class Audit:
     null: np.ndarray        # (ways, 2, draws) bits: synergy and redundancy of shuffled columns
     shape: tuple[int, int]  # samples, neurons
     names: tuple | None = None  # of the columns that some way left out, where columns have names
+    excess: tuple[Excess, ...] = ()  # of the recommended reading, over each null that was drawn
 
     __eq__ = same_content
 
     @property
     def verdicts(self) -> dict[str, str]:
         "A sentence or two on synergy and on redundancy."
-        return {name: _verdict(self.table, self.null, name) for name in ("synergy", "redundancy")}
+        return {name: _verdict(self.table, self.null, name, self.excess)
+                for name in ("synergy", "redundancy")}
 
     def plot(self) -> Figure:
         "Every way to measure as a point, over a bar for what it finds in shuffled columns."
@@ -225,7 +238,9 @@ class Audit:
             note += f" (column {name_columns(range(len(self.names)), self.names)})"
         samples, neurons = self.shape
         first = f"{len(self.table)} ways to measure {samples} samples of {neurons} neurons{note}"
-        return "\n".join([first, *self.verdicts.values()])
+        more = [] if self.excess else ["Nulls that know the design were not drawn: give factors=, the "
+                                       "inputs of each sample, or others=, features of other networks."]
+        return "\n".join([first, *self.verdicts.values(), *more])
 
     def _repr_html_(self):
         hidden = ["unit", "bias_correction", "bins", "n_bins"]
@@ -261,13 +276,14 @@ def _checked(
     return x
 
 # %% ../nbs/04d_audit.ipynb #8a0d002e1
-def _checked_layer(features: Array, pre: Array | None, estimators: Mapping | None,
-                   seed: int) -> tuple[Layer, dict[str, dict]]:
+def _checked_layer(features: Array, pre: Array | None, rows: Array | None,
+                   estimators: Mapping | None, seed: int) -> tuple[Layer, dict[str, dict]]:
     "What is measured, in the bins of the activations after the ReLU; and the rules for ranks."
-    x = _checked(features, "features")
-    before = None if pre is None else _checked(pre, "pre-activations")
+    names, chosen = column_names(features), slice(None) if rows is None else np.asarray(rows)
+    x = _checked(as_tensor(features)[chosen], "features")
+    before = None if pre is None else _checked(as_tensor(pre)[chosen], "pre-activations")
     after = Layer(x, seed=seed)
-    layer = Layer(x, before, names=column_names(features), estimators=estimators,
+    layer = Layer(x, before, names=names, estimators=estimators,
                   bins=lambda one: after.bins(replace(one, layer="post")))
     if taken := RANKS.keys() & layer.estimators:
         raise ValueError(f"estimators named {', '.join(sorted(taken))} are there already: give "
@@ -308,31 +324,19 @@ def _rows(
         rows.append(row | {"dropped": int(readings[0].dropped.sum())})
     return rows
 
-# %% ../nbs/04d_audit.ipynb #8a0d002e2
-def audit(
-    features: Array,           # (samples, neurons) activations after the ReLU, of any layer
-    *,
-    pre: Array | None = None,  # (samples, neurons) the same before the ReLU
-    estimators: Mapping[str, Callable] | None = None,  # more: (samples, neurons) -> correlations
-    draws: int = 5,            # how often columns are shuffled apart
-    seed: int = 0,             # of all that is drawn
-    progress: bool = False,    # show a bar
-) -> Audit:                    # a table, verdicts, and a picture
-    """Synergy and redundancy in every way to measure, beside shuffled columns, orders and halves.
-
-    In the table `ranks` names the estimator and `search` the search; `unit`, `bias_correction`,
-    `bins` and `n_bins` are its choices; `dropped` counts neurons left out. Raises `ValueError` for
-    shapes that do not fit and for fewer samples than two for each neuron. Warns of columns with NaN
-    or masked values, which are left out, of samples that span fewer dimensions than they have
-    columns, and of on/off columns that copy or exclude each other.
-    """
-    draws, seed = whole_number("draws", draws), whole_number("seed", seed, 0, 2**32 - 1)
-    truth("progress", progress)
-    layer, given = _checked_layer(features, pre, estimators, seed)
+# %% ../nbs/04d_audit.ipynb #2def3553
+def _every_way(
+    layer: Layer,
+    given: dict[str, dict],  # by ranks: what they change
+    draws: int,              # of shuffled columns
+    seed: int,
+    progress: bool,
+) -> tuple[list[dict], list[np.ndarray], set[int]]:
+    "Rows of the table, bits of shuffled columns, and the neurons that some way left out."
     ways = {ranks: [Measurement(**change, **search) for search in SEARCHES.values()]
             for ranks, change in given.items()}
     beside = _Beside(layer, sum(ways.values(), []), draws, seed)
-    rows, null, left_out = [], [], set()
+    table, null, left_out = [], [], set()
     with tqdm(total=len(ways) * (4 + draws), unit="measurement", mininterval=1, file=sys.stdout,
               disable=not progress) as bar:
         for ranks, some in ways.items():
@@ -344,8 +348,38 @@ def audit(
             halves, order = beside.half(some), beside.order(some, _bits(readings))
             bar.update(4)
             null.append(beside.null(some, used, bar.update))
-            rows += _rows(ranks, some, readings, {
+            table += _rows(ranks, some, readings, {
                 "null": null[-1].mean(-1), "order": order, "half": halves[..., 0],
                 "other_half": halves[..., 1]})
+    return table, null, left_out
+
+# %% ../nbs/04d_audit.ipynb #8a0d002e2
+def audit(
+    features: Array,           # (samples, neurons) activations after the ReLU, of any layer
+    *,
+    pre: Array | None = None,  # (samples, neurons) the same before the ReLU
+    estimators: Mapping[str, Callable] | None = None,  # more: (samples, neurons) -> correlations
+    factors: Array | None = None,  # (samples, factors) inputs: for the null `responses`
+    others: Sequence[Array] = (),  # features of four other networks or more: for `chimera`
+    rows: Array | None = None,     # the samples to be read; nulls of responses need them all
+    draws: int = 5,            # how often columns are shuffled apart, in every way to measure
+    null_draws: int = 39,      # of the other nulls, for the recommended reading
+    seed: int = 0,             # of all that is drawn
+    progress: bool = False,    # show a bar
+) -> Audit:                    # a table, verdicts, and a picture
+    """Synergy and redundancy in every way to measure, beside nulls, orders and halves.
+
+    In the table `ranks` names the estimator and `search` the search; `unit`, `bias_correction`,
+    `bins` and `n_bins` are its choices; `dropped` counts neurons left out. Raises `ValueError` for
+    shapes that do not fit and for fewer samples than two for each neuron. Warns of columns with NaN
+    or masked values, which are left out, of samples that span fewer dimensions than they have
+    columns, and of on/off columns that copy or exclude each other.
+    """
+    draws, seed = whole_number("draws", draws), whole_number("seed", seed, 0, 2**32 - 1)
+    truth("progress", progress)
+    whole = Layer(_checked(features, "features"), seed=seed)
+    excess = excess_at_hand(whole, Measurement(), factors, others, rows, null_draws)
+    layer, given = _checked_layer(features, pre, rows, estimators, seed)
+    table, null, left_out = _every_way(layer, given, draws, seed, progress)
     names = None if layer.names is None else tuple(layer.names[i] for i in sorted(left_out))
-    return Audit(pd.DataFrame(rows), np.concatenate(null), tuple(layer.x["post"].shape), names)
+    return Audit(pd.DataFrame(table), np.concatenate(null), tuple(layer.x["post"].shape), names, excess)

@@ -121,9 +121,10 @@ def _k_means(squares: np.ndarray, n_bins: int, seed: int) -> np.ndarray:
     "Labels of k-means from squared distances; warns the caller's caller of bins that could not be made."
     around = np.eye(len(squares)) - 1 / len(squares)
     values, vectors = np.linalg.eigh(-around @ squares @ around / 2)
+    values[values < 1e-12 * values[-1]] = 0.0  # rounding, which would tell copies apart
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Number of distinct clusters")
-        bins = KMeans(n_bins, n_init=3, random_state=seed).fit_predict(vectors * np.sqrt(values.clip(0)))
+        bins = KMeans(n_bins, n_init=3, random_state=seed).fit_predict(vectors * np.sqrt(values))
     if (made := len(set(bins))) < n_bins:
         warnings.warn(f"k-means made {made} of {n_bins} bins, as so few columns differ: ask for fewer "
                       "bins, or leave out copies of neurons", stacklevel=3)
@@ -173,6 +174,9 @@ def group_neurons(
     if method == "spectral":
         return _spectral(x, n_bins, seed)
     squares = _squared_distances(x)
+    if standardise:  # a constant column is as far from each of the others: the first ones are nearer
+        far, varies = np.add.outer(np.arange(neurons), np.arange(neurons)), deviation > 0
+        squares = np.where(np.logical_xor.outer(varies, varies), 1 + 1e-9 * far, squares)
     if method in ("ward", "average"):
         return _cut({"ward": ward, "average": average}[method], squares, n_bins)
     return _k_means(squares, n_bins, seed)

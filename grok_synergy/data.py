@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .arrays import choice, real_number, whole_number
+from .store import later
 
 # %% ../nbs/00_data.ipynb #59d7976a
 LARGEST_SEED = 2**63 - 1  # of PyTorch's generators, and of a column of whole numbers
@@ -49,6 +50,8 @@ class _TaskSettings:
     op: str = "add"              # "add", "subtract", "multiply" or "divide"
     train_fraction: float = 0.4  # share of the pairs that is trained on, between 0 and 1
     split_seed: int = 420        # seed of the permutation that decides the split
+    labels: str = later("true")  # or "shuffled": targets in a random order, with no rule to find
+    label_seed: int = later(0)   # seed of that order
 
     def __post_init__(self):
         share = "a number strictly between 0 and 1", lambda number: 0 < number < 1
@@ -57,11 +60,16 @@ class _TaskSettings:
             "op": choice("op", self.op, tuple(OPERATIONS)),
             "train_fraction": real_number("train_fraction", self.train_fraction, *share),
             "split_seed": whole_number("split_seed", self.split_seed, 0, LARGEST_SEED),
+            "labels": choice("labels", self.labels, ("true", "shuffled")),
+            "label_seed": whole_number("label_seed", self.label_seed, 0, LARGEST_SEED),
         }.items():
             object.__setattr__(self, name, value)
         if self.op == "divide" and not is_prime(self.p):
             raise ValueError(f"p={self.p} is not prime, and division needs a prime modulus: try "
                              "97, 101 or 113")
+        if self.label_seed and self.labels == "true":
+            raise ValueError(f"label_seed={self.label_seed} decides nothing with labels='true': "
+                             "give labels='shuffled', too")
         if not 0 < self.n_train < self.n_pairs:
             raise ValueError(f"train_fraction={self.train_fraction} of {self.n_pairs} pairs leaves "
                              "the training or the test set empty: choose a fraction nearer to a "
@@ -78,13 +86,20 @@ class _TaskSettings:
         return int(self.train_fraction * self.n_pairs)
 
 # %% ../nbs/00_data.ipynb #bb868d94
+def _permutation(n: int, seed: int) -> Tensor:
+    "The numbers 0..n-1 in an order that a seed decides, the same on every machine."
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return torch.randperm(n, generator=generator, dtype=torch.int64, device="cpu")
+
+
 def _tabulate(task: _TaskSettings) -> tuple[Tensor, Tensor, Tensor]:
     "Pairs, targets, and the permutation that the split cuts in two."
     first = torch.arange(task.p, device="cpu")
     pairs = torch.cartesian_prod(first, first[int(task.op == "divide"):])
-    generator = torch.Generator("cpu").manual_seed(task.split_seed)
-    order = torch.randperm(task.n_pairs, generator=generator, dtype=torch.int64, device="cpu")
-    return pairs, OPERATIONS[task.op](*pairs.T, task.p) % task.p, order
+    targets = OPERATIONS[task.op](*pairs.T, task.p) % task.p
+    if task.labels == "shuffled":
+        targets = targets[_permutation(task.n_pairs, task.label_seed)]
+    return pairs, targets, _permutation(task.n_pairs, task.split_seed)
 
 # %% ../nbs/00_data.ipynb #82baa218
 class ModularTask(_TaskSettings):
@@ -103,7 +118,7 @@ class ModularTask(_TaskSettings):
 
     @property
     def targets(self) -> Tensor:
-        "The result of each pair: (n_pairs,) integers 0..p-1."
+        "The result of each pair, or what stands in its place: (n_pairs,) integers 0..p-1."
         return self._table[1].clone()
 
     @property

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['refuse_unknown', 'made_folder', 'figure_name', 'draw_accuracy', 'draw_loss', 'draw_phases', 'draw_normalised',
-           'draw_bits', 'draw_size', 'draw_pareto', 'condition_figure', 'compare_curves']
+           'draw_beside', 'draw_excess', 'draw_size', 'draw_pareto', 'condition_figure', 'compare_curves']
 
 # %% ../nbs/05_figures.ipynb #ba549434
 import ast
@@ -12,7 +12,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -30,6 +30,7 @@ from .arrays import as_path, whole_number
 from .curves import min_max, normalise, pareto_front, smooth_log_steps
 from grok_synergy.look import (
     LOSS,
+    NULL_COLOURS,
     PHASE_STYLE,
     PRESET_TITLES,
     REDUNDANCY,
@@ -43,6 +44,7 @@ from grok_synergy.look import (
 )
 from .measurement import as_preset
 from .phases import PHASES
+from .store import stored_settings
 from .trainer import Experiment
 from .trajectory import reaches
 
@@ -90,7 +92,7 @@ def figure_name(
                              task=replace(task, split_seed=usual.task.split_seed),
                              width=experiment.width, lr=experiment.lr, steps=experiment.steps,
                              seeds=range(0, 100 * len(experiment.seeds), 100))
-    settings = json.dumps(asdict(experiment), sort_keys=True)
+    settings = json.dumps(stored_settings(experiment), sort_keys=True)
     digest = "" if experiment == named else hashlib.sha256(settings.encode()).hexdigest()[:8]
     rest = [("p{}", task.p, usual.task.p), ("{}", task.op, usual.task.op),
             ("train{}", task.train_fraction, usual.task.train_fraction),
@@ -178,15 +180,49 @@ def draw_normalised(
     ax.set(ylim=(-0.04, 1.28), yticks=(0, 0.5, 1), ylabel="scaled to 0–1")
 
 # %% ../nbs/05_figures.ipynb #133846d5
-def draw_bits(
+def draw_beside(
     ax: Axes,
-    measures: xr.Dataset,  # synergy and redundancy: (seed, step), bits
+    measures: xr.Dataset,  # synergy and redundancy: (seed, step), bits; and draws of nulls, perhaps
+    word: str,             # "synergy" or "redundancy"
+    baseline: xr.Dataset | None = None,  # the same of networks trained on shuffled labels
 ) -> None:
-    "Synergy and redundancy in bits."
-    for name, colour, dashes in (("synergy", SYNERGY, "-"), ("redundancy", REDUNDANCY, "--")):
-        draw_curve(ax, smooth_log_steps(measures[name]), color=colour, ls=dashes, label=name)
+    "One measure in bits, beside the draws of each null and a baseline; step 0 stands at the left."
+    colour, dashes = (SYNERGY, "-") if word == "synergy" else (REDUNDANCY, "--")
+    for null in measures["null"].values.tolist() if "null" in measures.dims else ():
+        draws = measures[f"null_{word}"].sel(null=null).mean("seed").dropna("step")
+        steps = draws.step.clip(0.5)
+        ax.fill_between(steps, draws.min("draw"), draws.max("draw"), color=NULL_COLOURS[null], alpha=0.5,
+                        lw=0)
+        ax.plot(steps, draws.median("draw"), color=NULL_COLOURS[null], lw=1.1, label=f"null: {null}")
+    if baseline is not None:
+        mean = baseline[word].mean("seed")
+        ax.plot(mean.step.clip(0.5), mean, color="black", ls=":", lw=1.3, label="shuffled labels")
+    draw_curve(ax, smooth_log_steps(measures[word]), color=colour, ls=dashes, label=word)
+    if 0 in measures.step:
+        start = measures[word].sel(step=0)
+        ax.errorbar(0.5, start.mean(), start.std(), color=colour, fmt="D", ms=3.5, mfc="white", lw=0.8,
+                    label="untrained")
     ax.axhline(0, color="0.5", lw=0.6, zorder=0)
-    ax.set(ylabel="bits")
+    ax.set(ylabel=f"{word} (bits)", xlim=(0.4, None))
+    ax.set_xticks([0.5, *(10**k for k in range(int(np.log10(measures.step.max())) + 1))],
+                  labels=["0", *(f"$10^{k}$" for k in range(int(np.log10(measures.step.max())) + 1))])
+
+# %% ../nbs/05_figures.ipynb #d233dd2f
+def draw_excess(
+    ax: Axes,
+    measures: xr.Dataset,  # excess_synergy and excess_redundancy: (null, seed, step), bits
+) -> None:
+    "What synergy (line) and redundancy (dashed) have beyond the median of each null."
+    for null in measures["null"].values.tolist():
+        for word, dashes in (("synergy", "-"), ("redundancy", "--")):
+            some = measures[f"excess_{word}"].sel(null=null).dropna("step", how="all")
+            mean, spread, steps = some.mean("seed"), some.std("seed"), some.step.clip(0.5)
+            ax.fill_between(steps, mean - spread, mean + spread, color=NULL_COLOURS[null], alpha=0.15, lw=0)
+            ax.plot(steps, mean, dashes, color=NULL_COLOURS[null], lw=1.3)
+    ax.axhline(0, color="0.5", lw=0.6, zorder=0)
+    ax.set(xscale="log", ylabel="excess (bits)", xlim=(0.4, float(measures.step.max())))
+    ax.set_xticks([0.5, *(10**k for k in range(int(np.log10(measures.step.max())) + 1))],
+                  labels=["0", *(f"$10^{k}$" for k in range(int(np.log10(measures.step.max())) + 1))])
 
 # %% ../nbs/05_figures.ipynb #06c4019b
 def draw_size(
@@ -226,14 +262,21 @@ def draw_pareto(
     return path
 
 # %% ../nbs/05_figures.ipynb #44dfa132
-def _panels(names: list[str]) -> tuple[list[list[str]], list[float], float]:
+_HEIGHTS = {"scaled": 1.35, "synergy": 1.1, "redundancy": 1.1, "excess": 1, "size": 0.8, "pareto": 1.35}
+
+
+def _panels(names: list[str], nulls: bool) -> tuple[list[list[str]], list[float], float]:
     "Rows of panels, their heights among themselves, and the height of the figure in inches."
+    kinds = [kind for kind in _HEIGHTS if nulls or kind != "excess"]
     if len(names) == 1:
-        [only] = names
-        rows = [[f"scaled {only}", f"bits {only}"], [f"size {only}", f"pareto {only}"]]
-        return [["accuracy", "loss"], *rows], [1, 1.3, 1.2], 7.0
-    rows = [[f"{row} {name}" for name in names] for row in ("scaled", "bits", "size", "pareto")]
-    return [["accuracy", "loss"], *rows], [1, 1.35, 1, 0.85, 1.35], 10.4
+        kinds = kinds if nulls else [*kinds[:3], "size", "pareto"]
+        flat = [f"{kind} {names[0]}" for kind in kinds]
+        rows = [list(pair) for pair in zip(flat[::2], flat[1::2], strict=False)]
+        rows += [[flat[-1]] * 2] if len(flat) % 2 else []
+        return [["accuracy", "loss"], *rows], [1, *[1.2] * len(rows)], 2.2 * (len(rows) + 1)
+    rows = [[f"{kind} {name}" for name in names] for kind in kinds]
+    heights = [1, *(_HEIGHTS[kind] for kind in kinds)]
+    return [["accuracy", "loss"], *rows], heights, 1.75 * sum(heights)
 
 # %% ../nbs/05_figures.ipynb #d217781c
 def _share_limits(panels: list[Axes]) -> None:
@@ -258,14 +301,15 @@ def _legend_handles(lines: list[Line2D], tables: Iterable[pd.DataFrame]) -> list
 # %% ../nbs/05_figures.ipynb #4dda8a4b
 def condition_figure(
     metrics: xr.Dataset,                      # losses and accuracies: (seed, step)
-    measures: dict[str, xr.Dataset],          # for each preset: synergy, redundancy, synergy_size
+    measures: dict[str, xr.Dataset],          # for each preset: synergy, redundancy, synergy_size, nulls
     intervals: dict[str, pd.DataFrame],       # for each preset: phases of each seed
     mean_intervals: dict[str, pd.DataFrame],  # for each preset: phases of the mean curves
     title: str,
+    baselines: dict[str, xr.Dataset] | None = None,  # for each preset: of shuffled labels
 ) -> Figure:
     "Everything measured of one condition; two presets stand side by side on common axes."
-    names = list(measures)
-    rows, ratios, height = _panels(names)
+    names, nulls = list(measures), all("null" in found.dims for found in measures.values())
+    rows, ratios, height = _panels(names, nulls)
     with plt.rc_context(STYLE):
         fig, axes = plt.subplot_mosaic(rows, figsize=(7.1, height), layout="constrained",
                                        height_ratios=ratios)
@@ -274,16 +318,20 @@ def condition_figure(
         for name, found in measures.items():
             draw_normalised(axes[f"scaled {name}"], found, metrics, intervals[name],
                             mean_intervals[name])
-            draw_bits(axes[f"bits {name}"], found)
+            for word in ("synergy", "redundancy"):
+                draw_beside(axes[f"{word} {name}"], found, word, (baselines or {}).get(name))
+            if nulls:
+                draw_excess(axes[f"excess {name}"], found)
             draw_size(axes[f"size {name}"], found)
             path = draw_pareto(axes[f"pareto {name}"], found)
             axes[f"scaled {name}"].set_title(PRESET_TITLES[name])
-        for row in ("bits", "size"):
+        for row in ("synergy", "redundancy", "size", *["excess"] * nulls):
             _share_limits([axes[f"{row} {name}"] for name in names])
-        axes[f"bits {names[0]}"].legend(loc="best")
         fig.colorbar(path, ax=[axes[f"pareto {name}"] for name in names], label="step", pad=0.01)
         letters(axes.values())
-        lines, _ = axes[f"scaled {names[0]}"].get_legend_handles_labels()
+        lines = [line for kind in ("scaled", "synergy") for line, label in zip(
+            *axes[f"{kind} {names[0]}"].get_legend_handles_labels(), strict=True)
+            if (kind, label) != ("synergy", "synergy")]
         handles = _legend_handles(lines, (*intervals.values(), *mean_intervals.values()))
         fig.legend(handles=handles, loc="outside lower center", ncols=4)
         fig.suptitle(title, fontsize=9.5)

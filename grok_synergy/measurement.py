@@ -117,6 +117,7 @@ class Reading:
     settings: Measurement
     names: tuple | None = None  # of the columns of a data frame
     lowest_of_three: float = np.nan  # lowest Ω of three parts or more, bits, where a pair is below
+    excess: tuple = ()          # over each null that was drawn: `nulls.Excess`
 
     __eq__ = same_content
 
@@ -133,7 +134,8 @@ class Reading:
                      f"the lowest Ω of three is {self.lowest_of_three:z.3f} bits")
         return (f"synergy {self.synergy:z.3f} bits ({self.synergy_size} neurons), "
                 f"redundancy {self.redundancy:z.3f} bits ({self.redundancy_size} neurons), "
-                f"TC {self.tc:z.3f}, DTC {self.dtc:z.3f} bits{note}")
+                f"TC {self.tc:z.3f}, DTC {self.dtc:z.3f} bits{note}"
+                + "".join(f"\n{one}" for one in self.excess))
 
 # %% ../nbs/04_measurement.ipynb #481d2a97
 def empty_reading(

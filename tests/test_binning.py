@@ -69,6 +69,18 @@ def test_constant_columns_are_grouped_too(method):
     assert len(group_neurons(x, 4, method, standardise=True)) == 22
 
 
+@pytest.mark.parametrize("method", ["ward", "average", "kmeans"])
+def test_rounding_does_not_choose_where_a_constant_column_goes(method):
+    "Standardised columns are all equally far from a constant one."
+    for draw in range(20):
+        rng = np.random.default_rng(draw)
+        x = rng.normal(size=(150, 4)) @ rng.normal(size=(4, 24)) + rng.normal(size=(150, 24))
+        x[:, 3] = 0
+        bins = [group_neurons(x * scales, 5, method, standardise=True)
+                for scales in (1.0, rng.uniform(0.5, 2, 24), rng.uniform(0.5, 2, 24))]
+        assert all(adjusted_rand_score(bins[0], other) == 1 for other in bins[1:])
+
+
 def test_random_bins_are_even_and_drawn_by_their_seed():
     x, _ = groups()
     first, again, other = (group_neurons(x, 4, "random", seed=seed) for seed in (0, 0, 1))

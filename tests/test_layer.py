@@ -145,7 +145,7 @@ def test_a_layer_keeps_names_through_its_parts():
     frame = pd.DataFrame(rectified()[0]).add_prefix("n")
     layer, kept = Layer(frame), np.arange(23) % 2 == 0
     assert layer.columns(kept).names == tuple(frame.columns[kept])
-    assert layer.halves()[0].names == layer.shuffled().names == tuple(frame.columns)
+    assert layer.halves()[0].names == layer.null("columns").names == tuple(frame.columns)
     assert layer.read(Measurement()).table().query("dropped").index.tolist() == ["n5", "n7"]
     assert layer.read(measurement(judged_on="other half")).names == tuple(frame.columns)
 
@@ -180,8 +180,8 @@ def test_halves_are_fixed_and_share_no_sample():
 def test_parts_are_in_the_bins_of_the_whole_and_halves_in_their_own():
     layer, settings, kept = Layer(rectified()[0]), Measurement(n_bins=5), np.arange(23) > 3
     whole = layer.bins(settings)
-    assert (layer.shuffled().bins(settings) == whole).all() and (layer.columns(kept).bins(settings) == whole[kept]).all()
-    assert (layer.columns(kept).shuffled(2).bins(settings) == whole[kept]).all()
+    assert (layer.columns(kept).bins(settings) == whole[kept]).all()
+    assert (layer.columns(kept).null("columns", 2).bins(settings) == whole[kept]).all()
     half = layer.halves()[0]
     assert (half.bins(settings) == Layer(half.x["post"]).bins(settings)).all()
     given = Layer(rectified()[0], bins=np.arange(23) // 4)
@@ -189,7 +189,7 @@ def test_parts_are_in_the_bins_of_the_whole_and_halves_in_their_own():
 
 
 def test_a_null_is_read_like_the_layer():
-    null = Layer(rectified(2000)[0]).shuffled(0).read(Measurement())
+    null = Layer(rectified(2000)[0]).null("columns").read(Measurement())
     assert abs(null.synergy) < 0.2 and abs(null.redundancy) < 0.2 and null.dropped.sum() == 1  # a copy is none any more
 
 

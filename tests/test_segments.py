@@ -10,8 +10,16 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grok_synergy.curves import exponential_average, min_max, normalise, pareto_front, smooth_log_steps
-from grok_synergy.phases import PHASES, _cheapest_cuts, _chord_costs, segment
+from grok_synergy.curves import (
+    cheapest_cuts,
+    chord_costs,
+    exponential_average,
+    min_max,
+    normalise,
+    pareto_front,
+    smooth_log_steps,
+)
+from grok_synergy.phases import PHASES, segment
 from grok_synergy.study.ablations import chosen_step
 
 STEPS = np.unique(np.round(np.geomspace(5, 4000, 60))).astype(int)
@@ -77,14 +85,14 @@ def test_no_partition_of_all_is_cheaper(points, shortest, penalty, seed):
     costs = [sum(distance(signal, a, b) for a, b in pairwise((0, *cuts, points - 1))) + penalty * len(cuts)
              for n in range(points - 1) for cuts in combinations(range(1, points - 1), n)
              if not cuts or all(lasts(a, b, shortest) for a, b in pairwise((0, *cuts, points - 1)))]
-    found = _cheapest_cuts(_chord_costs(signal), penalty, shortest)
+    found = cheapest_cuts(chord_costs(signal), penalty, shortest)
     assert sum(distance(signal, a, b) for a, b in pairwise(found)) + penalty * (len(found) - 2) <= min(costs) + 1e-8
     assert len(found) == 2 or all(lasts(a, b, shortest) for a, b in pairwise(found))
 
 
 def test_costs_are_the_squared_distances_from_the_chord():
     signal = np.random.default_rng(0).normal(size=(30, 2)).cumsum(0)
-    costs = _chord_costs(signal)
+    costs = chord_costs(signal)
     for a, b in combinations(range(30), 2):
         assert costs[a, b] == pytest.approx(distance(signal, a, b), abs=1e-9)
     assert np.isinf(costs[np.tril_indices(30)]).all()
@@ -104,13 +112,13 @@ def test_phases_begin_at_the_cheapest_cuts():
 
 def test_of_equal_costs_the_fewest_cuts_win_and_then_the_earliest_last_one():
     straight = np.linspace(0, 1, 20)[:, None]
-    assert _cheapest_cuts(_chord_costs(straight), 0.0, 3) == [0, 19]
+    assert cheapest_cuts(chord_costs(straight), 0.0, 3) == [0, 19]
     costs = np.where(np.arange(10) > np.arange(10)[:, None], 5.0, np.inf)
     costs[0, [4, 5]] = costs[[4, 5], 9] = 1.0
-    assert _cheapest_cuts(costs, 0.5, 3) == [0, 4, 9]
+    assert cheapest_cuts(costs, 0.5, 3) == [0, 4, 9]
     costs[0, 4] += 1e-12  # rounding does not choose
-    assert _cheapest_cuts(costs, 0.5, 3) == [0, 4, 9]
-    assert _cheapest_cuts(costs, 4.0, 3) == [0, 9]
+    assert cheapest_cuts(costs, 0.5, 3) == [0, 4, 9]
+    assert cheapest_cuts(costs, 4.0, 3) == [0, 9]
 
 
 def test_a_run_as_long_as_a_piece_is_one_interval():

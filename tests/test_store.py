@@ -14,7 +14,7 @@ import pytest
 import torch
 import xarray as xr
 
-from grok_synergy import phases, training
+from grok_synergy import measures, training
 from grok_synergy import store as files
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
@@ -97,7 +97,7 @@ def test_bins_of_a_network_that_is_gone_are_made_again(store):
 
 def test_measures_of_the_same_network_are_read(store, monkeypatch):
     before = measured(run(ONE, store))
-    monkeypatch.setattr(phases, "_measure_checkpoint", refuse)
+    monkeypatch.setattr(measures, "_measure_checkpoint", refuse)
     xr.testing.assert_identical(before, measured(run(ONE, store)))
 
 
@@ -537,14 +537,14 @@ def test_an_interrupt_stops_all_and_keeps_their_checkpoints(tmp_path, failing):
 
 def test_a_seed_that_cannot_be_measured_does_not_lose_the_others(tmp_path, monkeypatch):
     trajectory = run(replace(ONE, seeds=(5, 6, 7)), tmp_path)
-    first, real = trajectory.weights(6, 0).W1, phases._measure_checkpoint
+    first, real = trajectory.weights(6, 0).W1, measures._measure_checkpoint
 
     def fails(task, weights, *given):
         if torch.equal(weights.W1, first):
             raise RuntimeError("broken")
         return real(task, weights, *given)
 
-    monkeypatch.setattr(phases, "_measure_checkpoint", fails)
+    monkeypatch.setattr(measures, "_measure_checkpoint", fails)
     with pytest.raises(RuntimeError, match="broken") as raised:
         measured(trajectory, n_jobs=1)
     assert f"This ended the measuring of {ONE.name}, seed 6." in raised.value.__notes__
