@@ -25,7 +25,7 @@ from grok_synergy.study.jobs import Job, load_paper, run_paper, stages
 from grok_synergy.training import train
 
 TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=150), replace(CONDITIONS["alpha8"], steps=100)), ablated=("wd2",),
-             seeds=(0, 100), figure_seeds=1, pairs=((421, 2000),), draws=0, task=ModularTask(p=23), width=40, per_decade=8)
+             seeds=(0, 100), figure_seeds=1, pairs=((421, 2000),), draws=1, task=ModularTask(p=23), width=40, per_decade=8)
 RUN = """
 from pathlib import Path
 import sys
@@ -71,7 +71,8 @@ def test_tables_hold_what_was_measured(undisturbed):
             direct = measure(trajectory, preset=preset, progress=False)
             table = found.measures[preset]["alpha8" + group]
             assert table.sizes["neuron"] == TINY.width and "synergy_neurons" not in table
-            assert table.step.values.tolist() == trajectory.steps.tolist() and table.notnull().all()
+            assert table.step.values.tolist() == trajectory.steps.tolist()
+            assert table[list(MEASURES)].to_array().notnull().all()
             for name in ("synergy", "redundancy", "synergy_size", "tc", "dropped"):
                 np.testing.assert_allclose(table[name], direct[name], rtol=1e-6)
         np.testing.assert_allclose(found.metrics["alpha8" + group].test_loss, trajectory.metrics.test_loss, rtol=1e-6)
@@ -79,6 +80,24 @@ def test_tables_hold_what_was_measured(undisturbed):
     assert found.curves["published"]["wd2"].seed.values.tolist() == [0]
     assert set(found.ablations.seed) == {0, 2000} and set(found.ablations.preset) == {"published", "mid_ranks"}
     assert set(found.ablations.seed[found.ablations.biases == "removed"]) == {0}  # the seed of the figures
+
+
+def test_nulls_stand_beside_what_was_measured(tmp_path):
+    five = replace(TINY, conditions=(replace(CONDITIONS["wd2"], steps=40),), seeds=(0, 1, 2, 3, 4), ablated=(), draws=2)
+    run_paper(five, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False)
+    found = load_paper(tmp_path / "tables")
+    trajectory = train(five.experiment("wd2", five.seeds), store=tmp_path / "store", progress=False)
+    for name, kinds in (("wd2", ["responses"]), ("wd2 shuffled", ["responses"]), ("wd2 released", ["responses", "chimera"])):
+        table = found.measures["mid_ranks"][name]
+        assert table["null"].values.tolist() == kinds and table.null_synergy.dims == ("null", "draw", "seed", "step")
+        some = [*trajectory.steps[::6], trajectory.steps[-1]]
+        assert table.null_synergy.notnull().all(("null", "draw", "seed")).equals(table.step.isin(some))
+        for word in ("synergy", "redundancy"):
+            excess = table[word] - table[f"null_{word}"].median("draw")
+            xr.testing.assert_allclose(table[f"excess_{word}"], excess.transpose("null", "seed", "step"), atol=1e-5)
+    direct = measure(trajectory, preset="mid_ranks", nulls=("responses", "chimera"), draws=2, progress=False)
+    for one in ("null_synergy", "null_redundancy"):
+        np.testing.assert_allclose(found.measures["mid_ranks"]["wd2 released"][one], direct[one], rtol=1e-6)
 
 
 def test_pairs_differ_in_their_splits_and_twins_in_their_labels_alone():

@@ -71,10 +71,12 @@ def measures_figure(
     intervals = {preset: segment(curves) for preset, curves in measures.items()}
     mean_intervals = {preset: segment(curves[["synergy", "redundancy"]].mean("seed"))
                       for preset, curves in measures.items()}
+    shuffled = {preset: by_condition[f"{name} shuffled"] for preset, by_condition
+                in found.measures.items() if f"{name} shuffled" in by_condition}
     metrics = found.metrics[name]
     title = (f"{CONDITIONS[name].label}: {metrics.sizes['seed']} seeds, {int(metrics.step[-1])} steps "
              "(line: mean, band: ±1 s.d. over seeds)")
-    return condition_figure(metrics, measures, intervals, mean_intervals, title)
+    return condition_figure(metrics, measures, intervals, mean_intervals, title, shuffled)
 
 # %% ../../nbs/study/09_paper_figures.ipynb #a114054f
 FIGURES |= {number: partial(measures_figure, name=name) for number,

@@ -15,7 +15,7 @@ import xarray as xr
 
 from ..arrays import choice
 from ..measurement import present_names
-from ..phases import MEASURES
+from ..measures import MEASURES
 from ..store import load_dataset, tables_folder
 from .conditions import FIRST, GROUPS, from_step
 from .evidence import Evidence
