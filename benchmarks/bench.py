@@ -19,7 +19,7 @@ from datetime import date
 from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from itertools import combinations
+from itertools import combinations, count
 from pathlib import Path
 from statistics import median
 
@@ -35,9 +35,10 @@ from grok_synergy import oinfo
 from grok_synergy.arrays import live_columns
 from grok_synergy.binning import ward_bins
 from grok_synergy.entropy import TIES, copula_correlation, usable_columns
-from grok_synergy.layer import measure_features
+from grok_synergy.layer import Layer, measure_features
 from grok_synergy.measurement import PRESETS
 from grok_synergy.model import hidden_features
+from grok_synergy.nulls import design_of
 from grok_synergy.trainer import Experiment, Trainer
 
 HERE = Path(__file__).resolve().parent
@@ -631,12 +632,36 @@ def batch(options):
             "Note": f"{count:,} matrices of {n} variables."}
 
 
+# 9. Nulls
+
+
+def nulls(options):
+    "One draw of each null with its reading, against a reading of the layer itself."
+    steps, experiment = 60, Experiment.paper(seeds=range(0, 1000, 100))
+    trainer, task = Trainer([(experiment, seed) for seed in experiment.seeds]), experiment.task
+    for _ in range(5 if options.quick else steps):
+        trainer.update()
+    whole = [x.contiguous() for x in hidden_features(trainer.weights, task.pairs)]
+    rows, settings, factors = task.train_index.numpy(), PRESETS["mid_ranks"], design_of(task.pairs, task.n_pairs)
+    first, *others = (Layer(x[rows]) for x in whole)
+    responding, seeds = Layer(whole[0]), count()
+    calls = {"the layer": lambda: Layer(whole[0][rows]).read(settings),
+             "columns": lambda: first.null("columns", next(seeds)).read(settings),
+             "responses": lambda: responding.null("responses", next(seeds), factors=factors, rows=rows).read(settings),
+             "chimera": lambda: first.null("chimera", next(seeds), others=others).read(settings)}
+    _, times = race(calls, 2 if options.quick else 15)
+    values = {name: ratios(times[name], times["the layer"]) for name in calls}
+    return {"": [{"": name, "time": seconds(times[name]), "readings": spread(values[name]),
+                  "bar": "–" if name == "the layer" else bar(max(values[name]), most=1.3, unit="")} for name in calls],
+            "Note": "A bar is met where the highest of the rounds meets it."}
+
+
 # Running and reporting
 
 
 SECTIONS = {orders: "1. All orders", extremes: "2. Extremes of many variables", unions: "3. Unions of bins",
             checkpoint: "4. One checkpoint", copula: "5. Copula", trainer: "6. Training step", search: "7. Search",
-            batch: "8. Many matrices at once"}
+            batch: "8. Many matrices at once", nulls: "9. Nulls"}
 
 
 def in_process(name, options, threads, n=None):
