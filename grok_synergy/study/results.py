@@ -41,9 +41,23 @@ def _of(
     chosen = found._only(cut)
     return replace(chosen, ablations=chosen.ablations[:0]) if group == "shuffled" else chosen
 
+# %% ../../nbs/study/08a_results.ipynb #7f1ccebf
+class _Told:
+    "How findings show themselves."
+
+    def __repr__(self):
+        seeds = [f"{name}: {found.sizes['seed']} seeds" for name, found in self.metrics.items()]
+        return f"{', '.join(seeds)}; {len(self.ablations)} retrained sub-networks"
+
+    def _repr_html_(self):
+        rows = [{"condition": name, "seeds": found.sizes["seed"], "checkpoints": found.sizes["step"],
+                 "last step": int(found.step[-1]), "generalise": int(reaches(found.test_acc).count()),
+                 "sub-networks": int((self.ablations.condition == name).sum())} for name, found in self.metrics.items()]
+        return pd.DataFrame(rows).to_html(index=False)
+
 # %% ../../nbs/study/08a_results.ipynb #919082ac
-@dataclass(frozen=True)
-class Findings:
+@dataclass(frozen=True, repr=False)
+class Findings(_Told):
     "What the study found, from its tables. Conditions are `wd2`, `wd2 released`, `wd2 shuffled` and so on."
 
     metrics: dict[str, xr.Dataset]              # by condition: losses and accuracies (seed, step)
@@ -87,16 +101,6 @@ class Findings:
         "What the claims are judged by: pairs, and what is beside them; what is drawn, where there are none."
         chosen = self if self.of("pairs").metrics else self.of("released")
         return Evidence(chosen.metrics, chosen.measures, chosen.of("pairs").ablations)
-
-    def __repr__(self):
-        seeds = [f"{name}: {found.sizes['seed']} seeds" for name, found in self.metrics.items()]
-        return f"{', '.join(seeds)}; {len(self.ablations)} retrained sub-networks"
-
-    def _repr_html_(self):
-        rows = [{"condition": name, "seeds": found.sizes["seed"], "checkpoints": found.sizes["step"],
-                 "last step": int(found.step[-1]), "generalise": int(reaches(found.test_acc).count()),
-                 "sub-networks": int((self.ablations.condition == name).sum())} for name, found in self.metrics.items()]
-        return pd.DataFrame(rows).to_html(index=False)
 
 # %% ../../nbs/study/08a_results.ipynb #ac82d30c
 OF_NULLS = ("null_synergy", "null_redundancy", "excess_synergy", "excess_redundancy")
