@@ -26,13 +26,14 @@ figures: $(INSTALLED) ## train, measure and draw the paper's Figure 3 into build
 	@$(BIN)/python $(SAY) "figures" $(PAPERMILL) --log-output nbs/05_figures.ipynb build/05_figures.ipynb $(ARGS)
 	@echo "figure and measures: in build/figures/, if no other out_dir was given; the notebook: build/05_figures.ipynb"
 
-build/first_figures.ipynb: | $(INSTALLED) # what the figures show comes first, and is drawn before the rest is done
+# What the figures show comes first, and is drawn before the rest is done; again where the study is another.
+build/first_figures.ipynb: grok_synergy/study/conditions.py | $(INSTALLED)
 	@mkdir -p build
 	@$(BIN)/python -c 'from grok_synergy.study import jobs; jobs.run_paper(jobs.Paper(), only_figures=True)'
 	@$(BIN)/python $(SAY) "figures" $(PAPERMILL) nbs/study/09_paper_figures.ipynb build/drawn.ipynb
 	@mv build/drawn.ipynb $@
 
-paper: $(INSTALLED) build/first_figures.ipynb ## the whole paper: 20 seeds of every condition, sub-networks, figures 1 to 9, verdicts; an hour to an hour and a half on two cores, goes on when killed
+paper: $(INSTALLED) build/first_figures.ipynb ## the whole paper: 220 networks, nulls, sub-networks, figures 1 to 9, verdicts; three to four and a half hours on two cores, goes on when killed
 	@$(BIN)/python -c 'from grok_synergy.study import jobs; jobs.run_paper(jobs.Paper())'
 	@$(BIN)/python $(SAY) "figures and verdicts" $(PAPERMILL) nbs/study/09_paper_figures.ipynb build/09_paper_figures.ipynb
 	@$(BIN)/python $(SAY) "what differs from the paper and the released code" \

@@ -11,7 +11,6 @@ from grok_synergy.look import PRESET_WORDS
 from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.differences import load_rows, numbers_table, with_table_rows
 from grok_synergy.study.editions import editions_page, first_edition, of_second_edition
-from grok_synergy.study.evidence import Evidence
 from grok_synergy.study.jobs import load_paper
 from grok_synergy.study.tables import (
     chosen_phases,
@@ -74,8 +73,9 @@ def figures_page(cells, study):
 def subnetworks_page(cells, study):
     """Every kind of retrained network, by condition and preset."""
     parts = [cells["subnetworks"], with_table(cells["waiting-choices"], waiting_choices(study)),
-             with_table(cells["subnetworks-phases"], chosen_phases(study.ablations))]
-    for (condition, preset), rows in study.ablations.groupby(["condition", "preset"], sort=False):
+             with_table(cells["subnetworks-phases"], chosen_phases(study.of("pairs").ablations))]
+    pairs = study.of("pairs").ablations
+    for (condition, preset), rows in pairs.groupby(["condition", "preset"], sort=False):
         title = f"{CONDITIONS[condition].label.replace('weight', 'Weight')}, {PRESET_WORDS[preset]}"
         parts += [f"## {title}", table(subnetworks_table(rows))]
     return page(parts)
@@ -83,7 +83,7 @@ def subnetworks_page(cells, study):
 
 def claims_page(cells, study):
     """The register with its verdicts."""
-    return claims_table(judge(Evidence(study.metrics, study.measures, study.ablations)), cells)
+    return claims_table(judge(study.evidence), cells)
 
 
 def anchor(title):
@@ -113,7 +113,7 @@ def pages():
     """The text of every page, by file name, from the notebooks and tables of the project."""
     tables, cells = ROOT / "figures" / "tables", tagged_cells()
     study = load_paper(tables)
-    rows = with_table_rows(load_rows(tables / "differences.csv"), study, Paper())
+    rows = with_table_rows(load_rows(tables / "differences.csv"), study.of("released"), Paper())
     first = editions_page(first_edition(tables), cells["first-edition"])
     made = {"README.md": figures_page(cells, study), "first-edition.md": first,
             "subnetworks.md": subnetworks_page(cells, study), "differences.md": differences_page(cells, rows)}

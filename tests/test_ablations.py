@@ -19,6 +19,7 @@ from grok_synergy.study.ablations import (
     Ablation,
     Run,
     ablate,
+    budget,
     choose,
     matched_neurons,
     milestones,
@@ -26,7 +27,7 @@ from grok_synergy.study.ablations import (
     retrain,
     sub_network,
 )
-from grok_synergy.study.survival import survival, time_to_generalise
+from grok_synergy.study.survival import log_rank, survival, time_to_generalise
 from grok_synergy.trainer import Experiment, Trainer
 from grok_synergy.trajectory import evaluate
 
@@ -335,10 +336,11 @@ def test_one_seed_gives_the_whole_table():
         "steps_98", "steps_train_98", "censored_at", "rise", "best_test_acc"]
     counts = rows.groupby(["variant", "biases"]).size().to_dict()
     assert counts == {("full", "kept"): 1, ("synergistic", "kept"): 1, ("inverse", "kept"): 1, ("redundant", "kept"): 1,
-                      ("random", "kept"): 3, ("matched", "kept"): 1, ("synergistic", "removed"): 1,
-                      ("inverse", "removed"): 1}
+                      ("random", "kept"): 3, ("matched", "kept"): 1, ("random-inverse", "kept"): 3,
+                      ("matched-inverse", "kept"): 1, ("synergistic", "removed"): 1, ("inverse", "removed"): 1}
     assert set(rows.preset) == {"mid_ranks"} and set(rows.condition) == {"wd2"} and set(rows.phase_found) == {True}
-    assert (rows.neurons == rows.variant.map({"full": 160, "redundant": 160, "inverse": 40}).fillna(120)).all()
+    sizes = {"full": 160, "redundant": 160, "inverse": 40, "random-inverse": 40, "matched-inverse": 40}
+    assert (rows.neurons == rows.variant.map(sizes).fillna(120)).all()
     assert curves.test_acc.dims == ("variant", "step")
     assert curves.variant.values.tolist() == ["full", "synergistic", "inverse"]
     assert int(curves.seed) == 0
@@ -359,14 +361,16 @@ def test_one_seed_gives_the_whole_table():
 def test_each_row_is_its_network():
     measures, metrics = measures_of(SMALL, 0, 120)
     rows, curves = ablated(measures, metrics, preset="published", n_random=1, whole=True)
-    choice = choose(measures, metrics)
+    choice, full = choose(measures, metrics), retrain(SMALL, 0, np.ones(160, bool))
+    assert budget(SMALL, full) > SMALL.steps
     for variant, neurons, biases in [("synergistic", choice.synergistic, "kept"), ("inverse", ~choice.synergistic, "kept"),
                                      ("synergistic", choice.synergistic, "removed"), ("full", np.ones(160, bool), "kept")]:
         [row] = rows[(rows.variant == variant) & (rows.biases == biases)].to_dict("records")
-        alone = retrain(SMALL, 0, neurons, biases=biases)
+        alone = retrain(SMALL, 0, neurons, biases=biases, steps=budget(SMALL, full))
+        shown = alone.test_acc.sel(step=slice(SMALL.steps))
         assert {name: row[name] for name in milestones(alone)} == pytest.approx(milestones(alone), nan_ok=True)
         if biases == "kept":
-            assert curves.test_acc.sel(variant=variant).values.tolist() == alone.test_acc.values.tolist()
+            assert curves.test_acc.sel(variant=variant, step=shown.step).values.tolist() == shown.values.tolist()
 
 
 def test_rows_do_not_depend_on_going_on_after_98_percent():
@@ -375,6 +379,22 @@ def test_rows_do_not_depend_on_going_on_after_98_percent():
     to_the_end, long = ablated(measures, metrics, preset="published", n_random=1, whole=True)
     pd.testing.assert_frame_equal(stopped, to_the_end)
     assert short.test_acc.sel(variant="full").isnull().any() and not long.test_acc.isnull().any()
+
+
+def test_budgets_follow_the_slower_of_experiment_and_whole_network():
+    slow, never = (xr.Dataset({"test_acc": ("step", [0.1, 0.5, last])}, {"step": [0, 50, 100]}) for last in (0.98, 0.97))
+    assert [budget(SMALL, full) for full in (slow, never)] == [300, 250]
+    assert budget(replace(SMALL, steps=301), slow) == 301
+
+
+def test_a_curve_goes_on_to_a_step_and_then_ends_at_an_accuracy():
+    long = retrain(SMALL, 0, np.ones(160, bool), steps=400)
+    reached = int(long.step[(long.test_acc >= 0.5).argmax("step")])
+    for at_least in (reached - 20, reached + 50):
+        short = retrain(SMALL, 0, np.ones(160, bool), steps=400, stop_at=0.5, at_least=at_least)
+        assert int(short.step[-1]) == max(reached, at_least)
+        both = np.intersect1d(short.step, long.step)
+        xr.testing.assert_equal(short.sel(step=both), long.sel(step=both))
 
 
 def test_the_whole_network_is_trained_once(monkeypatch):
@@ -448,6 +468,29 @@ def test_summary_is_kaplan_meier(networks):
     assert summary["median"] == median
     assert summary.median_low <= median <= summary.median_high
     assert (summary.networks, summary.generalised) == (len(times), sum(events))
+
+
+def mantel(times, events, first):
+    """The log-rank statistic by its definition: events of the first kind beyond those expected, in standard deviations."""
+    beyond = variance = 0.0
+    for time in {t for t, event in zip(times, events, strict=True) if event}:
+        at_risk, dead = times >= time, (times == time) & events
+        n, n1, d = at_risk.sum(), (at_risk & first).sum(), dead.sum()
+        beyond += (dead & first).sum() - d * n1 / n
+        if n > 1:
+            variance += d * n1 / n * (1 - n1 / n) * (n - d) / (n - 1)
+    return beyond / np.sqrt(variance)
+
+
+def test_log_rank_statistic_is_that_of_its_definition():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        times, first = rng.integers(1, 15, 20), np.arange(20) < 9
+        events = rng.random(20) < 0.7
+        rows = pd.DataFrame({"steps_98": np.where(events, times, np.nan), "censored_at": times})
+        assert log_rank(rows[first], rows[~first]) == pytest.approx(mantel(times, events, first))
+    never = pd.DataFrame({"steps_98": [np.nan] * 4, "censored_at": 9})
+    assert np.isnan(log_rank(never[:2], never[2:])) and np.isnan(log_rank(rows, never[:0]))
 
 
 def test_interval_of_the_median_covers_it():

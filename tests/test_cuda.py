@@ -216,4 +216,4 @@ def test_audit_takes_activations_of_the_device():
 def test_the_study_runs_without_a_change_of_command(tmp_path):
     run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=2, progress=False)
     found = load_paper(tmp_path / "tables")
-    assert found.metrics["wd2"].seed.values.tolist() == [0, 100] and len(found.ablations)
+    assert found.of("released").metrics["wd2"].seed.values.tolist() == [0, 100] and len(found.ablations)

@@ -29,7 +29,7 @@ from grok_synergy.uncertainty import null_extremes
 from grok_synergy.unions import union_multiplets
 
 TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=20),), ablated=(), seeds=(0, 100, 200), figure_seeds=2,
-             ablation_seeds=2, task=ModularTask(p=23), width=20, per_decade=4)
+             pairs=(), draws=0, task=ModularTask(p=23), width=20, per_decade=4)
 
 
 def layer(samples=600, neurons=16, seed=0):

@@ -43,7 +43,7 @@ from grok_synergy.study.shares import claim_shares, deciding, share_by_level
 from grok_synergy.unions import union_multiplets
 
 TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=20),), ablated=(), seeds=(0, 100), figure_seeds=1,
-             ablation_seeds=1, task=ModularTask(p=23), width=40, per_decade=4)
+             pairs=(), draws=0, task=ModularTask(p=23), width=40, per_decade=4)
 
 
 def features(seed=0, samples=900, neurons=24):

@@ -17,16 +17,15 @@ import xarray as xr
 from dask.distributed import Client, LocalCluster, get_task_stream
 
 from grok_synergy.data import ModularTask
-from grok_synergy.phases import measure
-from grok_synergy.store import load_dataset, save_dataset
+from grok_synergy.phases import MEASURES, measure
+from grok_synergy.store import save_dataset
 from grok_synergy.study import jobs as study
-from grok_synergy.study.conditions import CONDITIONS, Paper
+from grok_synergy.study.conditions import CONDITIONS, GROUPS, Paper
 from grok_synergy.study.jobs import Job, load_paper, run_paper, stages
 from grok_synergy.training import train
-from grok_synergy.trajectory import METRICS
 
 TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=150), replace(CONDITIONS["alpha8"], steps=100)), ablated=("wd2",),
-             seeds=(0, 100), figure_seeds=1, ablation_seeds=2, task=ModularTask(p=23), width=40, per_decade=8)
+             seeds=(0, 100), figure_seeds=1, pairs=((421, 2000),), draws=1, task=ModularTask(p=23), width=40, per_decade=8)
 RUN = """
 from pathlib import Path
 import sys
@@ -56,34 +55,67 @@ def test_a_study_without_sub_networks_is_written_and_read(tmp_path):
     plain = replace(TINY, ablated=())
     run_paper(plain, store=tmp_path / "store", tables=tmp_path, n_jobs=1, progress=False)
     found = load_paper(tmp_path)
-    assert set(found.metrics) == {one.name for one in plain.conditions} and found.ablations.empty and not found.curves
+    assert set(found.of("pairs").metrics) == {one.name for one in plain.conditions}
+    assert found.ablations.empty and not found.curves
 
 
 def test_tables_hold_what_was_measured(undisturbed):
     found = load_paper(undisturbed / "tables")
-    experiment = TINY.experiment("alpha8", TINY.seeds)
-    trajectory = train(experiment, store=undisturbed / "store", progress=False)
-    assert experiment.keep_norm and experiment.zero_last
-    for preset in ("published", "mid_ranks"):
-        direct = measure(trajectory, preset=preset, progress=False).sel(step=trajectory.steps >= 5)
-        table = found.measures[preset]["alpha8"]
-        assert table.sizes["neuron"] == TINY.width and "synergy_neurons" not in table
-        for name in ("synergy", "redundancy", "synergy_size", "tc", "dropped"):
-            np.testing.assert_allclose(table[name], direct[name], rtol=1e-6)
-    np.testing.assert_allclose(found.metrics["alpha8"].test_loss, trajectory.metrics.test_loss, rtol=1e-6)
+    groups = ("", " released", " shuffled")
+    assert set(found.metrics) == {name + group for name in ("wd2", "alpha8") for group in groups}
+    for group, seeds, labels in zip(groups, ([2000], TINY.seeds, [2000]), ("true", "true", "shuffled"), strict=True):
+        experiment = TINY.experiment("alpha8", seeds, labels)
+        trajectory = train(experiment, store=undisturbed / "store", progress=False)
+        assert experiment.keep_norm and experiment.zero_last
+        for preset in ("published", "mid_ranks"):
+            direct = measure(trajectory, preset=preset, progress=False)
+            table = found.measures[preset]["alpha8" + group]
+            assert table.sizes["neuron"] == TINY.width and "synergy_neurons" not in table
+            assert table.step.values.tolist() == trajectory.steps.tolist()
+            assert table[list(MEASURES)].to_array().notnull().all()
+            for name in ("synergy", "redundancy", "synergy_size", "tc", "dropped"):
+                np.testing.assert_allclose(table[name], direct[name], rtol=1e-6)
+        np.testing.assert_allclose(found.metrics["alpha8" + group].test_loss, trajectory.metrics.test_loss, rtol=1e-6)
     assert set(found.curves) == {"published", "mid_ranks"} and set(found.curves["published"]) == {"wd2"}
     assert found.curves["published"]["wd2"].seed.values.tolist() == [0]
-    assert set(found.ablations.seed) == {0, 100} and set(found.ablations.preset) == {"published", "mid_ranks"}
+    assert set(found.ablations.seed) == {0, 2000} and set(found.ablations.preset) == {"published", "mid_ranks"}
     assert set(found.ablations.seed[found.ablations.biases == "removed"]) == {0}  # the seed of the figures
 
 
-def test_what_is_neither_drawn_nor_judged_is_not_measured(undisturbed):
-    job = Job(TINY, "wd2", 100)
-    found = load_dataset(job.path(undisturbed / "store"))
-    early, found_any = found.step < 5, found.synergy_neurons.any("neuron")
-    assert early.sum() == 5 and found.synergy.isnull().equals(early.broadcast_like(found.synergy))
-    assert not found_any.sel(step=early).any() and found_any.sel(step=~early).all()
-    assert found[list(METRICS)].to_array().notnull().all()
+def test_nulls_stand_beside_what_was_measured(tmp_path):
+    five = replace(TINY, conditions=(replace(CONDITIONS["wd2"], steps=40),), seeds=(0, 1, 2, 3, 4), ablated=(), draws=2)
+    run_paper(five, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False)
+    found = load_paper(tmp_path / "tables")
+    trajectory = train(five.experiment("wd2", five.seeds), store=tmp_path / "store", progress=False)
+    for name, kinds in (("wd2", ["responses"]), ("wd2 shuffled", ["responses"]), ("wd2 released", ["responses", "chimera"])):
+        table = found.measures["mid_ranks"][name]
+        assert table["null"].values.tolist() == kinds and table.null_synergy.dims == ("null", "draw", "seed", "step")
+        some = [*trajectory.steps[::6], trajectory.steps[-1]]
+        assert table.null_synergy.notnull().all(("null", "draw", "seed")).equals(table.step.isin(some))
+        for word in ("synergy", "redundancy"):
+            excess = table[word] - table[f"null_{word}"].median("draw")
+            xr.testing.assert_allclose(table[f"excess_{word}"], excess.transpose("null", "seed", "step"), atol=1e-5)
+    direct = measure(trajectory, preset="mid_ranks", nulls=("responses", "chimera"), draws=2, progress=False)
+    for one in ("null_synergy", "null_redundancy"):
+        np.testing.assert_allclose(found.measures["mid_ranks"]["wd2 released"][one], direct[one], rtol=1e-6)
+
+
+def test_pairs_differ_in_their_splits_and_twins_in_their_labels_alone():
+    pair, other, twin = (Paper().experiment("wd2", [seed], labels) for seed, labels in
+                         ((2000, "true"), (2100, "true"), (2000, "shuffled")))
+    assert [one.task.split_seed for one in (pair, other, twin)] == [421, 422, 421]
+    assert replace(twin, task=pair.task) == pair and (twin.task.labels, twin.task.label_seed) == ("shuffled", 2000)
+    assert torch.equal(twin.task.targets.bincount(), pair.task.targets.bincount())
+    assert Paper().experiment("wd2", [0]).task == ModularTask()
+    assert Paper().seeds_of("wd50") == Paper().seeds_of("wd2")[:10] == Paper().seeds_of("alpha50", "shuffled")
+    assert Paper().seeds_of("wd50", "shuffled") == () and len(Paper().seeds_of("alpha50")) == 20
+
+
+def test_tables_of_an_edition_before_do_not_mix_with_those_of_this_one(undisturbed, tmp_path):
+    tables = tmp_path / "tables"
+    shutil.copytree(undisturbed / "tables", tables)
+    run_paper(replace(TINY, pairs=()), store=undisturbed / "store", tables=tables, n_jobs=1, progress=False)
+    assert {path.stem for path in tables.glob("*.nc")} == {"wd2-released", "alpha8-released", "wd2-ablations"}
 
 
 def test_tables_of_the_audit_beside_them_are_passed_over(undisturbed, tmp_path):
@@ -144,7 +176,8 @@ def test_what_the_figures_show_can_be_had_before_the_rest(undisturbed, tmp_path)
     places = dict(store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False)
     run_paper(TINY, only_figures=True, **places)
     found = load_paper(tmp_path / "tables")
-    assert found.metrics["wd2"].seed.values.tolist() == [0] and set(found.ablations.seed) == {0}
+    assert set(found.metrics) == {"wd2 released", "alpha8 released"}
+    assert found.of("released").metrics["wd2"].seed.values.tolist() == [0] and set(found.ablations.seed) == {0}
     run_paper(TINY, **places)
     assert contents(tmp_path / "tables") == contents(undisturbed / "tables")
 
@@ -167,8 +200,9 @@ def test_every_network_is_trained_on_a_cuda_device_first(undisturbed, tmp_path, 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(study, "train_many", spied)
     run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False)
-    names = {TINY.experiment(name, [0]).name for name in ("wd2", "alpha8")}
-    assert set(asked) == {("cuda", name, (seed,)) for name in names for seed in TINY.seeds}
+    expected = [TINY.experiment(name, [seed], labels) for name in ("wd2", "alpha8")
+                for seed, labels in ((0, "true"), (100, "true"), (2000, "true"), (2000, "shuffled"))]
+    assert sorted(asked) == sorted(("cuda", one.name, one.seeds) for one in expected)
     assert contents(tmp_path / "tables") == contents(undisturbed / "tables")
     asked.clear()
     run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False)
@@ -178,10 +212,13 @@ def test_every_network_is_trained_on_a_cuda_device_first(undisturbed, tmp_path, 
 def test_stages_hold_every_job_once_with_the_figures_first():
     jobs = stages(Paper())
     flat = [job for stage in jobs for job in stage]
-    assert len(set(flat)) == len(flat) == 7 * 20 + 2 * 3 * 10
-    assert [len(stage) for stage in jobs] == [7 * 5, 3 * 5, 7 * 15, 3 * 5 + 3 * 10]
+    assert len(set(flat)) == len(flat)
+    assert [len(stage) for stage in jobs] == [7 * 5, 3 * 5, 7 * 5 + 4 * 20 + 3 * 10 + 4 * 10, 220 + 7, 3 * (20 + 25)]
     assert {job.seed for job in jobs[0] + jobs[1]} == {0, 100, 200, 300, 400}
     assert all(job.drawn for job in jobs[0] + jobs[1]) and not any(job.drawn for job in jobs[2])
+    assert not stages(replace(Paper(), draws=0))[3]
+    assert "chimera" not in {job.kind for job in stages(Paper(seeds=(0, 100, 200, 300), figure_seeds=2))[3]}
+    assert all(study.seconds(job) > 0 for job in flat)
     for stage in jobs:
         assert [study.seconds(job) for job in stage] == sorted((study.seconds(job) for job in stage), reverse=True)
 
@@ -190,16 +227,13 @@ def test_results_of_other_settings_are_other_files():
     job = Job(TINY, "wd2", 100, kind="drawn")
     others = [replace(job, seed=0), replace(job, kind="network"), replace(job, kind="controls"),
               replace(job, condition="alpha8"), replace(job, paper=replace(TINY, presets=("mid_ranks",))),
-              replace(job, paper=replace(TINY, width=41)), replace(job, paper=replace(TINY, figure_seeds=2))]
-    assert len({other.path("store") for other in [job, *others]}) == 8
+              replace(job, paper=replace(TINY, width=41)), replace(job, paper=replace(TINY, figure_seeds=2)),
+              *(replace(job, kind="responses", paper=replace(TINY, draws=draws)) for draws in (1, 2)),
+              *(replace(job, seed=None, kind="chimera", paper=replace(TINY, seeds=seeds)) for seeds in ((0, 1), (0, 2))),
+              replace(job, seed=2000), replace(job, seed=2000, labels="shuffled")]
+    assert len({other.path("store") for other in [job, *others]}) == 14
     assert job.path("store") == replace(job, paper=replace(TINY, seeds=(0, 100, 200))).path("store")
-
-
-def test_checkpoints_of_shorter_budgets_are_those_of_longer_ones():
-    by_steps = sorted(CONDITIONS.values(), key=lambda condition: condition.steps)
-    longest = Paper().experiment(by_steps[-1].name, [0]).checkpoints
-    for condition in by_steps:
-        assert set(Paper().experiment(condition.name, [0]).checkpoints[:-1]) <= set(longest)
+    assert job.path("store") == replace(job, paper=replace(TINY, draws=7, pairs=())).path("store")
 
 
 @pytest.mark.parametrize("settings, message", [
@@ -207,8 +241,10 @@ def test_checkpoints_of_shorter_budgets_are_those_of_longer_ones():
     (dict(conditions=(CONDITIONS["wd2"],) * 2, ablated=()), "under names that differ"),
     (dict(conditions=(), ablated=()), "conditions=.. is not possible: give one or more"),
     (dict(presets=("publish",)), "give some of published, mid_ranks"),
-    (dict(ablation_seeds=21), "ablation_seeds=21 is not possible: give 1 to 20"),
-    (dict(ablation_seeds=3), "figure_seeds=5 is not possible: give 1 to 3"),
+    (dict(figure_seeds=11), "figure_seeds=11 is not possible: give 1 to 10"),
+    (dict(pairs=((421, 2000), (421, 2100))), "give split seeds and seeds that differ"),
+    (dict(pairs=((421, 900),)), "also from those of the released split"),
+    (dict(pairs=((420, 2000),)), "also from those of the released split"),
 ])
 def test_impossible_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
@@ -221,13 +257,19 @@ def test_tables_of_the_project_are_whole():
         pytest.skip("the study has not been run here")
     found, paper = load_paper(folder), Paper()
     assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
-    assert set(found.metrics) == {condition.name for condition in paper.conditions}
-    for condition in paper.conditions:
-        for data in (found.metrics[condition.name], *(found.measures[preset][condition.name] for preset in paper.presets)):
-            seeds = len(data.seed)  # those of the figures, or all
-            assert seeds in (paper.figure_seeds, len(paper.seeds)) and tuple(data.seed.values) == paper.seeds[:seeds]
-            assert int(data.step[-1]) == condition.steps and data.to_array().notnull().all()
-    assert set(found.ablations.condition) == set(paper.ablated)
-    ablated = set(paper.seeds[:min(seeds, paper.ablation_seeds)])
-    assert all(set(rows.seed) == ablated for _, rows in found.ablations.groupby(["condition", "preset"]))
+    names = {condition.name for condition in paper.conditions}
+    second = any(" " in name for name in found.metrics)  # the first edition has one group, and budgets of its own
+    for group in GROUPS if second else ("released",):
+        of = found.of(group)
+        expected = {name: paper.seeds_of(name, group) if second else tuple(range(0, 2000, 100)) for name in names}
+        assert set(of.metrics) in ({name for name in names if expected[name]}, set())
+        for name, data in of.metrics.items():
+            seeds = tuple(data.seed.values)  # those that are done
+            assert seeds == expected[name][:len(seeds)]
+            assert not second or int(data.step[-1]) == paper.condition(name).steps
+            for table in (data, *(of.measures[preset][name][list(MEASURES)] for preset in paper.presets)):
+                assert table.to_array().notnull().all()
+    assert set(found.of("released").metrics) == names and set(found.ablations.condition) == set(paper.ablated)
+    ablated = [set(rows.seed) for _, rows in found.ablations.groupby(["condition", "preset"])]
+    assert all(seeds == ablated[0] and set(paper.seeds[:paper.figure_seeds]) <= seeds for seeds in ablated)
     assert all(isinstance(curves, xr.Dataset) for kind in found.curves.values() for curves in kind.values())

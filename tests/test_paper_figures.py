@@ -42,7 +42,8 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     (folder / "settings.ini").touch()
     conditions = tuple(replace(condition, steps=condition.steps // 20) for condition in Paper().conditions)
-    tiny = Paper(conditions, (0, 100), figure_seeds=2, ablation_seeds=2, task=ModularTask(p=23), width=40, per_decade=8)
+    tiny = Paper(conditions, (0, 100), figure_seeds=2, pairs=((421, 2000), (422, 2100)), draws=2,
+                 task=ModularTask(p=23), width=40, per_decade=8)
     run_paper(tiny, store=folder / "trajectories", n_jobs=1, progress=False)
     return folder
 

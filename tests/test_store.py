@@ -108,7 +108,7 @@ def test_measures_that_do_not_say_what_they_were_made_from_are_made_again(store)
 
 
 TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=60),), ablated=("wd2",), seeds=(0,), figure_seeds=1,
-             ablation_seeds=1, task=ModularTask(p=13), width=24, per_decade=4)
+             pairs=(), draws=0, task=ModularTask(p=13), width=24, per_decade=4)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,8 @@ def test_every_job_of_the_study_notices_another_network(studied, tmp_path):
     run_paper(TINY, store=store, tables=tmp_path / "tables", n_jobs=1, progress=False)
     assert all(job.found(store) is not None for job in several)
     after = load_paper(tmp_path / "tables")
-    assert not after.measures["mid_ranks"]["wd2"].synergy.equals(before.measures["mid_ranks"]["wd2"].synergy)
+    assert not after.measures["mid_ranks"]["wd2 released"].synergy.equals(
+        before.measures["mid_ranks"]["wd2 released"].synergy)
     made_from = {job.kind: job.found(store).attrs["made_from"] for job in several}
     assert made_from["drawn"] == made_from["controls"] != several[1].found(studied / "store").attrs["made_from"]
 
@@ -564,7 +565,7 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_comes_in(tmp_path, studied, 
     shutil.copytree(studied / "store", home / "store")
     run_paper(TINY, store="~/store", tables="~/tables", n_jobs=1, progress=False)
     write_tables(TINY, "~/store", "~/more")
-    assert load_paper("~/tables").metrics.keys() == load_paper("~/more").metrics.keys() == {"wd2"}
+    assert load_paper("~/tables").metrics.keys() == load_paper("~/more").metrics.keys() == {"wd2 released"}
     import matplotlib.pyplot as plt
     save_figure(plt.figure(), "~/drawn/a")
     assert (home / "drawn" / "a.png").exists() and not list(here.iterdir())

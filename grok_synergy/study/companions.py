@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -32,7 +33,7 @@ from grok_synergy.arrays import (
 )
 from ..draws import UnsearchableDraws
 from ..layer import Layer, measure_features
-from ..look import PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY
+from ..look import NULL_COLOURS, PRESET_TITLES, REDUNDANCY, STYLE, SYNERGY
 from ..measurement import Measurement, measurement, present_names
 from grok_synergy.store import (
     default_store,
@@ -179,6 +180,17 @@ def check_curves(
                  for i, preset in enumerate(paper.presets) for j, quantity in enumerate(("synergy", "redundancy"))]
     return pd.DataFrame(rows).astype({"displaced": bool})
 
+# %% ../../nbs/study/11b_companions.ipynb #8c2ffe04
+def _draw_nulls(
+    ax: Axes,
+    measures: xr.Dataset,  # of one condition and preset, with draws of nulls, perhaps
+    quantity: str,         # "synergy" or "redundancy"
+) -> None:
+    "The median draw of each null that the tables have."
+    for null in measures["null"].values.tolist() if "null" in measures.dims else ():
+        draws = measures[f"null_{quantity}"].sel(null=null).median(("draw", "seed")).dropna("step")
+        ax.plot(draws.step, draws, "-.", color=NULL_COLOURS[null], lw=0.9, label=f"null: {null}")
+
 # %% ../../nbs/study/11b_companions.ipynb #cb000016
 def curves_figure(
     checks: pd.DataFrame,  # of `check_curves`
@@ -204,6 +216,7 @@ def curves_figure(
                 interval = interval.median()[interval.size() > networks / 2].reset_index()
                 points = points.groupby("step")[["value", "null", "half", "other_half"]].median().reset_index()
                 ax.plot(points.step, points["null"], color="0.45", ls="--", lw=0.9, label="null: shuffled columns")
+                _draw_nulls(ax, measures, quantity)
                 ax.plot(points.step, points.value, "o", ms=2.2, color="black", label=f"median of {networks} seeds")
                 ax.vlines(interval.step, interval.low, interval.high, color="black", lw=1.1, label="bootstrap interval")
                 for column, face, word in (("half", "white", "chosen on one half"),
@@ -266,7 +279,7 @@ def audit_lacks(
     if missing := missing_networks(multiverse.paper, seeds, store):
         return f"{len(missing)} networks of the study are not in {store.name}/: run `make paper` first"
     try:
-        check_tables(multiverse, load_paper(tables_folder(None, store)))
+        check_tables(multiverse, load_paper(tables_folder(None, store)).of("released"))
     except ValueError as error:
         return str(error)
     return None
@@ -279,5 +292,5 @@ def run_audit(
     "Every way to measure and the companions of every curve, as tables; it goes on where it was stopped."
     store = default_store() if store is None else as_path("store", store)
     tables, multiverse = tables_folder(tables, store), Multiverse()
-    write_outcomes(multiverse, load_paper(tables), store, tables)
+    write_outcomes(multiverse, load_paper(tables).of("released"), store, tables)
     write_checks(multiverse.paper, store, tables)

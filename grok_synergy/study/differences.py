@@ -228,7 +228,7 @@ def table_rows(
     yield from _degenerate_rows(found)
     yield from _curve_rows(found.first(paper.figure_seeds), paper.ablated)
     for condition in paper.conditions:
-        yield from rows_of("budget", condition.name, ("steps", "", 4000, condition.steps))
+        yield from rows_of("budget", condition.name, ("steps", "", 4000, int(found.metrics[condition.name].step[-1])))
     yield from _phase_rows(found, paper.ablated)
     yield from _together_rows(found)
     yield from _seed_rows(found, paper)

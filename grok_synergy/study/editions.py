@@ -12,9 +12,8 @@ import pandas as pd
 
 from ..look import PRESET_WORDS
 from ..store import tables_folder
-from .evidence import Evidence
-from .jobs import Findings
 from .register import OURS, PAPER
+from .results import Findings
 from .verdicts import as_decimal, judge
 
 # %% ../../nbs/study/06a_editions.ipynb #7318eca0
@@ -55,7 +54,7 @@ def verdicts_of(
 ) -> pd.DataFrame:  # as of `judge`
     "The verdicts that stand: of the second edition, or of the first while its tables are there."
     if of_second_edition(study):
-        return judge(Evidence(study.metrics, study.measures, study.ablations))
+        return judge(study.evidence)
     return first_verdicts(first_edition())
 
 # %% ../../nbs/study/06a_editions.ipynb #43255996

@@ -71,10 +71,12 @@ def measures_figure(
     intervals = {preset: segment(curves) for preset, curves in measures.items()}
     mean_intervals = {preset: segment(curves[["synergy", "redundancy"]].mean("seed"))
                       for preset, curves in measures.items()}
+    shuffled = {preset: by_condition[f"{name} shuffled"] for preset, by_condition
+                in found.measures.items() if f"{name} shuffled" in by_condition}
     metrics = found.metrics[name]
     title = (f"{CONDITIONS[name].label}: {metrics.sizes['seed']} seeds, {int(metrics.step[-1])} steps "
              "(line: mean, band: ±1 s.d. over seeds)")
-    return condition_figure(metrics, measures, intervals, mean_intervals, title)
+    return condition_figure(metrics, measures, intervals, mean_intervals, title, shuffled)
 
 # %% ../../nbs/study/09_paper_figures.ipynb #a114054f
 FIGURES |= {number: partial(measures_figure, name=name) for number,
@@ -83,40 +85,52 @@ FIGURES |= {number: partial(measures_figure, name=name) for number,
 # %% ../../nbs/study/09_paper_figures.ipynb #cb66ee63
 def draw_synergy(
     ax: Axes,
-    synergy: dict[str, xr.DataArray],  # by condition: (seed, step), bits
-    metrics: dict[str, xr.Dataset],    # by condition: test_acc (seed, step)
-    scaled: bool,                      # each seed's curve from 0 to 1
-    linear: float = 2,                 # bits up to which the axis is linear where it is not scaled
+    measures: dict[str, xr.Dataset],  # by condition: synergy (seed, step), bits; and its null, perhaps
+    metrics: dict[str, xr.Dataset],   # by condition: test_acc (seed, step)
+    kind: str,                        # "bits", "scaled" (each seed from 0 to 1), or "excess"
+    linear: float = 2,                # bits up to which the axis is linear where it is not scaled
 ) -> None:
-    "Synergy of several conditions; dotted verticals where the mean test accuracy passes 98 %."
-    for name, curves in synergy.items():
+    """Synergy of several conditions; dotted verticals where the mean test accuracy passes 98 %.
+
+    Circles are the median draw of the null `responses`; the excess is what lies beyond it.
+    """
+    for name, table in measures.items():
         colour, dashes = LINES[name]
-        smooth = smooth_log_steps(from_step(curves))
-        draw_curve(ax, min_max(smooth) if scaled else smooth, color=colour, ls=dashes,
+        if kind == "excess":
+            curves = from_step(table.excess_synergy.sel(null="responses")).dropna("step", how="all")
+        else:
+            curves = smooth_log_steps(from_step(table.synergy))
+        draw_curve(ax, min_max(curves) if kind == "scaled" else curves, color=colour, ls=dashes,
                    label=CONDITIONS[name].label)
+        if kind == "bits" and "null" in table.dims:
+            null = from_step(table.null_synergy.sel(null="responses")).median(("draw", "seed"))
+            ax.plot(null.step, null, "o", color=colour, ms=2.5, mfc="white", mew=0.6)
         reached = reaches(metrics[name].test_acc.mean("seed"))
         if np.isfinite(reached):
             ax.axvline(reached, color=colour, ls=":", lw=0.8)
-    if not scaled:
+    if kind != "scaled":
         ticks = [-5, -2, -1, 0, 1, 2, 5] if linear < 5 else [-5, 0, 5, 10, 20, 40]
         ax.set_yscale("symlog", linthresh=linear, linscale=1)
         ax.set_yticks(ticks, ticks)
         ax.axhline(0, color="0.8", lw=0.6, zorder=0)
-    ax.set(ylabel="scaled to 0–1" if scaled else "synergy (bits)")
+    ax.set(ylabel={"scaled": "scaled to 0–1", "bits": "synergy (bits)", "excess": "excess (bits)"}[kind])
 
 # %% ../../nbs/study/09_paper_figures.ipynb #f9476584
 def synergy_figure(
     found: Findings,
 ) -> Figure:
-    "Synergy over training by route (columns), in bits and scaled, under each preset (rows)."
-    rows = [(preset, scaled) for preset in found.measures for scaled in (False, True)]
+    "Synergy over training by route (columns), in bits, scaled and beyond a null, under each preset (rows)."
+    nulls = all("null" in found.measures[preset][name].dims
+                for preset in found.measures for name in found.metrics)
+    kinds = ("bits", "scaled") + ("excess",) * nulls
+    rows = [(preset, kind) for preset in found.measures for kind in kinds]
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(len(rows), 2, figsize=(7.1, 8.2), layout="constrained",
+        fig, axes = plt.subplots(len(rows), 2, figsize=(7.1, 0.6 + 1.9 * len(rows)), layout="constrained",
                                  sharex="col", sharey="row")
-        for (preset, scaled), pair in zip(rows, axes, strict=True):
+        for (preset, kind), pair in zip(rows, axes, strict=True):
             for ax, (route, conditions) in zip(pair, ROUTES.items(), strict=True):
-                synergy = {name: found.measures[preset][name].synergy for name in conditions}
-                draw_synergy(ax, synergy, found.metrics, scaled, 2 if preset == "published" else 10)
+                measures = {name: found.measures[preset][name] for name in conditions}
+                draw_synergy(ax, measures, found.metrics, kind, 2 if preset == "published" else 10)
                 ax.set_title(f"{route}, {PRESET_WORDS[preset]}")
                 ax.set_xlim(5, last_step(found, conditions))
                 ax.label_outer()

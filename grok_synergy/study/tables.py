@@ -14,38 +14,53 @@ from ..look import PRESET_WORDS
 from .ablations import chosen_step
 from .conditions import CONDITIONS
 from .jobs import Findings
-from .survival import time_to_generalise
+from .survival import log_rank, time_to_generalise
 from .verdicts import as_decimal
 
 # %% ../../nbs/study/09a_tables.ipynb #c0de6a02
 KINDS = {"full": "full network", "synergistic": "synergistic", "inverse": "its inverse",
          "redundant": "redundant",
-         "random": "random, same size", "matched": "random, same size and norm"}
+         "random": "random, same size", "matched": "random, same size and norm",
+         "random-inverse": "random, as large as the inverse",
+         "matched-inverse": "random, as large as the inverse, and of its norms"}
 
 
 def _steps(value: float) -> str:
     "A time as text; one that never came is ∞."
     return f"{value:.0f}" if np.isfinite(value) else "∞"
 
+
+def _rank(value: float) -> str:
+    "A log-rank statistic as text; without events, or of a kind against itself, there is none."
+    return f"{value:+.1f}" if np.isfinite(value) and value else "–"
+
 # %% ../../nbs/study/09a_tables.ipynb #48383e8e
 def subnetworks_table(
     rows: pd.DataFrame,  # of one condition and preset, one a retrained network, as `Findings.ablations`
 ) -> pd.DataFrame:       # one row a kind of network, as text
-    "Sizes, times to 98 % test accuracy and rises of every kind of retrained network."
+    """Sizes, times to 98 % test accuracy and rises of every kind of retrained network.
+
+    The log-rank statistic compares the times with those of the synergistic network, or, for controls
+    of the inverse's size, with those of the inverse. Above 0 they come sooner.
+    """
     by = ["variant", "biases"]
     times = time_to_generalise(rows, ("condition", "preset", *by))
     sizes = rows.groupby(by).neurons.agg(["median", "min", "max"])
     best = rows.groupby(by).best_test_acc.median()
+    kept = {variant: part for variant, part in rows[rows.biases == "kept"].groupby("variant")}
     lines = []
     for row in sorted(times.itertuples(),
                       key=lambda row: (list(KINDS).index(row.variant), row.biases)):
         size = sizes.loc[(row.variant, row.biases)]
+        own = rows[(rows.variant == row.variant) & (rows.biases == row.biases)]
+        against = kept.get("inverse" if row.variant.endswith("-inverse") else "synergistic", own)
         lines.append({
             "Network": KINDS[row.variant] + (", biases removed" if row.biases == "removed" else ""),
             "Neurons (least to most)": f"{size['median']:.0f} ({size['min']:.0f} to {size['max']:.0f})",
             "Reach 98 %": f"{row.generalised} of {row.networks}",
             "Median steps": f"{_steps(row.median)} ({_steps(row.median_low)} to {_steps(row.median_high)})",
             "Mean steps": _steps(row.restricted_mean),
+            "Log-rank (s.d.)": _rank(log_rank(own, against)),
             "Rise (decades)": f"{row.rise:.2f}" if np.isfinite(row.rise) else "–",
             "Best accuracy": f"{100 * best.loc[(row.variant, row.biases)]:.1f} %"})
     return pd.DataFrame(lines).set_index("Network")
@@ -72,9 +87,12 @@ def other_choices(
     "The seeds whose retrained multiplets come from another checkpoint than the tables choose now."
     rows = study.ablations.drop_duplicates(["condition", "preset", "seed"])
     rows = rows[["condition", "preset", "seed", "phase", "chosen_step", "phase_found"]]
-    now = [chosen_step(study.measures[row.preset][row.condition].sel(seed=row.seed),
-                       study.metrics[row.condition].sel(seed=row.seed), row.phase)
-           for row in rows.itertuples()]
+    released, now = study.of("released"), []
+    for row in rows.itertuples():
+        drawn = row.seed in released.metrics[row.condition].seed
+        of = released if drawn else study.of("pairs")
+        now.append(chosen_step(of.measures[row.preset][row.condition].sel(seed=row.seed),
+                               of.metrics[row.condition].sel(seed=row.seed), row.phase))
     steps, found = (np.array([one[i] for one in now], type_) for i, type_ in ((0, int), (1, bool)))
     rows = rows.assign(step=steps)
     return rows[(rows.chosen_step != steps) | (rows.phase_found != found)]
@@ -95,7 +113,7 @@ def zero_losses(
 ) -> pd.DataFrame:  # one row a condition that has any; empty where nothing waits
     "How many losses of the tables are exactly 0."
     zeros = {CONDITIONS[name].label: int((table.train_loss == 0).sum() + (table.test_loss == 0).sum())
-             for name, table in study.metrics.items()}
+             for name, table in study.of("released").metrics.items()}
     return pd.DataFrame([{"Condition": label, "Losses of 0": str(count)} for label,
                          count in zeros.items() if count])
 
