@@ -294,15 +294,15 @@ def _checked_layer(features: Array, pre: Array | None, rows: Array | None,
 
 # %% ../nbs/04d_audit.ipynb #e18cc8ac
 def _warn_of_columns(x: Tensor, used: np.ndarray, names: tuple | None, left_out: bool) -> None:
-    "Warns the caller's caller of columns that are broken, and of what the others cannot tell."
+    "Warns the caller of `audit` of columns that are broken, and of what the others cannot tell."
     broken = (~x.isfinite()).any(0).nonzero().flatten()
     if left_out and len(broken):
         warnings.warn(f"column {name_columns(broken, names)} holds NaN, infinite or masked values "
-                      "and is left out: remove those samples if the neuron matters", stacklevel=3)
+                      "and is left out: remove those samples if the neuron matters", stacklevel=4)
     kept = names and tuple(compress(names, used))
-    warn_of_rank(x[:, used], kept, stacklevel=4)
+    warn_of_rank(x[:, used], kept, stacklevel=5)
     if left_out:
-        warn_of_on_off(x[:, used], kept, stacklevel=4)
+        warn_of_on_off(x[:, used], kept, stacklevel=5)
 
 # %% ../nbs/04d_audit.ipynb #8a0d002e3
 def _rows(
