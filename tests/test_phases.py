@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm, rankdata
 
-from grok_synergy import phases
+from grok_synergy import measures
 from grok_synergy.curves import exponential_average, min_max, normalise, pareto_front, smooth_log_steps
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation
@@ -281,7 +281,7 @@ def test_stored_measures_are_read_and_told_apart_by_their_settings(trajectory, m
     settings = [{"preset": "mid_ranks"}, {"preset": "mid_ranks", "ties": "ordinal"}, {"preset": "mid_ranks", "n_bins": 4}]
     first = [measured(trajectory, **one) for one in settings]
     assert len({float(along.synergy.sum()) for along in first}) == 3
-    monkeypatch.setattr(phases, "_measure_checkpoint", refuse)
+    monkeypatch.setattr(measures, "_measure_checkpoint", refuse)
     for one, along in zip(settings, first, strict=True):
         xr.testing.assert_identical(measured(trajectory, **one), along)
     with pytest.raises(AssertionError, match="measured again"):
@@ -321,7 +321,7 @@ def test_several_presets_at_some_checkpoints_are_each_alone(trajectory, tmp_path
         alone = measured(again, preset=preset).sel(step=steps)
         xr.testing.assert_equal(both.sel(preset=preset, drop=True), alone)
         xr.testing.assert_equal(measured(trajectory, preset=preset).sel(step=steps), alone)  # not the stored three
-    monkeypatch.setattr(phases, "_measure_checkpoint", refuse)
+    monkeypatch.setattr(measures, "_measure_checkpoint", refuse)
     xr.testing.assert_identical(measured(trajectory, preset=presets, steps=steps), both)
 
 
