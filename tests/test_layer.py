@@ -77,8 +77,8 @@ def test_what_was_stored_is_found_under_its_name(tmp_path):
              Multiverse(ways=tuple(design(40, 4, 2))).path(tmp_path, "wd2", 0, 5).parent.name,
              _path(paper, tmp_path, 20, "wd2", 0, 5).parent.name,
              *(Job(paper, "wd2", 0, kind).path(tmp_path).name for kind in ("network", "drawn"))]
-    assert names == ["ways-53c116305a", "ways-633963c7de", "checks-15edc44f4b", "seed-0-network-134779ec96.nc",
-                     "seed-0-drawn-f9aa533ba9.nc"]
+    assert names == ["ways-53c116305a", "ways-633963c7de", "checks-15edc44f4b", "seed-0-network-5d89e5ebaf.nc",
+                     "seed-0-drawn-2ff2d95f54.nc"]
 
 
 @pytest.fixture(scope="module")

@@ -139,7 +139,8 @@ def test_results_stand_where_the_network_itself_was_deleted(studied, tmp_path, m
     network_path(store, TINY.experiment("wd2", [0]), 0).unlink()
     monkeypatch.setattr(jobs, "_work", refuse)
     run_paper(TINY, store=store, tables=tmp_path / "tables", n_jobs=1, progress=False)
-    assert (tmp_path / "tables" / "wd2.nc").read_bytes() == (studied / "tables" / "wd2.nc").read_bytes()
+    assert (tmp_path / "tables" / "wd2-released.nc").read_bytes() == (
+        studied / "tables" / "wd2-released.nc").read_bytes()
 
 
 def test_ways_and_checks_notice_another_network(studied, tmp_path):
@@ -173,14 +174,14 @@ def test_results_that_cannot_be_stored_are_returned_with_one_warning(tmp_path, f
 
 def test_stored_files_keep_their_names():
     paper, store = Paper(), Path("s")
-    usual, route = "s/add97-wd2-alpha1-7854008524", "s/add97-wd0-alpha8-init-914a311586"
+    usual, route = "s/add97-wd2-alpha1-3a40d1d895", "s/add97-wd0-alpha8-init-f4f0e9ecd9"
     assert Experiment().name == "add97-wd2-alpha1-3a40d1d895"
     assert Experiment(ModularTask(p=31, train_fraction=0.7), width=128).name == "add31-wd2-alpha1-0cf820e4e9"
     for job, name in {
-        Job(paper, "wd2", 0): f"{usual}/seed-0-network-134779ec96.nc",
-        Job(paper, "wd2", 0, "drawn"): f"{usual}/seed-0-drawn-f9aa533ba9.nc",
-        Job(paper, "alpha8", 900, "controls"): f"{route}/seed-900-controls-0a0b520ee6.nc",
-        Job(replace(paper, presets=("published",)), "wd2", 0): f"{usual}/seed-0-network-29a3cbb259.nc",
+        Job(paper, "wd2", 0): f"{usual}/seed-0-network-5d89e5ebaf.nc",
+        Job(paper, "wd2", 0, "drawn"): f"{usual}/seed-0-drawn-2ff2d95f54.nc",
+        Job(paper, "alpha8", 900, "controls"): f"{route}/seed-900-controls-804e7e15e9.nc",
+        Job(replace(paper, presets=("published",)), "wd2", 0): f"{usual}/seed-0-network-dff2f17a88.nc",
     }.items():
         assert job.path(store) == Path(name)
     assert Multiverse().path(store, "wd2", 0, 5) == Path(f"{usual}/ways-53c116305a/seed-0-5.nc")

@@ -156,8 +156,12 @@ NAMES = {  # files of the study are found by these
 }
 
 
+STEPS = {"wd0.1": 4500, "wd2": 1500, "wd10": 1200, "wd50": 600, "alpha1": 600, "alpha8": 1500, "alpha50": 3000}
+
+
 def test_names_of_experiments_are_those_of_the_files_on_disk():
-    assert {one.name: Paper().experiment(one.name, [0]).name for one in Paper().conditions} == NAMES
+    "Those of the study's first edition, whose conditions had fewer steps."
+    assert {name: replace(Paper().experiment(name, [0]), steps=steps).name for name, steps in STEPS.items()} == NAMES
     assert Experiment().name == "add97-wd2-alpha1-3a40d1d895"
     odd = Experiment(ModularTask(p=53, op="divide", train_fraction=0.5, split_seed=7), width=100, wd=0.1, alpha=8,
                      keep_norm=True, zero_last=True, lr=0.01, betas=(0.9, 0.99), eps=1e-7, steps=100, per_decade=10)
