@@ -649,7 +649,7 @@ def nulls(options):
              "columns": lambda: first.null("columns", next(seeds)).read(settings),
              "responses": lambda: responding.null("responses", next(seeds), factors=factors, rows=rows).read(settings),
              "chimera": lambda: first.null("chimera", next(seeds), others=others).read(settings)}
-    _, times = race(calls, 2 if options.quick else 15)
+    _, times = race(calls, 2 if options.quick else 9, 0.05 if options.quick else 1.0)
     values = {name: ratios(times[name], times["the layer"]) for name in calls}
     return {"": [{"": name, "time": seconds(times[name]), "readings": spread(values[name]),
                   "bar": "–" if name == "the layer" else bar(max(values[name]), most=1.3, unit="")} for name in calls],
