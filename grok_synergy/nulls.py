@@ -81,8 +81,13 @@ def response_places(
     place = np.zeros((len(values), neurons), np.int64)
     for size, column in zip(design.rows.shape, values.T, strict=False):
         names = np.tile(np.arange(size), (neurons, 1))
-        place = place * size + rng.permuted(names, axis=1, out=names).T[column]
-    return design.rows.ravel()[place * design.rows.shape[-1] + repeat[:, None]]
+        renamed = np.ascontiguousarray(rng.permuted(names, axis=1, out=names).T)
+        place *= size
+        place += renamed[column]
+    place *= design.rows.shape[-1]
+    place += repeat[:, None]
+    order = design.rows.ravel()
+    return place if (order == np.arange(len(order))).all() else order[place]
 
 # %% ../nbs/04c_nulls.ipynb #326835b0
 FEWEST = 5  # networks in a chimera
