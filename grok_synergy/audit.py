@@ -378,7 +378,7 @@ def audit(
     draws, seed = whole_number("draws", draws), whole_number("seed", seed, 0, 2**32 - 1)
     truth("progress", progress)
     whole = Layer(_checked(features, "features"), seed=seed)
-    excess = excess_at_hand(whole, Measurement(), factors, others, rows, null_draws)
+    excess = excess_at_hand(whole, Measurement(), factors, others, rows, null_draws, seed)
     layer, given = _checked_layer(features, pre, rows, estimators, seed)
     table, null, left_out = _every_way(layer, given, draws, seed, progress)
     names = None if layer.names is None else tuple(layer.names[i] for i in sorted(left_out))

@@ -41,6 +41,7 @@ from grok_synergy.look import (
     draw_curve,
     letters,
     log_steps,
+    steps_from_zero,
 )
 from .measurement import as_preset
 from .phases import PHASES
@@ -203,9 +204,8 @@ def draw_beside(
         ax.errorbar(0.5, start.mean(), start.std(), color=colour, fmt="D", ms=3.5, mfc="white", lw=0.8,
                     label="untrained")
     ax.axhline(0, color="0.5", lw=0.6, zorder=0)
-    ax.set(ylabel=f"{word} (bits)", xlim=(0.4, None))
-    ax.set_xticks([0.5, *(10**k for k in range(int(np.log10(measures.step.max())) + 1))],
-                  labels=["0", *(f"$10^{k}$" for k in range(int(np.log10(measures.step.max())) + 1))])
+    steps_from_zero(ax, float(measures.step.max()))
+    ax.set(ylabel=f"{word} (bits)")
 
 # %% ../nbs/05_figures.ipynb #d233dd2f
 def draw_excess(
@@ -220,9 +220,8 @@ def draw_excess(
             ax.fill_between(steps, mean - spread, mean + spread, color=NULL_COLOURS[null], alpha=0.15, lw=0)
             ax.plot(steps, mean, dashes, color=NULL_COLOURS[null], lw=1.3)
     ax.axhline(0, color="0.5", lw=0.6, zorder=0)
-    ax.set(xscale="log", ylabel="excess (bits)", xlim=(0.4, float(measures.step.max())))
-    ax.set_xticks([0.5, *(10**k for k in range(int(np.log10(measures.step.max())) + 1))],
-                  labels=["0", *(f"$10^{k}$" for k in range(int(np.log10(measures.step.max())) + 1))])
+    steps_from_zero(ax, float(measures.step.max()))
+    ax.set(ylabel="excess (bits)")
 
 # %% ../nbs/05_figures.ipynb #06c4019b
 def draw_size(

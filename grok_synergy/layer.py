@@ -241,13 +241,15 @@ def excess_at_hand(
     others: Sequence[Array],  # (samples, neurons) each, features of other networks
     rows: Array | None,       # the samples that are read; None: all
     draws: int,               # of each null
+    seed: int = 0,            # of the draws
 ) -> tuple[Excess, ...]:
     "The excess over each null that can be drawn of what is given."
     given = {} if factors is None else {"responses": {"factors": factors}}
     if len(others):
         layers = (Layer(x, x) for x in (real_samples(one).cpu() for one in others))
         given["chimera"] = {"others": list(layers)}
-    return tuple(layer.excess(settings, kind, draws, rows=rows, **one) for kind, one in given.items())
+    return tuple(layer.excess(settings, kind, draws, seed, rows=rows, **one)
+                 for kind, one in given.items())
 
 # %% ../nbs/04b_layer.ipynb #52b08c72
 def measure_features(

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'SYNERGY', 'REDUNDANCY', 'LOSS', 'TRAIN', 'TEST', 'NULL_COLOURS', 'PHASE_STYLE', 'PRESET_WORDS',
-           'PRESET_TITLES', 'PRESET_MARKERS', 'STYLE', 'log_steps', 'draw_curve', 'letters', 'save_figure']
+           'PRESET_TITLES', 'PRESET_MARKERS', 'STYLE', 'log_steps', 'steps_from_zero', 'draw_curve', 'letters',
+           'save_figure']
 
 # %% ../nbs/00c_look.ipynb #10a8c94c
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
@@ -60,6 +62,16 @@ def log_steps(
     "A log axis of steps, from step 1, with ticks at 1, 2 and 5 of each decade."
     ax.set(xscale="log", xlim=(1, last))
     ax.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+
+# %% ../nbs/00c_look.ipynb #f4c3aa55
+def steps_from_zero(
+    ax: Axes,
+    last: float,  # the last step
+) -> None:
+    "A log axis of steps on which step 0 stands at 0.5; what is drawn there is clipped to that."
+    powers = range(int(np.log10(last)) + 1)
+    ax.set(xscale="log", xlim=(0.4, last))
+    ax.set_xticks([0.5, *(10**k for k in powers)], labels=["0", *(f"$10^{k}$" for k in powers)])
 
 # %% ../nbs/00c_look.ipynb #9dad0cfb
 def draw_curve(

@@ -212,8 +212,9 @@ def _null_checkpoint(
     if not all(one.isfinite().all() for one in features):
         return np.full((len(several), draws, 2), np.nan)
     layer, *others = (Layer(one, one) for one in features)
-    given = {"responses": {"factors": design_of(task.pairs, task.n_pairs), "rows": rows},
-             "chimera": {"others": others}}.get(kind, {})
+    given = {"others": others} if kind == "chimera" else {}
+    if kind == "responses":
+        given = {"factors": design_of(task.pairs, task.n_pairs), "rows": rows}
     readings = [layer.null(kind, [*seed, draw], **given).read_all(several) for draw in range(draws)]
     bits = np.array([[(one.synergy, one.redundancy) for one in each] for each in readings])
     return bits.swapaxes(0, 1)

@@ -17,25 +17,14 @@ from grok_synergy.arrays import (
     Array,
     as_numpy,
     check_samples,
-    group_labels,
     like,
     real_number,
     whole_number,
 )
 from .layer import Layer
 from .measurement import measurement
+from .nulls import factor_values
 from .oinfo import biases, o_information
-
-# %% ../nbs/04h_rank_law.ipynb #6e21222b
-def _levels(
-    factors: Array,   # (samples, factors) whole numbers or names
-) -> list[np.ndarray]:  # one for each factor: (samples,) 0, 1, 2, ...
-    "The number of each sample's level, factor by factor. Raises `ValueError` for another shape."
-    values = as_numpy(factors)
-    if values.ndim != 2 or not values.size:
-        raise ValueError(f"factors of shape {values.shape} were given: give (samples, factors) "
-                         "whole numbers, such as the pairs of a task")
-    return [group_labels("factors", column, len(values)) for column in values.T]
 
 # %% ../nbs/04h_rank_law.ipynb #6925f4dd
 def _shares(
@@ -65,7 +54,7 @@ def random_features(
     nothing is cut; with 1 the neuron is dead. Raises `ValueError` for what is no such table, number
     of neurons, share or seed.
     """
-    levels, neurons = _levels(factors), whole_number("neurons", neurons)
+    levels, neurons = factor_values(factors, len(factors)).T, whole_number("neurons", neurons)
     shares = _shares(zeros, neurons)
     rng = np.random.default_rng(whole_number("seed", seed, 0, 2**63 - 1))
     total = sum(rng.normal(size=(level.max() + 1, neurons))[level] for level in levels)
@@ -126,10 +115,10 @@ def outside_share(
 
     Raises `ValueError` naming constant and infinite columns, and for factors of other samples.
     """
-    x, levels = check_samples(features).double(), _levels(factors)
-    if x.ndim != 2 or len(x) != len(levels[0]):
-        raise ValueError(f"features of shape {tuple(x.shape)} and factors of {len(levels[0])} "
-                         "samples were given: give (samples, neurons) of the same samples")
+    x = check_samples(features).double()
+    if x.ndim != 2:
+        raise ValueError(f"features of shape {tuple(x.shape)} were given: give (samples, neurons)")
+    levels = factor_values(factors, len(x)).T
     x = x - x.mean(0)
     design = np.hstack([np.eye(level.max() + 1)[level] for level in levels])
     left, values, _ = torch.linalg.svd(torch.from_numpy(design).to(x), full_matrices=False)

@@ -83,7 +83,7 @@ def test_repeats_of_a_combination_stay_apart():
     (GRID[:-1], "shape (288, 2) were given for 289 samples"),
     (np.zeros((P**2, 0)), "shape (289, 0)"),
     (np.c_[GRID[:, 0], np.roll(GRID[:, 0], 1)], "of 289 combinations were measured, 0 to 16 times each"),
-    (np.where(GRID == 3, np.nan, GRID), "factors are missing in 33 samples, such as number 3"),
+    (np.where(GRID == 3, np.nan, GRID), "factors hold NaN"),
 ])
 def test_what_is_no_design_is_named(layer, factors, words):
     with pytest.raises(ValueError) as raised:
@@ -240,3 +240,10 @@ def test_shuffled_labels_keep_pairs_split_and_counts():
         ModularTask(label_seed=3)
     with pytest.raises(ValueError, match="labels='random' is unknown"):
         ModularTask(labels="random")
+
+
+def test_the_seed_of_an_audit_decides_its_nulls_too():
+    x = responding(5)
+    draws = [audit(x, factors=GRID, draws=1, null_draws=3, seed=seed).excess[0].draws for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(draws[0], draws[1])
+    assert not np.array_equal(draws[0], draws[2])

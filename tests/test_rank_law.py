@@ -64,7 +64,7 @@ def test_any_number_of_factors():
 
 
 @pytest.mark.parametrize(("given", "message"), [
-    (dict(factors=[1, 2]), r"factors of shape \(2,\) were given"),
+    (dict(factors=np.zeros((2, 2, 2))), r"factors of shape \(2, 2, 2\) were given"),
     (dict(factors=np.zeros((0, 2))), r"factors of shape \(0, 2\) were given"),
     (dict(factors=[[0.5, 1], [1, 2]]), "factors hold"),
     (dict(neurons=0), "neurons=0 is not possible"),
@@ -206,7 +206,7 @@ def test_sparse_neurons_lie_further_outside():
 
 
 def test_factors_of_other_samples_are_refused():
-    with pytest.raises(ValueError, match="factors of 168 samples were given"):
+    with pytest.raises(ValueError, match="were given for"):
         outside_share(random_features(PAIRS, 3), PAIRS[1:])
     with pytest.raises(ValueError, match="the same value in every sample of column 0"):
         outside_share(random_features(PAIRS, 3, 1.0), PAIRS)

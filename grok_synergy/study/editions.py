@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..look import PRESET_WORDS
 from ..store import tables_folder
-from .register import OURS, PAPER
+from .register import OURS, PAPER, REGISTER
 from .results import Findings
 from .verdicts import as_decimal, judge
 
@@ -67,10 +67,11 @@ def editions_page(
         low, high = (as_decimal(row[f"{preset}_{end}"]) for end in ("low", "high"))
         return f"**{row[f'{preset}_outcome']}** [{low}, {high}]"
 
+    ours = {claim.number for claim in REGISTER if claim.ours} | set(first.index[first.ours])
     lines = ["# The first edition of the register", "", text, "",
              "| | Claim | Claimed | Published | Mid-ranks | Now | Excess | Why |", "|---" * 8 + "|"]
     for number, row in first.iterrows():
-        mine = row.ours or number in (30, 34)
+        mine = number in ours
         said = f"*{row.statement}*" if mine else row.statement
         claimed = f"{'>' if row.side == 'above' else '<'} {row.margin:g} {row.unit}"
         now, excess = (", ".join(numbers.split()) for numbers in (row.now, row.excess_now))
