@@ -22,6 +22,7 @@ from grok_synergy.search import search_multiplet
 from grok_synergy.store import save_dataset
 from grok_synergy.study import multiverse
 from grok_synergy.study.conditions import CONDITIONS, Paper
+from grok_synergy.study.drawn import drawn_evidence
 from grok_synergy.study.jobs import Findings
 from grok_synergy.study.multiverse import (
     CLAIMS,
@@ -31,6 +32,8 @@ from grok_synergy.study.multiverse import (
     as_way,
     between_checkpoints,
     design,
+    judge_ways,
+    layers_of,
     levels_of,
     load_outcomes,
     long_table,
@@ -40,6 +43,8 @@ from grok_synergy.study.multiverse import (
     write_outcomes,
 )
 from grok_synergy.study.shares import claim_shares, deciding, share_by_level
+from grok_synergy.training import train
+from grok_synergy.trajectory import METRICS
 from grok_synergy.unions import union_multiplets
 
 TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=20),), ablated=(), seeds=(0, 100), figure_seeds=1,
@@ -182,7 +187,7 @@ def test_dead_neurons_are_left_out_and_none_left_is_zero_as_in_measure():
 def test_what_is_measured_is_not_measured_again(tmp_path, monkeypatch):
     few = Multiverse(TINY, tuple(design(6, direct=1)), seeds=2, per_decade=3)
     found = run_multiverse(few, tmp_path, n_jobs=1)["wd2"]
-    assert found.synergy.dims == ("way", "seed", "step") and found.synergy.shape[:2] == (6, 2)
+    assert found.synergy.dims == ("null", "way", "seed", "step") and found.synergy.shape[:3] == (2, 6, 2)
     assert int(found.step[0]) >= 5 and int(found.step[-1]) == 20 and found.to_array().notnull().all()
 
     def refuse(*job):
@@ -209,12 +214,48 @@ def test_checkpoints_are_spaced_evenly_with_both_ends():
     assert np.diff(np.log10(chosen[:-1])) == pytest.approx(0.25, abs=0.05)
 
 
+def test_a_null_is_read_like_its_network(tmp_path):
+    few = Multiverse(TINY, tuple(design(6, direct=1)), seeds=1, per_decade=3)
+    found = run_multiverse(few, tmp_path, n_jobs=1, progress=False)["wd2"]
+    trajectory = train(TINY.experiment("wd2", [0]), store=tmp_path, progress=False)
+    step = int(found.step[1])
+    for null in ("none", "responses"):
+        layers = layers_of(trajectory, 0, step, null)
+        for way, one in enumerate(few.ways):
+            reading = layers[one.which].read(one)
+            assert found.synergy.sel(null=null, seed=0, step=step)[way] == pytest.approx(reading.synergy, abs=1e-9)
+    features, drawn = trajectory.features(0, step, "all"), layers_of(trajectory, 0, step, "responses")["all"].x["post"]
+    torch.testing.assert_close(drawn.sort(0).values, features.sort(0).values)
+    assert not torch.equal(drawn, features)
+    train_rows = layers_of(trajectory, 0, step, "responses")["train"].x["post"]
+    torch.testing.assert_close(train_rows, drawn[TINY.task.index("train")])
+
+
+def test_excess_is_judged_under_a_null():
+    evidence = drawn_evidence("paper", seeds=3)
+    measures = {name: table[["synergy", "redundancy", "synergy_size"]].sel(step=table.step >= 5)
+                for name, table in evidence.measures["published"].items() if name in CONDITIONS}
+    metrics = {name: table.assign({metric: table.test_acc for metric in METRICS if metric not in table})
+               for name, table in evidence.metrics.items() if name in CONDITIONS}
+    bits = [claim for claim in CLAIMS if claim.statistic.reads == "bits"][:4]
+
+    def judged(factor):
+        both = {name: xr.concat([table, table * factor], xr.Variable("null", ["none", "responses"])).expand_dims({"way": 1})
+                for name, table in measures.items()}
+        return judge_ways(metrics, both, tuple(bits), n_jobs=1)
+
+    nothing, everything = judged(0.0), judged(1.0)
+    assert nothing.sel(null="none", drop=True).equals(everything.sel(null="none", drop=True))
+    np.testing.assert_allclose(nothing.estimate[0], nothing.estimate[1])
+    assert (abs(everything.estimate.sel(null="responses")) < 1e-9).all()
+
+
 def drawn_outcomes(share):
     "Outcomes of the design for two claims, with a share of seeds for each way."
     claims = [claim.number for claim in CLAIMS[:2]]
-    values = np.stack([np.stack([share, 1 - share], 1)] * 2)
-    both = {name: (("curves", "way", "claim"), values) for name in ("estimate", "share")}
-    return with_choices(xr.Dataset(both, {"curves": list(CURVES), "claim": claims}), design())
+    values = np.stack([[np.stack([share, 1 - share], 1)] * 2])
+    both = {name: (("null", "curves", "way", "claim"), values) for name in ("estimate", "share")}
+    return with_choices(xr.Dataset(both, {"null": ["none"], "curves": list(CURVES), "claim": claims}), design())
 
 
 def test_choices_survive_the_table_and_decide_what_they_decide(tmp_path):
@@ -226,6 +267,10 @@ def test_choices_survive_the_table_and_decide_what_they_decide(tmp_path):
     assert len(rows) == 512 and (rows[:256][list(FACTORS)].astype(str) == table[list(FACTORS)].astype(str)).all(axis=None)
     shares, by_bins = claim_shares(found), share_by_level(found, "n_bins")
     others = shares.drop(columns=["n_bins", "share", "published", "mid_ranks"])
+    (tmp_path / "first").mkdir()
+    save_dataset(outcomes.sel(null="none", drop=True), tmp_path / "first" / "multiverse.nc")
+    first = load_outcomes(tmp_path / "first")
+    assert first.share.equals(found.share.transpose(*first.share.dims))
     assert shares.n_bins.min() > 0.85 and others.max(axis=None) < 0.05
     assert by_bins.iloc[0].to_dict() == {5: 1, 10: 0, 15: 0, 20: 0} and by_bins.iloc[1][5] == 0
     assert not shares.published.iloc[0] and shares.published.iloc[1]
@@ -268,6 +313,8 @@ def test_steps_in_any_order_are_spaced_alike():
     (lambda: Multiverse(TINY, seeds=-1), "seeds=-1"),
     (lambda: Multiverse(TINY, per_decade=0), "per_decade=0"),
     (lambda: Multiverse(TINY, first="early"), "first='early'"),
+    (lambda: Multiverse(TINY, nulls=("responses",)), "nulls=.'responses',. is not possible: give 'none', then"),
+    (lambda: Multiverse(TINY, nulls=("none", "chimera")), "'columns' and 'responses'"),
     (lambda: design(12.5), "n=12.5"),
     (lambda: design(12, direct="few"), "direct='few'"),
     (lambda: design(12, direct=2, seed=-1), "seed=-1"),

@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 
 from ..look import COLOURS, PRESET_MARKERS, PRESET_WORDS, STYLE
 from .conditions import GROK, MEMORISE_ONLY
-from .multiverse import CURVES, FACTORS, UNBOUNDED, long_table
+from .multiverse import CURVES, FACTORS, NULLS, UNBOUNDED, long_table
 from .register import REGISTER, Claim
 from ..trajectory import reaches
 
@@ -73,7 +73,7 @@ def separation(
     return ((difference > 0) + 0.5 * (difference == 0)).mean(("network", "other"))
 
 # %% ../../nbs/study/11a_shares.ipynb #ee000034
-CHOICES = (*FACTORS, "curves")
+CHOICES = (*FACTORS, "curves", "null")
 
 
 def claim_shares(
@@ -84,10 +84,11 @@ def claim_shares(
     for number in outcomes.claim.values.tolist():
         table = long_table(outcomes, number)
         holds = (table.share > 0.5).astype(float)
-        published, mid_ranks = (outcomes.share.sel(claim=number,
+        published, mid_ranks = (outcomes.share.sel(claim=number, null="none",
                                                    curves=CURVES[0])[:2] > 0.5).values.tolist()
         rows[number] = {"share": holds.mean(), "published": published, "mid_ranks": mid_ranks,
-                        **deciding(table.assign(outcome=holds)[[*CHOICES, "outcome"]])}
+                        **deciding(table.assign(outcome=holds)[[*CHOICES, "outcome"]])
+                        .reindex([*CHOICES, "interaction"], fill_value=0.0)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
 
 # %% ../../nbs/study/11a_shares.ipynb #7ca03de3
@@ -122,8 +123,8 @@ def _draw_estimates(ax: Axes, table: pd.DataFrame, claim: Claim, width: int) -> 
 # %% ../../nbs/study/11a_shares.ipynb #8415bc2f
 def _draw_levels(ax: Axes, table: pd.DataFrame, order: np.ndarray, named: bool) -> None:
     "For each level of each choice, where in an order of all combinations it lies; the levels named on the axis."
-    levels = [(name, level) for name, levels in (FACTORS | {"curves": CURVES}).items()
-              for level in levels]
+    levels = [(name, level) for name, levels in (FACTORS | {"curves": CURVES, "null": NULLS}).items()
+              for level in levels if (table[name] == level).any()]
     colour = np.where(table.share.to_numpy()[order] > 0.5, HOLDS, DOES_NOT)
     for row, (name, level) in enumerate(levels):
         places = np.flatnonzero(table[name].to_numpy()[order] == level)
