@@ -75,6 +75,9 @@ def test_tables_hold_what_was_measured(undisturbed):
             assert table[list(MEASURES)].to_array().notnull().all()
             for name in ("synergy", "redundancy", "synergy_size", "tc", "dropped"):
                 np.testing.assert_allclose(table[name], direct[name], rtol=1e-6)
+            zeros = [[float((trajectory.features(seed, step) == 0).double().mean()) for step in trajectory.steps]
+                     for seed in trajectory.data.seed.values.tolist()]
+            np.testing.assert_allclose(table.zeros, zeros, rtol=1e-6)
         np.testing.assert_allclose(found.metrics["alpha8" + group].test_loss, trajectory.metrics.test_loss, rtol=1e-6)
     assert set(found.curves) == {"published", "mid_ranks"} and set(found.curves["published"]) == {"wd2"}
     assert found.curves["published"]["wd2"].seed.values.tolist() == [0]
@@ -213,10 +216,10 @@ def test_stages_hold_every_job_once_with_the_figures_first():
     jobs = stages(Paper())
     flat = [job for stage in jobs for job in stage]
     assert len(set(flat)) == len(flat)
-    assert [len(stage) for stage in jobs] == [7 * 5, 3 * 5, 7 * 5 + 4 * 20 + 3 * 10 + 4 * 10, 220 + 7, 3 * (20 + 25)]
+    assert [len(stage) for stage in jobs] == [7 * 5, 3 * 5, 7 * 5 + 4 * 20 + 3 * 10 + 4 * 10, 2 * 220 + 7, 3 * (20 + 25)]
     assert {job.seed for job in jobs[0] + jobs[1]} == {0, 100, 200, 300, 400}
     assert all(job.drawn for job in jobs[0] + jobs[1]) and not any(job.drawn for job in jobs[2])
-    assert not stages(replace(Paper(), draws=0))[3]
+    assert {job.kind for job in stages(replace(Paper(), draws=0))[3]} == {"zeros"}
     assert "chimera" not in {job.kind for job in stages(Paper(seeds=(0, 100, 200, 300), figure_seeds=2))[3]}
     assert all(study.seconds(job) > 0 for job in flat)
     for stage in jobs:

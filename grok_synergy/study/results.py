@@ -108,7 +108,7 @@ OF_NULLS = ("null_synergy", "null_redundancy", "excess_synergy", "excess_redunda
 
 def _measures(table: xr.Dataset) -> xr.Dataset:
     "The measures of one preset, and the nulls where they were drawn."
-    measured = table[[*MEASURES, *(name for name in OF_NULLS if name in table)]]
+    measured = table[[*MEASURES, *(name for name in (*OF_NULLS, "zeros") if name in table)]]
     if bool(measured.synergy.sel(step=measured.step < FIRST).isnull().all()):  # the first edition
         measured = from_step(measured)
     width = json.loads(table.attrs["experiment"])["width"]
