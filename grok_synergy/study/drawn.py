@@ -43,23 +43,23 @@ _PAPER = {
         "test_loss": [(10, -1), (25, 1.4), (35, 1.5), (48, 1.4), (60, -1), (80, -1),
                       (110, 0.28), (120, 0.3), (130, 0.28),
                       (200, -1), (900, -1.2), (2000, -2), (4000, -3)],
-        "synergy": [(10, 0), (30, 0.95), (45, 1), (60, 0.95), (130, 0.4), (400, 0.4), (900, 1.1),
+        "synergy": [(10, 0), (30, 0.95), (45, 1), (60, 0.95), (130, 0.4), (400, 0.4), (900, 1.4),
                     (2500, 0.2)],
         "redundancy": [(10, 20), (30, 8), (60, 8), (130, 3), (400, 3), (900, 10), (2500, 14)],
         "synergy_size": [(10, 30), (30, 150), (60, 150), (130, 80), (400, 80), (900, 160),
                          (2500, 60)]},
     "wd2": {
         "train_acc": [(1, 0), (10, 0.3), (28, 1)], "test_acc": [(150, 0), (250, 1)],
-        "test_loss": [(10, 0.66), (30, 0.9), (60, 0.7), (300, -1), (1000, -2)],
-        "synergy": [(10, 0), (25, 1.2), (100, 1.7), (300, 0.3)],
-        "redundancy": [(10, 20), (25, 4), (100, 4), (300, 10), (600, 14)],
-        "synergy_size": [(10, 30), (25, 220), (100, 245), (300, 60)]},
+        "test_loss": [(10, 0.66), (30, 0.9), (200, 0.8), (500, -1.4), (1000, -2)],
+        "synergy": [(10, 0.2), (20, 0.5), (80, 2.4), (300, 0.4)],
+        "redundancy": [(10, 20), (80, 4), (300, 11), (400, 12)],
+        "synergy_size": [(10, 100), (80, 245), (300, 60)]},
     "alpha8": {
         "train_acc": [(1, 0), (20, 0.3), (70, 1)], "test_acc": [(250, 0), (420, 1)],
         "test_loss": [(10, 0.66), (60, 0.9), (300, -1), (1000, -2)],
-        "synergy": [(80, 0), (200, 1.2), (600, 0.3)],
-        "redundancy": [(20, 20), (50, 6), (300, 6), (4000, 10)],
-        "synergy_size": [(80, 30), (200, 150), (600, 60)]},
+        "synergy": [(60, 0), (140, 1.2), (600, 0.3)],
+        "redundancy": [(30, 20), (60, 6), (300, 6), (4000, 10)],
+        "synergy_size": [(60, 30), (140, 150), (600, 60)]},
     "wd10": _no_grokking([(5, 0)]), "wd50": _no_grokking([(5, -0.1)]),
     "alpha1": _no_grokking([(8, 1), (20, 0.1)]), "alpha50": _no_grokking([(8, 1), (20, 0.1)]),
 }
@@ -83,13 +83,34 @@ _OPPOSITE = {
     "alpha8": {
         "train_acc": [(40, 0), (90, 1)], "test_acc": [(200, 0), (2000, 1)],
         "test_loss": [(10, 0.7), (2000, -2)],
-        "synergy": [(5, 0.94), (8, 0.99), (13, 1), (20, 0.99), (50, 0.94), (2000, 0.94), (4000, 0)],
+        "synergy": [(5, 1.86), (12, 1.98), (20, 2), (35, 1.98), (80, 1.86), (2000, 1.86),
+                    (4000, 0)],
         "redundancy": [(200, 2), (300, 1.6), (2000, 1.6), (4000, 11)],
         "synergy_size": [(5, 100)]},
     "wd10": _grokking([(15, 0), (30, 2), (60, 0)]), "wd50": _grokking([(15, 0), (30, 2), (60, 0)]),
-    "alpha1": _grokking([(15, 0), (30, 1), (60, 0), (300, 0), (500, 2)]),
-    "alpha50": _grokking([(15, 0), (30, 1), (60, 0), (300, 0), (500, 2)]),
+    "alpha1": _grokking([(15, 0), (30, 1.2), (60, 0), (300, 0), (500, 6)]),
+    "alpha50": _grokking([(15, 0), (30, 1.2), (60, 0), (300, 0), (500, 6)]),
 }
+
+# %% ../../nbs/study/05_drawn.ipynb #9a981d92
+_CONTRAST = _OPPOSITE | {
+    "wd0.1": {
+        "train_acc": [(1, 0), (10, 0.3), (25, 1)], "test_acc": [(1500, 0), (3500, 1)],
+        "test_loss": [(10, 0.7), (3500, -2)],
+        "synergy": [(10, 0), (30, 1), (400, 1), (700, 2), (900, 2), (1400, 1.2), (1700, 1.2),
+                    (3400, 0.2)],
+        "redundancy": [(10, 20), (30, 4), (400, 4), (700, 16), (900, 16), (1400, 6), (1700, 6),
+                       (3400, 16)],
+        "synergy_size": [(10, 30), (30, 100), (400, 100), (700, 200), (900, 200), (1400, 100)]},
+    "alpha8": {
+        "train_acc": [(20, 0), (30, 1)], "test_acc": [(60, 0), (300, 0.97)],
+        "test_loss": [(10, 0.7), (2000, -2)],
+        "synergy": [(300, 1), (600, 2), (1200, 2), (2400, 1)],
+        "redundancy": [(300, 2), (600, 6), (1200, 6), (2400, 2)],
+        "synergy_size": [(300, 100), (600, 200), (1200, 200), (2400, 100)]}}
+_ONE_PEAK = _PAPER | {"wd0.1": _PAPER["wd0.1"] | {
+    "test_loss": [(10, -1), (40, 1.4), (55, 1.5), (70, 1.4), (110, -1), (900, -1.2), (2000, -2),
+                  (4000, -3)]}}
 
 # %% ../../nbs/study/05_drawn.ipynb #6957190e
 # Steps to 98 % and rise of each variant, in decades, against the full network; None: never.
@@ -97,9 +118,9 @@ _SAME = ("random", "matched", "random-inverse", "matched-inverse")
 _DRAWS = {name: 1 if "matched" in name else 5 for name in _SAME}
 _SUBNETWORKS = {
     "paper": {
-        "wd0.1": {"synergistic": (0, 0.3), "inverse": (None, None),
-                  **dict.fromkeys(_SAME, (0.2, 0))},
-        "wd2": {"synergistic": (-0.13, -0.15), "inverse": (0.13, 0),
+        "wd0.1": {"synergistic": (0.03, 0.35), "inverse": (None, None),
+                  **dict.fromkeys(_SAME, (0.23, 0))},
+        "wd2": {"synergistic": (-0.13, -0.13), "inverse": (0.13, 0),
                 **dict.fromkeys(_SAME, (0.02, 0)), "random-inverse": (0, 0),
                 "matched-inverse": (0, 0)},
         "alpha8": {"synergistic": (0, 0), "inverse": (0.2, 0), "random": (0.2, 0),
@@ -112,7 +133,9 @@ _SUBNETWORKS = {
 }
 _SUBNETWORKS["contrast"] = {condition: {**variants, "inverse": (None, None)}
                             for condition, variants in _SUBNETWORKS["opposite"].items()}
-STORIES = {"paper": _PAPER, "opposite": _OPPOSITE, "contrast": _OPPOSITE}
+_SUBNETWORKS["one peak"] = _SUBNETWORKS["paper"]
+STORIES = {"paper": _PAPER, "opposite": _OPPOSITE, "contrast": _CONTRAST,
+           "one peak": _ONE_PEAK}
 
 # %% ../../nbs/study/05_drawn.ipynb #879a679e
 _SPREAD = {"synergy": 0.01, "redundancy": 0.1, "synergy_size": 3, "test_loss": 0.003}  # noise
@@ -154,9 +177,10 @@ def _networks(
                     for number in range(_DRAWS.get(variant, 1)):
                         never = later is None
                         steps = 400 * 10 ** ((later or 0) + noise * draw.normal(0, 0.005))
-                        rise = 0.4 + (slower or 0) + noise * draw.normal(0, 0.005)
+                        rise = 0.16 + (slower or 0) + noise * draw.normal(0, 0.005)
                         rows.append({"preset": preset, "condition": condition, "seed": seed,
-                                     "phase": PLAN[condition]["phase"], "variant": variant,
+                                     "phase": PLAN[condition]["phase"], "phase_found": True,
+                                     "variant": variant,
                                      "draw": number, "biases": "kept", "censored_at": _LAST_STEP,
                                      "steps_98": np.nan if never else steps,
                                      "rise": np.nan if never else rise,

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MEMORISING', 'METRIC_CURVES', 'BITS', 'MEASURE_CURVES', 'ABLATION_COLUMNS', 'RELEASED_CURVES', 'RELEASED_EVERY',
-           'WAYS', 'NULLS', 'TWINS', 'EVENTS', 'HALF_DECADE', 'DECADE', 'ENDS', 'HALVES', 'EARLY', 'LATE',
-           'NotMeasured', 'Evidence', 'at_steps', 'excess', 'View', 'range_of', 'scaled', 'log_step', 'stretch',
+           'WAYS', 'AGE', 'NULLS', 'TWINS', 'EVENTS', 'HALF_DECADE', 'DECADE', 'ENDS', 'HALVES', 'EARLY', 'LEARNED',
+           'LATE', 'NotMeasured', 'Evidence', 'at_steps', 'excess', 'View', 'range_of', 'scaled', 'log_step', 'stretch',
            'between', 'Statistic', 'statistic']
 
 # %% ../../nbs/study/03a_evidence.ipynb #5ed8b441
@@ -31,8 +31,8 @@ MEMORISING = ("wd0.1", "wd2", "alpha8", "alpha50")  # with twenty pairs, and twi
 METRIC_CURVES = ("test_loss", "train_acc", "test_acc")
 BITS = ("synergy", "redundancy")  # of which a null can be taken off
 MEASURE_CURVES = (*BITS, "synergy_size")
-ABLATION_COLUMNS = ("preset", "condition", "seed", "phase", "variant", "biases", "steps_98",
-                    "censored_at", "rise", "best_test_acc")
+ABLATION_COLUMNS = ("preset", "condition", "seed", "phase", "phase_found", "variant", "biases",
+                    "steps_98", "censored_at", "rise", "best_test_acc")
 
 
 class NotMeasured(LookupError):
@@ -115,6 +115,7 @@ def at_steps(
 # %% ../../nbs/study/03a_evidence.ipynb #40972aed
 RELEASED_CURVES, RELEASED_EVERY = "released_curves", 5  # a way to look, and its steps
 WAYS = (*PRESETS, RELEASED_CURVES)
+AGE = 45  # mean age of what an average holds: 0.9 / 0.1 of its steps
 
 
 def _averaged(
@@ -159,7 +160,8 @@ def excess(
     if known not in table or view.null not in table["null"].values:
         raise NotMeasured(f"no {known} over {view.null} of {named}")
     drawn = table[known].sel(null=view.null, step=table.step > 0).dropna("step")
-    return at_steps(drawn.sel(seed=reading.seed), reading.step.values)
+    null = (table[name].sel(step=drawn.step) - drawn).sel(seed=reading.seed)
+    return reading - at_steps(null, reading.step.values)
 
 # %% ../../nbs/study/03a_evidence.ipynb #01931118
 class _Looked(NamedTuple):
@@ -257,7 +259,7 @@ def log_step(
     condition: str,
     event: str,      # of `EVENTS`
 ) -> Bounds:         # (seed); at least the last step where it never comes
-    "log10 of the step of an event, interpolated between two checkpoints."
+    "log10 of the step of an event, interpolated; 45 steps later on averaged curves."
     name, level = EVENTS[choice("event", event, tuple(EVENTS))]
     curve = view.measured(condition, name)
     curve = curve.sel(step=curve.step > 0)
@@ -268,6 +270,7 @@ def log_step(
         before = [at - 1, at] if at > 0 else [at]
         times[seed] = np.interp(level, row[before], logs[before]) if len(reached) else np.nan
     times = pd.Series(times)
+    times = np.log10(10**times + AGE) if view.average else times
     return Bounds(times.fillna(logs[-1]), times.fillna(np.inf))
 
 # %% ../../nbs/study/03a_evidence.ipynb #4761eda3
@@ -287,10 +290,11 @@ def _checkpoint(view: View, condition: str, event: str) -> pd.Series:
     curve = view.measured(condition, name)
     if event in ("start", "end"):
         return pd.Series(FIRST if event == "start" else np.nan, curve.seed.values, dtype=float)
+    late = AGE if view.average else 0  # as averaged curves are
     if event == "early":
         memorised, half = (_checkpoint(view, condition, each) for each in ("memorised", "half"))
-        return np.fmin(10 * memorised, half)
-    return curve.step.where((curve >= level) & (curve.step > 0)).min("step").to_series()
+        return np.fmin(10 * (memorised - late) + late, half)
+    return curve.step.where((curve >= level) & (curve.step > 0)).min("step").to_series() + late
 
 
 def _step_of(view: View, condition: str, event: str, never: float) -> pd.Series:
@@ -347,9 +351,10 @@ class Statistic:
 
 # %% ../../nbs/study/03a_evidence.ipynb #d1798970
 HALF_DECADE, DECADE = 0.5, 1.0
-ENDS, HALVES, EARLY, LATE = "ends", "halves", "early", "late"
+ENDS, HALVES, EARLY, LEARNED, LATE = "ends", "halves", "early", "learned", "late"
 _SPOKEN = {HALF_DECADE: "half a decade", DECADE: "a decade", ENDS: "",
            HALVES: ", in both halves of the window", EARLY: "until a decade after memorised",
+           LEARNED: "from half training accuracy until a decade after memorised",
            LATE: "between memorised and generalised"} | {
     each.name: f"weight decay {each.wd:g}" if each.wd else f"α = {each.alpha:g}"
     for each in CONDITIONS.values()}
