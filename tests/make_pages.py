@@ -18,7 +18,7 @@ from grok_synergy.study.tables import (
     waiting_choices,
     zero_losses,
 )
-from grok_synergy.study.verdicts import claims_table, judge
+from grok_synergy.study.verdicts import claims_table, judge, with_released
 
 DRAWN = ["figures-grok", "figure-1", "figure-8", "figure-9", "figures-condition", "figure-2", "figure-3", "figure-4",
          "figures-peaks", "figure-5", "figures-subnetworks", "figure-6", "figure-7", "figures-audit", "tie-artefact",
@@ -83,7 +83,7 @@ def subnetworks_page(cells, study):
 
 def claims_page(cells, study):
     """The register with its verdicts."""
-    return claims_table(judge(study.evidence), cells)
+    return claims_table(with_released(judge(study.evidence), study.evidence), cells)
 
 
 def anchor(title):

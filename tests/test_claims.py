@@ -12,6 +12,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import gaussian_filter1d
 from scipy.stats import binom
 
 from grok_synergy.measurement import PRESETS
@@ -21,11 +22,14 @@ from grok_synergy.study.compared import (
     early_peak_time,
     higher_peak,
     lasting_drop,
+    least_accuracy,
+    rapid_drop,
     shorter,
     steeper,
     subnetwork_accuracy,
     subnetwork_later,
     subnetwork_rise,
+    subnetwork_rise_steps,
 )
 from grok_synergy.study.conditions import Paper
 from grok_synergy.study.drawn import drawn_evidence
@@ -40,6 +44,7 @@ from grok_synergy.study.evidence import (
     range_of,
     scaled,
     statistic,
+    stretch,
 )
 from grok_synergy.study.levels import (
     decoupling_lag,
@@ -47,17 +52,34 @@ from grok_synergy.study.levels import (
     highest_peak,
     loss_peak,
     loss_peak_distance,
+    phases_in_order,
     rise_after_drop,
     size_change,
     start_level,
 )
-from grok_synergy.study.register import AGAIN, BOUND_LEVELS, FAMILIES, FAMILY_ERROR, OURS, PAPER, REGISTER, Claim, above
-from grok_synergy.study.rule import NEURONS, VISIBLE, Bounds, median_interval, outcome
-from grok_synergy.study.statistics import delay, largest_change, phase_window
-from grok_synergy.study.verdicts import claims_summary, claims_table, judge
+from grok_synergy.study.register import AGAIN, BOUND_LEVELS, FAMILIES, OURS, PAPER, PROMISES, REGISTER, Claim
+from grok_synergy.study.rule import (
+    FAMILY_ERROR,
+    HALF,
+    NEURONS,
+    RAPID,
+    VISIBLE,
+    Bounds,
+    above,
+    bound_error,
+    median_interval,
+    outcome,
+)
+from grok_synergy.study.statistics import (
+    delay,
+    emergence,
+    largest_change,
+    phase_window,
+)
+from grok_synergy.study.verdicts import claims_summary, claims_table, judge, with_released
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
-CONTRAST = next(claim.number for claim in REGISTER if "do not differ much" in claim.statement)  # opposite cannot fail it
+CONTRAST = ("do not differ much", "generalise within", "leads directly", "in this order")  # opposite cannot fail these
 PUBLISHED = ("published",)
 SIZES = {family: sum(claim.family == family for claim in REGISTER) for family in FAMILIES}
 EACH = pytest.mark.parametrize("claim", REGISTER, ids=lambda claim: f"{claim.number}-{claim.place.replace(' ', '_')}")
@@ -65,9 +87,7 @@ EACH = pytest.mark.parametrize("claim", REGISTER, ids=lambda claim: f"{claim.num
 
 @cache
 def verdicts(*stories, ways=WAYS):
-    drawn = drawn_evidence(*stories, rng=5)
-    retrained = replace(drawn, metrics={}, measures={})  # all that tells contrast from opposite
-    return judge(retrained if "contrast" in stories else drawn, ways)
+    return judge(drawn_evidence(*stories, rng=5), ways)
 
 
 def outcomes(claim, *stories, ways=WAYS):
@@ -82,7 +102,7 @@ def series(*values):
 # The register
 
 def contrary(claim):
-    return "contrast" if claim.number == CONTRAST else "opposite"
+    return "contrast" if any(words in claim.statement for words in CONTRAST) else "opposite"
 
 
 @EACH
@@ -100,9 +120,12 @@ def test_claim_can_be_inconclusive(claim):
     assert set(outcomes(claim, "paper", contrary(claim))) == {"inconclusive"}
 
 
+PROMISE = {family: promise for promise in PROMISES for family in promise}
+
+
 def may_disagree(seeds, family):
     "How many contrary seeds leave a bound of the family's level on the same side."
-    return int(binom.ppf(FAMILY_ERROR / SIZES[family], seeds, 0.5)) - 1
+    return int(binom.ppf(1 - BOUND_LEVELS[family], seeds, 0.5)) - 1
 
 
 def disagreeing(other, count):
@@ -123,7 +146,7 @@ def test_claim_survives_as_many_contrary_seeds_as_its_family_allows_and_no_more(
 
 def test_ten_seeds_decide_in_every_family_where_all_agree():
     assert {may_disagree(10, family) for family in FAMILIES} == {0}
-    assert [may_disagree(20, family) for family in FAMILIES] == [2, 3, 3, 3, 3, 3]
+    assert [may_disagree(20, family) for family in FAMILIES] == [2, 2, 3, 2, 2, 2]
 
 
 def test_register_is_complete_and_decidable():
@@ -132,13 +155,15 @@ def test_register_is_complete_and_decidable():
     assert {claim.place.split(",")[0] for claim in REGISTER} == {"4", "5.1", "5.2", "5.3", "6", "7"}
     assert len({(claim.statement, claim.measure) for claim in REGISTER}) == len(REGISTER)
     assert all(claim.margin.reason for claim in REGISTER)
-    assert all(0.5**10 <= FAMILY_ERROR / size for size in SIZES.values())  # ten seeds that agree
 
 
 def test_claims_that_are_ours_are_counted_apart():
     ours = [claim.number for claim in REGISTER if claim.ours]
     assert {30, 34, 38, 39, 43, 44, 47, 48} <= set(ours)  # of the first edition
-    assert SIZES[PAPER] == 41 and {claim.since for claim in REGISTER if claim.family == PAPER} == {1}
+    assert {37, 42, 46} <= set(ours)  # a sentence that breaks off, and two that the paper does not have
+    assert SIZES[PAPER] == 45
+    late = [claim.statement for claim in REGISTER if claim.family == PAPER and claim.since == 2]
+    assert len(late) == 7 and sum("α = 50" in one for one in late) == 4
     assert all(claim.of.family == PAPER for claim in REGISTER if claim.family == AGAIN)
     assert all(claim.of is None for claim in REGISTER if claim.family in (PAPER, OURS))
 
@@ -178,7 +203,7 @@ def test_unit_and_zero_of_the_measures_do_not_matter():
     drawn = drawn_evidence("paper", rng=5)
     changed = {preset: {condition: table.assign(synergy=3 * table.synergy + 2, redundancy=table.redundancy / 5 - 1)
                         for condition, table in tables.items()} for preset, tables in drawn.measures.items()}
-    bare = [table.query("way == 'published' and family not in @NULLS and id not in (27, 28, 32)")
+    bare = [table.query("way == 'published' and family not in @NULLS")
             for table in (verdicts("paper"), judge(replace(drawn, measures=changed), PUBLISHED))]
     assert bare[0].outcome.tolist() == bare[1].outcome.tolist()
     np.testing.assert_allclose(bare[0].estimate, bare[1].estimate, atol=1e-9)
@@ -216,13 +241,23 @@ def test_each_bound_keeps_its_level(draw, n):
         assert below == pytest.approx(attained, abs=4 * sd + 0.01)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("n", [10, 20])
-def test_family_of_claims_keeps_its_level_and_wastes_none(n, family):
-    "The chance that any claim at its margin is decided wrongly is below 5 % with this ordered value, not with the next."
-    low, high = median_interval(Bounds.exact(pd.Series(np.arange(1, n + 1))), BOUND_LEVELS[family])
-    assert high == n + 1 - low
-    assert SIZES[family] * binom.cdf(low - 1, n, 0.5) <= FAMILY_ERROR < SIZES[family] * binom.cdf(low, n, 0.5)
+@pytest.mark.parametrize("promise", PROMISES, ids=" and ".join)
+def test_a_promise_is_kept_and_wastes_none(promise):
+    "The chance that any claim at its margin is decided wrongly is below 5 % with these ordered values, not with the next."
+    pairs = [claim.pairs for claim in REGISTER if claim.family in promise]
+    level, chances = BOUND_LEVELS[promise[0]], {10: [], 20: []}
+    assert {BOUND_LEVELS[family] for family in promise} == {level}
+    for n, found in chances.items():
+        low, high = median_interval(Bounds.exact(pd.Series(np.arange(1, n + 1))), level)
+        assert high == n + 1 - low
+        found += [binom.cdf(low - 1 + more, n, 0.5) for more in (0, 1)]
+    assert sum(chances[n][0] for n in pairs) <= FAMILY_ERROR
+    following = min(chances[n][1] for n in set(pairs))  # one more may disagree, of some number of pairs
+    assert sum(bound_error(following, n) for n in pairs) > FAMILY_ERROR
+
+
+def test_planned_pairs_are_those_that_a_claim_has():
+    assert {row.id: row.seeds for row in verdicts("paper").itertuples()} == {claim.number: claim.pairs for claim in REGISTER}
 
 
 @pytest.mark.parametrize(("n", "places"), [(20, (3, 18)), (10, (1, 10)), (9, None)])
@@ -255,7 +290,7 @@ def test_seed_that_one_side_lacks_is_unknown_and_not_dropped():
         assert len(combined.low) == 2
 
 
-@pytest.mark.parametrize("lost", [2, 3])
+@pytest.mark.parametrize("lost", [3, 4])
 def test_lost_seeds_count_against_the_claim(lost):
     "Retrained networks of lost seeds are missing in one variant; the others all show the claim."
     drawn = drawn_evidence("paper", rng=5)
@@ -264,7 +299,7 @@ def test_lost_seeds_count_against_the_claim(lost):
     table = judge(replace(drawn, metrics={}, measures={}, ablations=rows[~gone]))
     row = table[(table.statement.str.contains("inverse of")) & (table.way == "published")].iloc[0]
     assert (row.seeds, row.showing) == (20, 20 - lost)
-    assert row.outcome == ("supported" if lost <= may_disagree(20, PAPER) else "inconclusive")
+    assert row.outcome == ("supported" if lost <= may_disagree(20, OURS) else "inconclusive")
 
 
 # Statistics against plain loops and drawn corners
@@ -437,8 +472,7 @@ def test_excess_is_the_reading_less_its_null_at_every_checkpoint_that_has_one(nu
 def test_where_the_null_shows_the_same_a_claim_on_excess_needs_something_to_be_absent():
     table = judge(drawn_evidence("paper", rng=5, nulls="same"), ("published",))
     over, bare = table[table.family.isin(NULLS)], table[~table.family.isin(NULLS)]
-    assert (bare.outcome[~bare.id.isin([27, 28, 32])] == "supported").all()
-    assert (bare.outcome[bare.id.isin([27, 28, 32])] == "contradicted").all()  # a peak counts where it exceeds the null
+    assert (bare.outcome == "supported").all()  # no null enters
     assert (over.outcome[over.side == "above"] == "contradicted").mean() > 0.9
     assert (over.outcome[(over.side == "below") & (over.of != 19)] == "supported").all()
 
@@ -466,12 +500,12 @@ def test_only_seeds_that_all_conditions_have_are_compared():
 
 def test_drop_that_is_made_up_for_is_no_lasting_one():
     drawn = drawn_evidence("paper", noise=0, seeds=1)
-    drop = lasting_drop(("alpha50",), reference="alpha8")
+    drop = lasting_drop("alpha50")
     assert drop(drawn.under("published")).low[0] > 0.7
     measures = drawn.measures["published"]
     back = measures["alpha50"].assign(synergy=measures["alpha50"].synergy + (measures["alpha50"].step > 300))
     returned = replace(drawn, measures={"published": measures | {"alpha50": back}})
-    assert drop(returned.under("published")).low[0] < 0.1
+    assert drop(returned.under("published")).low[0] < 0.1 < 0.7 < rapid_drop("alpha50")(returned.under("published")).low[0]
 
 
 def test_loss_that_still_falls_at_the_end_has_not_converged():
@@ -489,7 +523,7 @@ def test_loss_that_still_falls_at_the_end_has_not_converged():
 def networks(*rows):
     names = ["condition", "seed", "phase", "variant", "biases", "steps_98", "rise"]
     table = pd.DataFrame([dict(zip(names, row, strict=True)) for row in rows])
-    return Evidence({}, {}, table.assign(preset="published", censored_at=4000, best_test_acc=0.99))
+    return Evidence({}, {}, table.assign(preset="published", censored_at=4000, best_test_acc=0.99, phase_found=True))
 
 
 def test_phase_biases_and_draws_of_sub_networks():
@@ -522,6 +556,164 @@ def test_accuracy_of_sub_networks_is_compared_in_points():
     assert found.low.tolist() == found.high.tolist() == pytest.approx([4, 49])
 
 
+# What was unfair to the paper, or lenient
+
+def shown(statistic, asked, evidence, way):
+    "Of all seeds, which are beyond a margin for certain."
+    return Claim("Any.", statistic, asked, place="5", figure=1).shows(statistic(evidence.under(way)))
+
+
+def numbered(*numbers):
+    return [REGISTER[number - 1] for number in numbers]
+
+
+def test_emergence_and_the_decoupling_after_it_are_no_divergence():
+    "At weight decay 2 of the story redundancy falls until the summit of synergy, and synergy falls after it."
+    drawn = drawn_evidence("paper", rng=5)
+    view = drawn.under("published")
+    curves = [-scaled(view, "wd2", name) for name in ("synergy", "redundancy", "synergy_size")]
+    from_memorised = largest_change(curves, *stretch(view, "wd2", "memorised", "generalised"), DECADE).change
+    assert (from_memorised > VISIBLE.value).all()  # as it was read
+    for claim in numbered(20, 21, 67, 68):
+        assert claim.shows(claim.statistic(view)).all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_headline_is_supported_by_the_papers_story_and_contradicted_by_the_opposite(way):
+    paper, opposite = (drawn_evidence(story, rng=5).under(way) for story in ("paper", "opposite"))
+    told = [claim for claim in REGISTER if claim.family == PAPER and claim.statistic.function.__name__ == "peaks_apart"]
+    assert [claim.pairs for claim in told] == [10, 10, 20]
+    for claim in told:
+        assert claim.shows(claim.statistic(paper)).all() and (claim.statistic(opposite).high < 0).all()
+
+
+def test_one_peak_of_the_loss_is_not_counted_in_two_phases():
+    one, two = (drawn_evidence(story, rng=5).under("published") for story in ("one peak", "paper"))
+    near, second, before, any_peak = numbered(10, 12, 53, 56)
+    assert near.shows(near.statistic(one)).all() and any_peak.shows(any_peak.statistic(one)).all()
+    assert max(claim.statistic(one).high.max() for claim in (second, before)) < 0.01 < second.margin.value
+    assert all(claim.shows(claim.statistic(two)).all() for claim in (near, second, before, any_peak))
+
+
+def test_sharp_rise_of_all_three_is_present_and_absent_at_the_same_size():
+    for present, absent in ((13, 21), (57, 68), (13, 72)):
+        one, other = numbered(present, absent)
+        assert (one.side, other.side, one.margin) == ("above", "below", other.margin)
+
+
+def random_measures(rng, width=4):
+    "The paper's story with measures that are smooth noise."
+    drawn = drawn_evidence("paper", rng=5)
+
+    def noisy(table):
+        size = table.sizes["seed"], table.sizes["step"]
+        return table.assign({name: (("seed", "step"), 10 + gaussian_filter1d(rng.normal(size=size), width, axis=1))
+                             for name in ("synergy", "redundancy", "synergy_size")})
+
+    measures = {name: noisy(table.transpose("null", "seed", "step")) for name, table in
+                drawn.measures["published"].items() if "null" in table.dims}
+    return replace(drawn, measures={"published": measures})
+
+
+def test_smooth_random_curves_do_not_emerge_rapidly():
+    "Within a decade they do, in most seeds. They have peaks, too, as the register says."
+    random = random_measures(np.random.default_rng(1)).under("published")
+    for condition in ("wd2", "alpha8"):
+        rapid = shown(emergence(condition, HALF_DECADE), above(RAPID), random.evidence, "published")
+        seen = shown(emergence(condition, DECADE), above(VISIBLE), random.evidence, "published")
+        assert rapid.sum() < 18 <= seen.sum()
+    assert (early_peak("wd2")(random).low > VISIBLE.value).sum() >= 18
+
+
+def test_smooth_random_curves_do_not_predict():
+    random = random_measures(np.random.default_rng(2)).under("published")
+    for claim in numbered(73, 78, 79):
+        assert claim.shows(claim.statistic(random)).sum() < claim.pairs - 4
+
+
+def test_decoupling_before_the_summit_does_not_follow_immediately():
+    drawn = drawn_evidence("paper", noise=0, seeds=2)
+    measures = drawn.measures["published"]
+    late = 0 * measures["wd2"].synergy + np.interp(np.log10(measures["wd2"].step), np.log10([10, 30, 35, 100, 150, 245]),
+                                                   [0, 1, 1, 0, 0, 1.2])
+    size = measures["wd2"].assign(synergy=late, redundancy=0 * late + np.interp(
+        np.log10(measures["wd2"].step), np.log10([35, 100]), [0, 9]))
+    quick = drawn.metrics["wd2"].assign(test_acc=0 * late + np.interp(
+        np.log10(measures["wd2"].step), np.log10([35, 100, 150, 250]), [0, 0.6, 0.6, 1]))
+    changed = replace(drawn, metrics=drawn.metrics | {"wd2": quick}, measures={"published": measures | {"wd2": size}})
+    assert (decoupling_lag("wd2")(changed.under("published")).low > 0.3).all()
+
+
+def test_averaged_windows_come_as_late_as_averaged_curves():
+    drawn = drawn_evidence("paper", noise=0, seeds=1)
+    raw, averaged = (drawn.under(way) for way in ("published", "released_curves"))
+    for condition in ("wd0.1", "wd2"):
+        for event in ("memorised", "generalised"):
+            begin, late = (stretch(view, condition, event, "end")[0] for view in (raw, averaged))
+            assert (late - begin).tolist() == [45]
+        early, late = (stretch(view, condition, "start", "early")[1] for view in (raw, averaged))
+        assert (late - early).tolist() == [45]
+    tops = [view.curve("wd0.1", "synergy")[0].idxmax("step").item() for view in (raw, averaged)]
+    assert 0 < tops[1] - tops[0] < 2 * 45
+
+
+def test_networks_that_do_not_generalise_have_no_delay_to_compare():
+    drawn = drawn_evidence("paper", noise=0, seeds=2)
+    never = drawn.metrics["wd0.1"].assign(test_acc=0.5 * drawn.metrics["wd0.1"].test_acc)
+    stopped = replace(drawn, metrics=drawn.metrics | {"wd0.1": never}).under()
+    assert shorter("wd2", "wd0.1", "delay")(stopped).low.min() > 0.1  # a longer delay, for all that is known
+    assert least_accuracy(("wd0.1", "wd2", "alpha8"))(stopped).high.max() <= HALF.value
+
+
+def test_order_of_phases_is_unknown_where_one_is_not_there():
+    paper, contrast = (drawn_evidence(story, noise=0, seeds=2).under("published") for story in ("paper", "contrast"))
+    order = phases_in_order("wd0.1")
+    assert (order(paper).low > 0).all() and (order(contrast).high < 0).all()
+    assert np.isinf(phases_in_order("wd2")(paper).low).all() and np.isinf(phases_in_order("wd2")(paper).high).all()
+
+
+def test_networks_without_the_phase_are_unknown_where_only_the_others_count():
+    drawn = drawn_evidence("paper", noise=0, seeds=4)
+    rows = drawn.ablations.assign(phase_found=drawn.ablations.seed >= 100)
+    view = replace(drawn, ablations=rows).under("published")
+    some, every = (subnetwork_accuracy("wd0.1", "synergistic", "full", **choice)(view) for choice in ({"found": True}, {}))
+    assert some.low[0] == -np.inf and some.high[0] == np.inf
+    assert some.low[1:].equals(every.low[1:]) and np.isfinite(every.low).all()
+    row = judge(replace(drawn, ablations=rows), ("published",)).query("id == 38").iloc[0]
+    assert row.note == "phase found in 3 of 4"
+
+
+def test_a_rise_in_steps_is_counted_back_from_98_percent():
+    drawn = networks(*(("wd2", 0, "emergence", variant, "kept", steps, np.log10(steps / begin))
+                       for variant, steps, begin in (("full", 1000, 500), ("synergistic", 400, 300))))
+    found = subnetwork_rise_steps("wd2", "full", than="synergistic")(drawn.under("published"))
+    assert found.low[0] == found.high[0] == pytest.approx(np.log10(500 / 100))
+    never = networks(("wd2", 0, "emergence", "full", "kept", np.nan, np.nan),
+                     ("wd2", 0, "emergence", "synergistic", "kept", 400, 0.1))
+    found = subnetwork_rise_steps("wd2", "full", than="synergistic")(never.under("published"))
+    assert found.high[0] == np.inf
+
+
+def test_an_effect_that_is_too_small_is_said_to_be():
+    drawn = drawn_evidence("paper", rng=5)
+    measures = {"published": drawn.measures["published"] | {"wd2": drawn.measures["published"]["wd2"].assign(
+        synergy=0.47 * drawn.measures["published"]["wd2"].synergy)}}
+    few = judge(replace(drawn, measures=measures), PUBLISHED).query("id in (16, 62)")
+    assert (few.outcome == "contradicted").all() and (few.low > 0).all(), few.T
+    assert "**contradicted** (smaller than asked)" in claims_table(few, TEXTS)
+
+
+def test_networks_of_the_released_split_are_counted_without_a_verdict():
+    drawn = drawn_evidence("paper", rng=5)
+    one = judge(drawn, PUBLISHED)
+    table = with_released(one, drawn)
+    pd.testing.assert_frame_equal(table.drop(columns="released"), one)
+    retrained = [claim.number for claim in REGISTER if claim.statistic.reads == "networks"]
+    counted = table.released[~table.family.isin(NULLS) & ~table.id.isin(retrained)]
+    assert set(counted) == {"10 of 10"} and set(table.released[table.family.isin(NULLS)]) == {""}
+    assert "; 10 of 10 on the released split" in claims_table(table[~table.family.isin(NULLS)], TEXTS)
+
+
 # Evidence that lacks something
 
 @pytest.mark.parametrize("condition", [condition.name for condition in Paper().conditions])
@@ -546,7 +738,7 @@ def test_evidence_without_pairs_nulls_and_twins_decides_what_it_can():
     bare = {preset: {name: tables[name].drop_vars(nulls) for name in ("wd0.1", "wd2")}
             for preset, tables in drawn.measures.items()}
     table = judge(Evidence({name: drawn.metrics[name] for name in ("wd0.1", "wd2")}, bare, drawn.ablations))
-    assert (table.outcome[table.family.isin(NULLS) | table.id.isin([27, 28])] == "not measured").all()
+    assert (table.outcome[table.family.isin(NULLS)] == "not measured").all()
     assert table[table.family == "chimera"].note.str.contains("released|alpha").all()
     of_two = table[table.id.isin([6, 8, 11, 20])]
     assert (of_two.outcome == "supported").all() and len(of_two) == 4 * len(WAYS)
@@ -576,7 +768,8 @@ def test_evidence_that_does_not_fit_is_refused(broken, says):
 
 # The verdicts as text
 
-TEXTS = {f"claims-{part}": f"On {part}." for part in ("verdicts", "fixed", "readings", "differing", "ours", "excess")}
+PARTS = ("verdicts", "fixed", "readings", "differing", "short", "ours", "excess")
+TEXTS = {f"claims-{part}": f"On {part}." for part in PARTS}
 
 
 def test_table_holds_every_claim_once_and_ours_apart():

@@ -160,8 +160,7 @@ def excess(
     if known not in table or view.null not in table["null"].values:
         raise NotMeasured(f"no {known} over {view.null} of {named}")
     drawn = table[known].sel(null=view.null, step=table.step > 0).dropna("step")
-    null = (table[name].sel(step=drawn.step) - drawn).sel(seed=reading.seed)
-    return reading - at_steps(null, reading.step.values)
+    return at_steps(drawn.sel(seed=reading.seed), reading.step.values)
 
 # %% ../../nbs/study/03a_evidence.ipynb #01931118
 class _Looked(NamedTuple):
