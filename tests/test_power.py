@@ -42,8 +42,8 @@ def test_what_is_planted_has_its_size_its_length_and_its_place(phase, condition)
 
 def test_a_larger_change_is_seen_more_often_and_none_is_seen_where_there_is_none():
     claim = next(claim for claim in REGISTER if claim.number == 20)
-    found = seen(drawn_evidence("paper", seeds=6), [claim], "wd2", "divergence", (0, 0.05, 0.5))
-    assert (found[0] == 0).all() and (found[0.05] <= found[0.5]).all() and (found[0.5] == 100).all()
+    found = seen(drawn_evidence("paper", seeds=6), [claim], "wd2", "divergence", (0, 0.05, 1))
+    assert (found[0] == 0).all() and (found[0.05] <= found[1]).all() and (found[1] == 100).all()
     assert found.index.get_level_values("way").tolist() == sorted(WAYS)
 
 

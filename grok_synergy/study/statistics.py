@@ -95,7 +95,6 @@ PHASE_CHANGES = {
 }
 _STRETCHES = {"emergence": ("start", "generalised"), "divergence": ("memorised", "generalised"),
               "delayed emergence": ("memorised", "generalised"), "decoupling": ("memorised", "end")}
-_AFTER_THE_SUMMIT = ("divergence", "delayed emergence")
 
 # %% ../../nbs/study/04_statistics.ipynb #ad51804f
 def phase_window(
@@ -108,7 +107,7 @@ def phase_window(
     "Where a phase is most pronounced, and how much the least of its curves moves there."
     curves = [sign * scaled(view, condition, name) for name, sign in PHASE_CHANGES[phase].items()]
     start, stop = stretch(view, condition, *_STRETCHES[phase])
-    if phase in _AFTER_THE_SUMMIT:
+    if phase == "divergence":  # which comes after emergence
         start = np.maximum(start, early_summit(view, condition).step)
     return largest_change(curves, start, stop, longest, together=compared == HALVES)
 
@@ -134,8 +133,7 @@ def divergence(
     return Bounds.exact(phase_window(view, condition, "divergence", DECADE, compared).change)
 
 # %% ../../nbs/study/04_statistics.ipynb #9a7f7900
-@statistic("least rise of the three within half a decade{compared}, after the early summit of "
-           "synergy", "ranges")
+@statistic("least rise of the three within half a decade{compared}", "ranges")
 def delayed_emergence(
     view: View,
     condition: str,
