@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import binom
 
 from grok_synergy.measurement import PRESETS
+from grok_synergy.study import drawn as room
 from grok_synergy.study.compared import (
     early_peak,
     early_peak_of_any,
@@ -28,7 +29,6 @@ from grok_synergy.study.compared import (
     subnetwork_rise,
 )
 from grok_synergy.study.conditions import Paper
-from grok_synergy.study.drawn import drawn_evidence
 from grok_synergy.study.evidence import (
     DECADE,
     HALF_DECADE,
@@ -61,6 +61,9 @@ CONTRAST = next(claim.number for claim in REGISTER if "do not differ much" in cl
 PUBLISHED = ("published",)
 SIZES = {family: sum(claim.family == family for claim in REGISTER) for family in FAMILIES}
 EACH = pytest.mark.parametrize("claim", REGISTER, ids=lambda claim: f"{claim.number}-{claim.place.replace(' ', '_')}")
+
+
+drawn_evidence = cache(room.drawn_evidence)  # no test changes what was drawn
 
 
 @cache
@@ -696,7 +699,7 @@ def test_what_cannot_be_is_named(wrong, says):
 
 
 def test_settings_of_the_evidence_are_converted():
-    assert drawn_evidence("paper", seeds="3", noise="1", rng="0") == drawn_evidence("paper", seeds=3, noise=1)
+    assert room.drawn_evidence("paper", seeds="3", noise="1", rng="0") == room.drawn_evidence("paper", seeds=3, noise=1)
     values = Bounds.exact(series_of(*range(20)))
     assert median_interval(values, "0.95") == median_interval(values, 0.95)
 
@@ -704,6 +707,6 @@ def test_settings_of_the_evidence_are_converted():
 def test_bounds_and_evidence_are_equal_by_content():
     assert Bounds.exact(series_of(1.0, np.nan)) == Bounds(series_of(1.0, -np.inf), series_of(1.0, np.inf))
     assert Bounds.exact(series_of(1.0)) != Bounds.exact(series_of(2.0)) and Bounds.exact(series_of(1.0)) != 1
-    one, other = drawn_evidence("paper", seeds=2), drawn_evidence("paper", seeds=2)
+    one, other = room.drawn_evidence("paper", seeds=2), room.drawn_evidence("paper", seeds=2)
     one.under("published").curve("wd2", "synergy")  # what is kept for the next time is no content
     assert one == other != drawn_evidence("opposite", seeds=2)
