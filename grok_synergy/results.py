@@ -229,18 +229,20 @@ class Extremes(_Measured, _Members):
     dtc: Array          # (..., kind, orders, top) dual total correlation, bits; NaN: there is none
     n_members: int      # how many variables or blocks were combined
     names: tuple | None = None  # of the members, where they have some
+    counts: np.ndarray | None = None  # (..., orders, bins) multiplets between `edges`, where asked for
+    edges: np.ndarray | None = None   # (bins + 1,) bits
 
     __eq__ = same_content
 
     @property
     def synergy(self) -> Array:
         "-min Ω over all orders, bits: (...)."
-        return -as_numpy(self.omega)[..., 0, :, 0].min(-1)
+        return -np.fmin.reduce(as_numpy(self.omega)[..., 0, :, 0], -1)
 
     @property
     def redundancy(self) -> Array:
         "max Ω over all orders, bits: (...)."
-        return as_numpy(self.omega)[..., 1, :, 0].max(-1)
+        return np.fmax.reduce(as_numpy(self.omega)[..., 1, :, 0], -1)
 
     def table(self) -> pd.DataFrame:
         "One row for each extreme multiplet of one matrix."
