@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .arrays import Array, as_numpy, like, real_number, truth, whole_number
+from .arrays import Array, like, real_number, truth, whole_number
 from .entropy import entropy_bias
 from grok_synergy.low_orders import (
     _count,
@@ -30,8 +30,9 @@ from grok_synergy.low_orders import (
 )
 from .matrices import _unit_diagonal
 from .oinfo import biases
-from .results import EQUAL, WIDEST, Extremes, Multiplets, _as_groups, _as_masks
-from .strongest import _count_between, _held, _offer, _Offered, _strongest
+from .results import WIDEST, Extremes, Multiplets, _as_groups, _as_masks
+from .small import SMALL, _at_the_door, _small
+from .strongest import _count_between, _edges, _held, _offer, _Offered, _strongest
 from grok_synergy.walk import (
     _ask,
     _Asked,
@@ -159,6 +160,22 @@ def _hold_low_orders(asked: _Asked, n_samples: int | None, corr: Array) -> Multi
     tc, dtc = (like(values.T.reshape(*asked.batch, -1), corr) for values in (tc, dtc))
     return Multiplets(_as_sets(asked, groups), orders, tc, dtc, asked.count, orders, asked.names)
 
+# %% ../nbs/03c_multiplets.ipynb #ea37ffc9
+def _hold_small(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets | None:
+    "Every multiplet of one small matrix; None where another is asked for, or it is not surely regular."
+    n = asked.t.shape[-1]
+    if len(asked.t) > 1 or asked.t.is_cuda or len(asked.members) < n or n > SMALL or asked.always:
+        return None
+    found = _small(asked.t[0].numpy(), asked.eps, (asked.smallest, asked.largest))
+    if found is None:
+        return None
+    masks, orders, *both = found
+    if n_samples is not None:
+        both = [part - bias.numpy()[orders]
+                for part, bias in zip(both, biases(asked.largest, n_samples), strict=True)]
+    both = (like(torch.from_numpy(part).view(*asked.batch, -1), corr) for part in both)
+    return Multiplets(_moved(masks, asked.own), orders, *both, asked.count, orders, asked.names)
+
 # %% ../nbs/03c_multiplets.ipynb #11dddee9
 def all_multiplets(
     corr: Array,                    # (..., n, n) correlation (or covariance) matrices
@@ -177,8 +194,13 @@ def all_multiplets(
     variables or blocks at all orders. Source: Rosas et al. (2019) for the measures, Griffin and
     Tsatsomeros (2006) for the algorithm.
     """
+    plain = blocks is among is n_samples is None and isinstance(containing, tuple) and not containing
+    if plain and (found := _at_the_door(corr, min_size, max_size)) is not None:
+        return found
     word = "variables" if blocks is None else "blocks"
     asked = _ask(corr, blocks, word, min_size, max_size, containing, among)
+    if (found := _hold_small(asked, n_samples, corr)) is not None:
+        return found
     if _is_low(asked, 24):
         return _hold_low_orders(asked, n_samples, corr)
     _refuse_many(asked, 24, "hold: ask for their `extremes`, or group them into 24 blocks or bins, "
@@ -385,23 +407,6 @@ def _thresholds(asked: _Asked, below, above) -> list[float | None]:
         raise ValueError(f"{len(asked.t)} matrices and a threshold (below, above): give one matrix, or "
                          "ask for the `top` multiplets of each")
     return limits
-
-# %% ../nbs/03c_multiplets.ipynb #cb42da56
-def _edges(
-    histogram,         # as for `extremes`
-    ends: np.ndarray,  # bits: the lowest and highest Ω of all
-) -> np.ndarray | None:
-    "Edges of bins, ascending; None where nothing is to be counted."
-    if histogram is None:
-        return None
-    if np.ndim(histogram) == 0:
-        bins = whole_number("histogram", histogram, 1, 2**20)
-        return np.linspace(ends.min() - EQUAL, ends.max() + EQUAL, bins + 1)
-    edges = np.array(as_numpy(histogram), float)
-    if edges.ndim > 1 or len(edges) < 2 or not (np.diff(edges) > 0).all():
-        raise ValueError(f"histogram={histogram!r} is not possible: give a number of bins, or their "
-                         "edges in bits, two or more, ascending")
-    return edges
 
 # %% ../nbs/03c_multiplets.ipynb #314b5024
 def _with_counts(found: Extremes, asked: _Asked, search: _Search, edges: np.ndarray, progress: bool) -> Extremes:

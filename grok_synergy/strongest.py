@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .arrays import as_numpy, whole_number
 from .results import EQUAL, _ranks
 
 # %% ../nbs/03b3_strongest.ipynb #03d9e6c2
@@ -213,3 +214,20 @@ def _count_between(
     bins = torch.bucketize(values, numbers, right=True)
     for matrix, some in enumerate(bins.T):
         counts[:, matrix] += torch.bincount(some, minlength=len(edges) + 1)[1:len(edges)].cpu().numpy()
+
+# %% ../nbs/03b3_strongest.ipynb #cb42da56
+def _edges(
+    histogram,         # as for `extremes`
+    ends: np.ndarray,  # bits: the lowest and highest Ω of all
+) -> np.ndarray | None:
+    "Edges of bins, ascending; None where nothing is to be counted."
+    if histogram is None:
+        return None
+    if np.ndim(histogram) == 0:
+        bins = whole_number("histogram", histogram, 1, 2**20)
+        return np.linspace(ends.min() - EQUAL, ends.max() + EQUAL, bins + 1)
+    edges = np.array(as_numpy(histogram), float)
+    if edges.ndim > 1 or len(edges) < 2 or not (np.diff(edges) > 0).all():
+        raise ValueError(f"histogram={histogram!r} is not possible: give a number of bins, or their "
+                         "edges in bits, two or more, ascending")
+    return edges
