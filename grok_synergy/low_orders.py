@@ -409,3 +409,13 @@ def _listed(stream: _Stream) -> tuple[np.ndarray, dict[int, np.ndarray]]:
         always = np.broadcast_to(always, (count, stream.always))
         rows[places[order], :order] = stream.named(np.concatenate([free, always], 1))
     return rows, places
+
+# %% ../nbs/03b2_low_orders.ipynb #c85ae778
+def _half_log2(ratio: Tensor) -> Tensor:
+    "Ω in bits, of a ratio of determinants."
+    return ratio.log2() / 2
+
+
+def _double_exp2(omega: Tensor) -> Tensor:
+    "The ratio of determinants behind Ω."
+    return (2 * omega).exp2()

@@ -22,6 +22,8 @@ from .arrays import Array, like, real_number, truth, whole_number
 from .entropy import entropy_bias
 from grok_synergy.low_orders import (
     _count,
+    _double_exp2,
+    _half_log2,
     _is_low,
     _listed,
     _regular_groups,
@@ -116,13 +118,20 @@ def _as_multiplets(asked: _Asked, walk: _Walk, table: _Table, corr: Array) -> Mu
         kept = torch.as_tensor(kept, device="cpu").to(tc.device)
         tc, dtc = tc[:, kept], dtc[:, kept]
     tc, dtc = (like(values.view(*asked.batch, -1), corr) for values in (tc, dtc))
-    return Multiplets(_moved(masks, asked.own), sizes, tc, dtc, asked.count, parts, asked.names)
+    return Multiplets(_over_all(asked, masks), sizes, tc, dtc, asked.count, parts, asked.names)
 
 # %% ../nbs/03c_multiplets.ipynb #e571f28d
 def _as_sets(asked: _Asked, groups: np.ndarray) -> np.ndarray:
     "Rows of members of a search as what a result holds, over the caller's members."
     groups = np.where(groups < 0, -1, asked.own[groups]).astype(np.int16)
     return _as_masks(groups) if asked.count <= WIDEST else groups
+
+# %% ../nbs/03c_multiplets.ipynb #6929402f
+def _over_all(asked: _Asked, masks: np.ndarray) -> np.ndarray:
+    "Masks over the members of a search as what a result holds."
+    if asked.count <= WIDEST:
+        return _moved(masks, asked.own)
+    return _as_sets(asked, _as_groups(masks))
 
 # %% ../nbs/03c_multiplets.ipynb #2879e62a
 def _refuse_to_hold(asked: _Asked) -> None:
@@ -174,7 +183,7 @@ def _hold_small(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets
         both = [part - bias.numpy()[orders]
                 for part, bias in zip(both, biases(asked.largest, n_samples), strict=True)]
     both = (like(torch.from_numpy(part).view(*asked.batch, -1), corr) for part in both)
-    return Multiplets(_moved(masks, asked.own), orders, *both, asked.count, orders, asked.names)
+    return Multiplets(_over_all(asked, masks), orders, *both, asked.count, orders, asked.names)
 
 # %% ../nbs/03c_multiplets.ipynb #11dddee9
 def all_multiplets(
@@ -268,16 +277,6 @@ def _visit_stream(asked: _Asked, stream: _Stream, visitor: Callable) -> None:
                          tile.ids, int(tile.prefix.first[0])))
 
     _regular_groups(asked, stream, show)
-
-# %% ../nbs/03c_multiplets.ipynb #c85ae778
-def _half_log2(ratio: Tensor) -> Tensor:
-    "Ω in bits, of a ratio of determinants."
-    return ratio.log2() / 2
-
-
-def _double_exp2(omega: Tensor) -> Tensor:
-    "The ratio of determinants behind Ω."
-    return (2 * omega).exp2()
 
 # %% ../nbs/03c_multiplets.ipynb #b469bb1e
 def _refuse_to_visit(asked: _Asked) -> None:
