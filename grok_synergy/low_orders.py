@@ -48,9 +48,12 @@ def _all_groups(order: int, n: int) -> np.ndarray:
     "All groups of one order in their list: (groups, order)."
     groups, table = np.zeros((1, 0), np.int16), _binomials(n, order)
     for k in range(1, order + 1):
-        highest = np.repeat(np.arange(n, dtype=np.int16), table[k - 1, :n])
-        lower = groups[np.arange(len(highest)) - table[k, highest]]
-        groups = np.concatenate([lower, highest[:, None]], 1)
+        counts = table[k - 1, :n]
+        more = np.empty((int(counts.sum()), k), np.int16)
+        more[:, -1] = np.repeat(np.arange(n, dtype=np.int16), counts)
+        if k > 1:
+            more[:, :-1] = np.concatenate([groups[:count] for count in counts])
+        groups = more
     return groups
 
 # %% ../nbs/03b2_low_orders.ipynb #d8f124ef
@@ -139,8 +142,7 @@ class _Stream(NamedTuple):
 
     def named(self, groups: np.ndarray) -> np.ndarray:
         "Columns as members of the search, ascending."
-        members = self.places[groups]
-        return np.sort(members, -1) if self.always else members
+        return np.sort(self.places[groups], -1) if self.always else groups
 
 # %% ../nbs/03b2_low_orders.ipynb #b7731c53
 class _Tile(NamedTuple):
@@ -162,6 +164,17 @@ class _Tile(NamedTuple):
         ids = first + row * (row - 1) // 2 + column
         return np.where((column < row) & (row < lower), ids, -1)
 
+    def there(self) -> tuple[np.ndarray, np.ndarray]:
+        "Places that hold a group, and their `ids`."
+        if self.rows is None:
+            every = np.arange(len(self.ratio))
+            return every, every
+        column = np.arange(self.rows.stop)
+        row = column[self.rows, None]
+        first, lower = (part[:, None, None] for part in (self.prefix.first, self.prefix.lower))
+        places = np.flatnonzero((column < row) & (row < lower))
+        return places, (first + (row * (row - 1) // 2 + column)).ravel()[places]
+
 # %% ../nbs/03b2_low_orders.ipynb #5f384a88
 class _Prefix(NamedTuple):
     "Higher members of groups of one order, one choice a node."
@@ -174,49 +187,52 @@ class _Prefix(NamedTuple):
 
 # %% ../nbs/03b2_low_orders.ipynb #6634cdbb
 def _higher(stream: _Stream, order: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    "Higher members of groups by their lowest one: (nodes, order - 2), and `first`, `lower`: (nodes,)."
+    """Higher members of groups, by their lowest one: (nodes, order - 2), and `first`, `lower`: (nodes,).
+
+    They come in pieces of some thousands.
+    """
     more, free = order - stream.always - 3, stream.free
     always = np.arange(free, len(stream.corr))
     if more < 0:
         yield always[None], np.zeros(1, np.int64), np.array([free])
         return
-    table = _binomials(free, more + 3)
-    for lowest in range(2, free - more):
-        higher = lowest + 1 + _all_groups(more, free - lowest - 1).astype(np.int64)
-        first = table[3, lowest] + sum(table[4 + i, higher[:, i]] for i in range(more))
-        lower = np.full(len(higher), lowest)
-        ends = (np.broadcast_to(end, (len(higher), len(end))) for end in ([lowest], always))
-        yield (np.concatenate([next(ends), higher, next(ends)], 1),
-               np.broadcast_to(first, len(higher)), lower)
+    table, lowest = _binomials(free, more + 3), 2
+    while lowest < free - more:
+        pieces, nodes = [], 0
+        while lowest < free - more and nodes < 2**14:
+            pieces.append(_all_groups(more, free - lowest - 1).astype(np.int64) + lowest + 1)
+            nodes, lowest = nodes + len(pieces[-1]), lowest + 1
+        lower = np.repeat(np.arange(lowest - len(pieces), lowest), [len(piece) for piece in pieces])
+        higher = np.concatenate([lower[:, None], np.concatenate(pieces)], 1)
+        first = sum(table[3 + i, higher[:, i]] for i in range(more + 1))
+        yield np.concatenate([higher, np.broadcast_to(always, (nodes, len(always)))], 1), first, lower
 
 # %% ../nbs/03b2_low_orders.ipynb #b721cd33
-def _together(some: Iterator[tuple], most: int) -> Iterator[list[tuple]]:
+def _cuts(lower: np.ndarray, most: int) -> Iterator[slice]:
     "Neighbours, as long as all of their pairs together are not more than so many."
-    held, nodes = [], 0
-    for one in some:
-        if held and (nodes + len(one[0])) * one[2][0] ** 2 > 3 * most:
-            yield held
-            held, nodes = [], 0
-        held.append(one)
-        nodes += len(one[0])
-    yield held
+    start = 0
+    while start < len(lower):
+        some = lower[start:start + most]
+        length = max(1, int(np.searchsorted(np.arange(1, len(some) + 1) * some**2, most, side="right")))
+        yield slice(start, start + length)
+        start += length
 
 # %% ../nbs/03b2_low_orders.ipynb #55ff7fde
 def _prefixes(stream: _Stream, order: int) -> Iterator[_Prefix]:
     "What is measured in one go: some matrices, and prefixes that leave about as many columns."
     tile, matrices = TILE[stream.corr.device.type], stream.corr.shape[-1]
-    for some in _together(_higher(stream, order), tile // min(matrices, 64)):
-        groups, first, lower = (np.concatenate(parts) for parts in zip(*some, strict=True))
-        order_of = first.argsort()
-        columns = int(lower.max())
-        height = _height(columns, tile)
-        together = min(matrices, max(1, tile // (height * columns)))
-        nodes = max(1, tile // (height * columns * together))
-        for start in range(0, matrices, together):
-            part = slice(start, start + together)
-            for node in range(0, len(groups), nodes):
-                chosen = order_of[node:node + nodes]
-                yield _Prefix(part, order, groups[chosen], first[chosen], lower[chosen])
+    for piece in _higher(stream, order):
+        for cut in _cuts(piece[2], 3 * tile // min(matrices, 64)):
+            groups, first, lower = (part[cut] for part in piece)
+            order_of, columns = first.argsort(), int(lower.max())
+            height = _height(columns, tile)
+            together = min(matrices, max(1, tile // (height * columns)))
+            nodes = max(1, tile // (height * columns * together))
+            for start in range(0, matrices, together):
+                part = slice(start, start + together)
+                for node in range(0, len(groups), nodes):
+                    chosen = order_of[node:node + nodes]
+                    yield _Prefix(part, order, groups[chosen], first[chosen], lower[chosen])
 
 # %% ../nbs/03b2_low_orders.ipynb #d66841f7
 def _height(columns: int, tile: int) -> int:
@@ -399,12 +415,13 @@ def _place_in(stream: _Stream, groups: np.ndarray) -> np.ndarray:
 # %% ../nbs/03b2_low_orders.ipynb #e2f1c4b2
 def _listed(stream: _Stream) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     "All groups as rows of members of the search, -1 behind; and where those of each order stand."
+    if len(stream.orders) == 1 and not stream.always:
+        return _all_groups(stream.orders[0], stream.free), {stream.orders[0]: None}
     rows = np.full((sum(stream.counts), stream.orders[-1]), -1, np.int16)
     places = {}
     for order, count in zip(stream.orders, stream.counts, strict=True):
         free = _all_groups(order - stream.always, stream.free)
-        alone = len(stream.orders) == 1
-        places[order] = np.arange(count) if alone else _place_in(stream, free)
+        places[order] = _place_in(stream, free)
         always = np.arange(stream.free, stream.free + stream.always, dtype=np.int16)
         always = np.broadcast_to(always, (count, stream.always))
         rows[places[order], :order] = stream.named(np.concatenate([free, always], 1))

@@ -123,7 +123,8 @@ def _as_multiplets(asked: _Asked, walk: _Walk, table: _Table, corr: Array) -> Mu
 # %% ../nbs/03c_multiplets.ipynb #e571f28d
 def _as_sets(asked: _Asked, groups: np.ndarray) -> np.ndarray:
     "Rows of members of a search as what a result holds, over the caller's members."
-    groups = np.where(groups < 0, -1, asked.own[groups]).astype(np.int16)
+    if len(asked.own) < asked.count:
+        groups = np.where(groups < 0, -1, asked.own[groups]).astype(np.int16)
     return _as_masks(groups) if asked.count <= WIDEST else groups
 
 # %% ../nbs/03c_multiplets.ipynb #6929402f
@@ -153,16 +154,17 @@ def _hold_low_orders(asked: _Asked, n_samples: int | None, corr: Array) -> Multi
     tc, dtc = (asked.t.new_empty(len(groups), len(asked.t)) for _ in range(2))
 
     def keep(tile):
-        part, ids = tile.prefix.part, tile.ids(np.arange(len(tile.ratio)))
-        there = torch.as_tensor(np.flatnonzero(ids >= 0), device="cpu").to(tc.device)
-        place = places[tile.prefix.order][ids[ids >= 0]]
-        place = torch.as_tensor(place, device="cpu").to(tc.device)
+        part, (there, ids), place = tile.prefix.part, tile.there(), places[tile.prefix.order]
+        there, place = (torch.as_tensor(index, device="cpu").to(tc.device)
+                        for index in (there, ids if place is None else place[ids]))
         tc[place, part], dtc[place, part] = tile.det[there], tile.ratio[there]
 
     _regular_groups(asked, stream, keep, True)
     tc, dtc = tc.log2_().mul_(-0.5), dtc.log2_().mul_(-0.5)
     tc, dtc = tc.add_(0), dtc.add_(tc)
-    orders = (groups >= 0).sum(1)
+    orders = np.full(len(groups), asked.largest)
+    if asked.smallest < asked.largest:
+        orders = (groups >= 0).sum(1)
     if n_samples is not None:
         for values, part in zip((tc, dtc), biases(asked.largest, n_samples), strict=True):
             values -= part[torch.as_tensor(orders, device="cpu"), None].to(values.device)
