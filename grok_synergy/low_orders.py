@@ -112,6 +112,13 @@ def _pairs(corr: Tensor, given: _Given, rows: slice, room: _Room, name: str) -> 
                      out=room(name, shape, corr))
     return torch.addcmul(both, left, left, value=-1, out=both)
 
+# %% ../nbs/03b2_low_orders.ipynb #1fafd5fa
+def _factors(given: _Given, fewer: list[_Given]) -> tuple[Tensor, Tensor]:
+    "By what a row and a column multiply the ratio: (nodes, rows or columns, matrices) each."
+    own = (len(fewer) - 2) * given.logdet - sum(one.logdet for one in fewer)
+    inverse = 1 / given.variance
+    return own.exp2().unsqueeze(1) * inverse, inverse
+
 # %% ../nbs/03b2_low_orders.ipynb #55050d63
 TILE = {"cpu": 2**16, "cuda": 2**23}  # multiplets measured at once: a processor's cache
 
@@ -143,37 +150,6 @@ class _Stream(NamedTuple):
     def named(self, groups: np.ndarray) -> np.ndarray:
         "Columns as members of the search, ascending."
         return np.sort(self.places[groups], -1) if self.always else groups
-
-# %% ../nbs/03b2_low_orders.ipynb #b7731c53
-class _Tile(NamedTuple):
-    "Some groups of one order, measured."
-
-    prefix: "_Prefix"
-    ratio: Tensor       # (places, matrices) two to the power of 2 Ω; 1 where a place holds no group
-    det: Tensor | None  # (places, matrices) determinants, likewise
-    rows: slice | None  # the second lowest members; columns are those lower. None: no such table
-
-    def ids(self, places: np.ndarray) -> np.ndarray:
-        "Places of the tile as places in the list of all groups of this order; -1: there is none."
-        if self.rows is None:
-            return places
-        row, column = np.divmod(places, self.rows.stop)
-        node, row = np.divmod(row, self.rows.stop - self.rows.start)
-        row += self.rows.start
-        first, lower = self.prefix.first[node], self.prefix.lower[node]
-        ids = first + row * (row - 1) // 2 + column
-        return np.where((column < row) & (row < lower), ids, -1)
-
-    def there(self) -> tuple[np.ndarray, np.ndarray]:
-        "Places that hold a group, and their `ids`."
-        if self.rows is None:
-            every = np.arange(len(self.ratio))
-            return every, every
-        column = np.arange(self.rows.stop)
-        row = column[self.rows, None]
-        first, lower = (part[:, None, None] for part in (self.prefix.first, self.prefix.lower))
-        places = np.flatnonzero((column < row) & (row < lower))
-        return places, (first + (row * (row - 1) // 2 + column)).ravel()[places]
 
 # %% ../nbs/03b2_low_orders.ipynb #5f384a88
 class _Prefix(NamedTuple):
@@ -217,6 +193,11 @@ def _cuts(lower: np.ndarray, most: int) -> Iterator[slice]:
         yield slice(start, start + length)
         start += length
 
+# %% ../nbs/03b2_low_orders.ipynb #d66841f7
+def _height(columns: int, tile: int) -> int:
+    "How many rows a tile has: few, for few of its places to hold no group."
+    return max(1, min(-(-columns // 4), tile // columns))
+
 # %% ../nbs/03b2_low_orders.ipynb #55ff7fde
 def _prefixes(stream: _Stream, order: int) -> Iterator[_Prefix]:
     "What is measured in one go: some matrices, and prefixes that leave about as many columns."
@@ -233,43 +214,6 @@ def _prefixes(stream: _Stream, order: int) -> Iterator[_Prefix]:
                 for node in range(0, len(groups), nodes):
                     chosen = order_of[node:node + nodes]
                     yield _Prefix(part, order, groups[chosen], first[chosen], lower[chosen])
-
-# %% ../nbs/03b2_low_orders.ipynb #d66841f7
-def _height(columns: int, tile: int) -> int:
-    "How many rows a tile has: few, for few of its places to hold no group."
-    return max(1, min(-(-columns // 4), tile // columns))
-
-# %% ../nbs/03b2_low_orders.ipynb #1fafd5fa
-def _factors(given: _Given, fewer: list[_Given]) -> tuple[Tensor, Tensor]:
-    "By what a row and a column multiply the ratio: (nodes, rows or columns, matrices) each."
-    own = (len(fewer) - 2) * given.logdet - sum(one.logdet for one in fewer)
-    inverse = 1 / given.variance
-    return own.exp2().unsqueeze(1) * inverse, inverse
-
-# %% ../nbs/03b2_low_orders.ipynb #ee76111a
-def _measure(stream: _Stream, visitor: Callable, det: bool, room: _Room, prefix: _Prefix) -> None:
-    "Shows the tiles of a prefix to a visitor, who copies what is to be kept."
-    corr, size, columns = stream.corr[..., prefix.part], prefix.order - 2, int(prefix.lower.max())
-    groups = torch.as_tensor(prefix.groups, device="cpu").to(corr.device)
-    given = _given(corr, groups, columns)
-    others = [[j for j in range(size) if j != i] for i in range(size)]
-    fewer = [_given(corr, groups[:, some], columns) for some in others]
-    of_row, of_column = _factors(given, fewer)
-    height = _height(columns, TILE[corr.device.type])
-    blank = _blank(prefix, height, corr.device)
-    for start in range(1, columns, height):
-        rows = slice(start, min(start + height, columns))
-        pairs = _pairs(corr, given, rows, room, "pairs")
-        ratio = pairs
-        if size != 1 or det:
-            ratio = torch.pow(pairs, size, out=room("ratio", pairs.shape, corr))
-        for one in fewer:
-            ratio /= _pairs(corr, one, rows, room, "fewer")
-        ratio *= of_row[:, rows].unsqueeze(2)
-        ratio *= of_column[:, :rows.stop].unsqueeze(1)
-        if det:
-            pairs = blank.fill(pairs.mul_(given.logdet.exp2()[:, None, None]), rows)
-        visitor(_Tile(prefix, blank.fill(ratio, rows), pairs if det else None, rows))
 
 # %% ../nbs/03b2_low_orders.ipynb #552cbda5
 ONE = int(np.float64(1).view(np.int64))  # the bits of the number 1
@@ -303,15 +247,61 @@ def _blank(prefix: _Prefix, height: int, device: torch.device) -> _Blank:
         rows = rows[:, :, None, None].to(device)
     return _Blank(corner, rows)
 
-# %% ../nbs/03b2_low_orders.ipynb #e46791ec
-def _in_threads(task: Callable, work: Iterator, threads: int) -> None:
-    "Does a task for everything in threads; what is left is given up after an error."
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        try:
-            list(pool.map(task, work))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+# %% ../nbs/03b2_low_orders.ipynb #b7731c53
+class _Tile(NamedTuple):
+    "Some groups of one order, measured."
+
+    prefix: "_Prefix"
+    ratio: Tensor       # (places, matrices) two to the power of 2 Ω; 1 where a place holds no group
+    det: Tensor | None  # (places, matrices) determinants, likewise
+    rows: slice | None  # the second lowest members; columns are those lower. None: no such table
+
+    def ids(self, places: np.ndarray) -> np.ndarray:
+        "Places of the tile as places in the list of all groups of this order; -1: there is none."
+        if self.rows is None:
+            return places
+        row, column = np.divmod(places, self.rows.stop)
+        node, row = np.divmod(row, self.rows.stop - self.rows.start)
+        row += self.rows.start
+        first, lower = self.prefix.first[node], self.prefix.lower[node]
+        ids = first + row * (row - 1) // 2 + column
+        return np.where((column < row) & (row < lower), ids, -1)
+
+    def there(self) -> tuple[np.ndarray, np.ndarray]:
+        "Places that hold a group, and their `ids`."
+        if self.rows is None:
+            every = np.arange(len(self.ratio))
+            return every, every
+        column = np.arange(self.rows.stop)
+        row = column[self.rows, None]
+        first, lower = (part[:, None, None] for part in (self.prefix.first, self.prefix.lower))
+        places = np.flatnonzero((column < row) & (row < lower))
+        return places, (first + (row * (row - 1) // 2 + column)).ravel()[places]
+
+# %% ../nbs/03b2_low_orders.ipynb #ee76111a
+def _measure(stream: _Stream, visitor: Callable, det: bool, room: _Room, prefix: _Prefix) -> None:
+    "Shows the tiles of a prefix to a visitor, who copies what is to be kept."
+    corr, size, columns = stream.corr[..., prefix.part], prefix.order - 2, int(prefix.lower.max())
+    groups = torch.as_tensor(prefix.groups, device="cpu").to(corr.device)
+    given = _given(corr, groups, columns)
+    others = [[j for j in range(size) if j != i] for i in range(size)]
+    fewer = [_given(corr, groups[:, some], columns) for some in others]
+    of_row, of_column = _factors(given, fewer)
+    height = _height(columns, TILE[corr.device.type])
+    blank = _blank(prefix, height, corr.device)
+    for start in range(1, columns, height):
+        rows = slice(start, min(start + height, columns))
+        pairs = _pairs(corr, given, rows, room, "pairs")
+        ratio = pairs
+        if size != 1 or det:
+            ratio = torch.pow(pairs, size, out=room("ratio", pairs.shape, corr))
+        for one in fewer:
+            ratio /= _pairs(corr, one, rows, room, "fewer")
+        ratio *= of_row[:, rows].unsqueeze(2)
+        ratio *= of_column[:, :rows.stop].unsqueeze(1)
+        if det:
+            pairs = blank.fill(pairs.mul_(given.logdet.exp2()[:, None, None]), rows)
+        visitor(_Tile(prefix, blank.fill(ratio, rows), pairs if det else None, rows))
 
 # %% ../nbs/03b2_low_orders.ipynb #748142fc
 def _logdet(corr: Tensor, groups: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -331,6 +321,16 @@ def _plain(stream: _Stream, order: int) -> _Tile:
     none = np.zeros(1, np.int64)
     prefix = _Prefix(slice(0, stream.corr.shape[-1]), order, groups, none, none)
     return _Tile(prefix, omega.exp2().T, logdet.exp2().T, None)
+
+# %% ../nbs/03b2_low_orders.ipynb #e46791ec
+def _in_threads(task: Callable, work: Iterator, threads: int) -> None:
+    "Does a task for everything in threads; what is left is given up after an error."
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            list(pool.map(task, work))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 # %% ../nbs/03b2_low_orders.ipynb #9ce54b05
 def _visit_groups(stream: _Stream, visitor: Callable, det: bool = False) -> None:
@@ -399,7 +399,8 @@ def _count(asked: _Asked) -> int:
 def _is_low(asked: _Asked, most: int) -> bool:
     "Whether single orders are cheaper than the tree of all, or all that is possible."
     n = len(asked.members)
-    return max(asked.sizes) == 1 and (8 * _count(asked) < 2**n if n <= most else asked.largest < n / 2)
+    cheaper = 16 * (_count(asked) + 2**12) < 2**n if n <= most else asked.largest < n / 2
+    return max(asked.sizes) == 1 and cheaper
 
 # %% ../nbs/03b2_low_orders.ipynb #d2e9b4ad
 def _place_in(stream: _Stream, groups: np.ndarray) -> np.ndarray:
