@@ -189,9 +189,10 @@ def _cuts(lower: np.ndarray, most: int) -> Iterator[slice]:
     start = 0
     while start < len(lower):
         some = lower[start:start + most]
-        length = max(1, int(np.searchsorted(np.arange(1, len(some) + 1) * some**2, most, side="right")))
-        yield slice(start, start + length)
-        start += length
+        pairs = np.arange(1, len(some) + 1) * some**2
+        stop = start + max(1, int(np.searchsorted(pairs, most, side="right")))
+        yield slice(start, stop)
+        start = stop
 
 # %% ../nbs/03b2_low_orders.ipynb #d66841f7
 def _height(columns: int, tile: int) -> int:
@@ -238,7 +239,7 @@ class _Blank(NamedTuple):
 
 # %% ../nbs/03b2_low_orders.ipynb #c4830301
 def _blank(prefix: _Prefix, height: int, device: torch.device) -> _Blank:
-    "What is blank in the tiles of a prefix: where the column, or the node, is not higher than the row."
+    "What is blank in the tiles of a prefix: where a row is not above its column, or not below its node."
     corner = torch.ones(height, height, 1, dtype=torch.int64, device=device).squeeze(-1)
     corner, rows = -corner.tril_(-1).unsqueeze(-1), None
     if prefix.lower.min() < prefix.lower.max():
@@ -353,7 +354,8 @@ def _stream(asked: _Asked) -> _Stream:
     "The groups that a search of single variables asks for."
     n = len(asked.members)
     places = np.array([*(i for i in range(n) if i not in asked.always), *asked.always])
-    columns = torch.as_tensor(np.concatenate(asked.members)[places], device="cpu").to(asked.t.device)
+    columns = np.concatenate(asked.members)[places]
+    columns = torch.as_tensor(columns, device="cpu").to(asked.t.device)
     corr = _unit_blocks(asked.t[:, columns[:, None], columns], [1] * n).movedim(0, -1).contiguous()
     return _Stream(corr, n - len(asked.always), places, range(asked.smallest, asked.largest + 1))
 
@@ -376,7 +378,7 @@ def _refuse_tile(asked: _Asked, stream: _Stream, tile: _Tile) -> None:
 def _regular_groups(asked: _Asked, stream: _Stream, visitor: Callable, det: bool = False) -> None:
     """Shows all groups to a visitor, tile by tile.
 
-    Raises `ValueError` naming the columns of a singular one; those of the largest order are looked at.
+    Raises `ValueError` naming the columns of a singular one of the largest order.
     """
     if _check_whole(asked.t, asked.columns, asked.eps, asked.largest == len(asked.members)):
         return _visit_groups(stream, visitor, det)
