@@ -183,7 +183,9 @@ def _hold_small(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets
     n = asked.t.shape[-1]
     if len(asked.t) > 1 or asked.t.is_cuda or len(asked.members) < n or n > SMALL or asked.always:
         return None
-    found = _small(asked.t[0].numpy(), asked.eps, (asked.smallest, asked.largest))
+    columns = np.concatenate(asked.members)
+    t = asked.t[0].numpy()[np.ix_(columns, columns)]
+    found = _small(t, asked.eps, (asked.smallest, asked.largest))
     if found is None:
         return None
     masks, orders, *both = found
