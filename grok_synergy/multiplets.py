@@ -26,10 +26,10 @@ from grok_synergy.low_orders import (
     _is_low,
     _listed,
     _regular_groups,
-    _Stream,
     _stream,
 )
 from .oinfo import biases
+from .pair_tables import _Stream
 from .results import WIDEST, Extremes, Multiplets, _as_groups, _as_masks
 from .small import SMALL, _at_the_door, _small
 from grok_synergy.strongest import (
