@@ -7,6 +7,7 @@ __all__ = []
 
 # %% ../nbs/03b2_low_orders.ipynb #cc72759d
 import math
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -50,13 +51,24 @@ def _plain(stream: _Stream, order: int) -> _Tile:
 
 # %% ../nbs/03b2_low_orders.ipynb #e46791ec
 def _in_threads(task: Callable, work: Iterator, threads: int) -> None:
-    "Does a task for everything in threads; what is left is given up after an error."
+    "Does a task for everything in threads, one by one as they are free; an error ends all."
+    lock, failed = threading.Lock(), threading.Event()
+
+    def do():
+        while not failed.is_set():
+            with lock:
+                one = next(work, None)
+            if one is None:
+                return
+            try:
+                task(one)
+            except BaseException:
+                failed.set()
+                raise
+
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        try:
-            list(pool.map(task, work))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for done in [pool.submit(do) for _ in range(threads)]:
+            done.result()
 
 # %% ../nbs/03b2_low_orders.ipynb #9ce54b05
 def _visit_groups(stream: _Stream, visitor: Callable, det: bool = False) -> None:

@@ -277,7 +277,8 @@ def _offer_subtree(
         def keys(places, start=start):
             return walk.masks(listing.places[start + places], root)
 
-        visitor(_Offered(part, low + order, found[low], torch.clone, torch.clone, keys, least))
+        visitor(_Offered(part, low + order, found[low], torch.clone, torch.clone, keys, least,
+                         found[low].numel()))
 
 # %% ../nbs/03c_multiplets.ipynb #20d2ce08
 def _visit_walk(asked: _Asked, walk: _Walk, visitor: Callable) -> None:
@@ -290,7 +291,7 @@ def _visit_stream(asked: _Asked, stream: _Stream, visitor: Callable) -> None:
     "Shows all multiplets of low orders to a visitor."
     def show(tile):
         visitor(_Offered(tile.prefix.part, tile.prefix.order, tile.ratio, _half_log2, _double_exp2,
-                         tile.ids, int(tile.prefix.first[0])))
+                         tile.ids, int(tile.prefix.first[0]), tile.count))
 
     _regular_groups(asked, stream, show)
 
@@ -361,7 +362,7 @@ class _Search(NamedTuple):
 
             def counted(offered):
                 with lock:
-                    bar.update(offered.values.numel())
+                    bar.update(offered.count)
                 visitor(offered)
 
             self.visit(counted if progress else visitor)

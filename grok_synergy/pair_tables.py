@@ -263,6 +263,15 @@ class _Tile(NamedTuple):
         ids = first + row * (row - 1) // 2 + column
         return np.where((column < row) & (row < lower), ids, -1)
 
+    @property
+    def count(self) -> int:
+        "How many groups were measured, in all matrices."
+        if self.rows is None:
+            return self.ratio.numel()
+        stop = np.clip(self.prefix.lower, self.rows.start, self.rows.stop)
+        pairs = (stop * (stop - 1) - self.rows.start * (self.rows.start - 1)) // 2
+        return int(pairs.sum()) * self.ratio.shape[1]
+
     def there(self) -> tuple[np.ndarray, np.ndarray]:
         "Places that hold a group, and their `ids`."
         if self.rows is None:
