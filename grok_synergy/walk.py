@@ -136,6 +136,8 @@ def _ask(
     always, own = _chosen("containing", containing, names, count, word), np.arange(count)
     if among is not None:
         own = np.union1d(_chosen("among", among, names, count, word), always).astype(int)
+        if len(own) < 2:
+            raise ValueError(f"among={among!r} leaves {len(own)} {word}: give two or more")
     smallest, largest = _size_range(len(own), min_size, max_size, word)
     if len(always) > largest:
         raise ValueError(f"max_size={max_size} is too small for the {len(always)} {word} that every "
