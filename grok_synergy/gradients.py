@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['omega_gradient', 'omega_gradient_pairs', 'Targeted', 'target_multiplets']
 
-# %% ../nbs/03k_gradients.ipynb #75027b32
+# %% ../nbs/03k_gradients.ipynb #08c1b3a6
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +13,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .arrays import Array, as_numpy, column_names, like, same_content
+from .arrays import Array, as_numpy, column_names, like, name_columns, same_content
 from .conditional import chosen_columns, conditional_correlation, mutual_information
 from .matrices import check_correlation, in_graph
-from .multiplets import Multiplets, all_multiplets
+from .multiplets import all_multiplets
 from .oinfo import biases
+from .results import Multiplets
 
 # %% ../nbs/03k_gradients.ipynb #05fd1eb1
 def _from_inverse(
@@ -114,16 +115,17 @@ class Targeted:
     def _repr_html_(self) -> str:
         return self.frame().head(10).to_html(float_format="{:.3f}".format, index=False)
 
-# %% ../nbs/03k_gradients.ipynb #6f191031
+# %% ../nbs/03k_gradients.ipynb #40a1e175
 def _sum_of_members(
     found: Multiplets,
     values: Array,  # (..., members)
 ) -> Array:         # (..., multiplets)
     "Sums of one number for each member over the members of each multiplet."
-    member = (found.masks[:, None] >> np.arange(found.n_members)) & 1
+    groups = found.groups
     if isinstance(values, Tensor):
-        member = torch.as_tensor(member, dtype=values.dtype, device=values.device)
-    return values @ member.T
+        place = torch.as_tensor(groups, device="cpu").to(values.device).long()
+        return torch.where(place >= 0, values[..., place.clamp(0)], 0.0).sum(-1)
+    return np.where(groups >= 0, values[..., np.maximum(groups, 0)], 0.0).sum(-1)
 
 # %% ../nbs/03k_gradients.ipynb #946673b4
 def _frame_of_targeted(found: Targeted) -> pd.DataFrame:
@@ -141,13 +143,43 @@ def _frame_of_targeted(found: Targeted) -> pd.DataFrame:
                          | {name: as_numpy(values) for name, values in bits.items()})
     return table.sort_values("index", ascending=False, kind="stable", ignore_index=True)
 
-# %% ../nbs/03k_gradients.ipynb #fe4225f3
+# %% ../nbs/03k_gradients.ipynb #4cf6be8d
+def _but(
+    corr: Array,  # (..., n, n) correlation (or covariance) matrices
+    place: int,   # the column to leave out
+) -> Array:       # (..., n - 1, n - 1), a data frame for a data frame
+    "The matrix without one column."
+    rest = [column for column in range(corr.shape[-1]) if column != place]
+    if isinstance(corr, pd.DataFrame):
+        return corr.iloc[rest, rest]
+    return corr[..., rest, :][..., rest]
+
+# %% ../nbs/03k_gradients.ipynb #4946cb22
+def _without(
+    place: int,            # of the target
+    argument: str,         # what it is called, for messages
+    columns,               # by position or name; None: all
+    n: int,                # number of columns
+    names: tuple | None,   # of all columns
+) -> list[int]:            # positions among all but the target
+    "Columns as they are numbered once the target is gone."
+    if columns is None:
+        return list(range(n - 1))
+    places = chosen_columns(argument, columns, n, names)
+    if place in places:
+        raise ValueError(f"{argument} holds the target, column {name_columns([place], names)}: give "
+                         "other columns")
+    return [column - (column > place) for column in places]
+
+# %% ../nbs/03k_gradients.ipynb #f0005aff
 def target_multiplets(
     corr: Array,                    # (..., n, n) correlation (or covariance) matrices
     target,                         # the column to be told of: its position or name
     *,
     min_size: int = 2,              # fewest variables in a multiplet
     max_size: int | None = None,    # most variables in a multiplet; None: all but the target
+    containing=(),                  # columns that all multiplets hold, by position or name
+    among=None,                     # columns they may hold, likewise; None: all but the target
     n_samples: int | None = None,   # samples behind `corr`, to correct the bias; None: it is exact
 ) -> Targeted:                      # members are numbered, and named, without the target
     """What every multiplet says of a target: information, redundancy–synergy index, change of Ω.
@@ -156,15 +188,15 @@ def target_multiplets(
     Source: Chechik et al. (2001), Timme et al. (2014); Scagliarini et al. (2023).
     """
     names = column_names(corr)
-    n = check_correlation(corr, whole=False).shape[-1]
-    place, = chosen_columns("target", [target], n, names)
-    rest = [column for column in range(n) if column != place]
-    own = corr.iloc[rest, rest] if isinstance(corr, pd.DataFrame) else like(
-        check_correlation(corr, whole=False)[..., rest, :][..., rest], corr)
-    sizes = {"min_size": min_size, "max_size": max_size}
-    free = all_multiplets(own, **sizes, n_samples=n_samples)
-    given = all_multiplets(conditional_correlation(corr, [place]), **sizes,
+    corr = corr if isinstance(corr, Tensor | pd.DataFrame) else as_numpy(check_correlation(corr, False))
+    place, = chosen_columns("target", [target], corr.shape[-1], names)
+    asked = {"min_size": min_size, "max_size": max_size} | {
+        name: _without(place, name, columns, corr.shape[-1], names)
+        for name, columns in (("containing", containing), ("among", among))}
+    free = all_multiplets(_but(corr, place), **asked, n_samples=n_samples)
+    given = all_multiplets(conditional_correlation(corr, [place]), **asked,
                            n_samples=None if n_samples is None else n_samples - 1)
-    alone = [mutual_information(corr, [column], [place], n_samples=n_samples) for column in rest]
-    stack = torch.stack if isinstance(corr, Tensor) else np.stack
-    return Targeted(free, given, stack(alone, -1), place if names is None else names[place])
+    alone = [mutual_information(corr, [column], [place], n_samples=n_samples)
+             for column in range(corr.shape[-1]) if column != place]
+    alone = torch.stack(alone, -1) if isinstance(corr, Tensor) else np.stack(alone, -1)
+    return Targeted(free, given, alone, place if names is None else names[place])

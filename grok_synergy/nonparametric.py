@@ -5,11 +5,10 @@
 # %% auto #0
 __all__ = ['ESTIMATORS', 'METHODS', 'multiplets_by', 'discrete_multiplets', 'nearest_multiplets']
 
-# %% ../nbs/03l_nonparametric.ipynb #3ea4c2a2
+# %% ../nbs/03l_nonparametric.ipynb #4a8eb896
 import math
 from collections.abc import Callable
 from functools import partial
-from itertools import combinations
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -24,29 +23,22 @@ from grok_synergy.arrays import (
     name_columns,
     whole_number,
 )
+from .low_orders import _all_groups, _binomials
 from .meaning import in_levels
-from .multiplets import Multiplets
+from .results import WIDEST, Multiplets, _as_masks
 
-# %% ../nbs/03l_nonparametric.ipynb #a9f5e7ea
-def _groups(n: int, order: int) -> np.ndarray:  # (groups, order) columns, ascending
-    "All groups of some order, in the order of their masks."
-    every = np.array(list(combinations(range(n), order)))
-    return every[np.lexsort(every.T)]
-
-
-def _place(groups: np.ndarray) -> np.ndarray:  # (...) of groups (..., order)
+# %% ../nbs/03l_nonparametric.ipynb #de7f6e69
+def _place(
+    groups: np.ndarray,  # (groups, order) columns, ascending
+    n: int,              # number of columns
+) -> np.ndarray:         # (groups,)
     "Where groups stand among all of their order."
-    order = groups.shape[-1]
-    binomials = np.array([[math.comb(c, k + 1) for k in range(order)]
-                          for c in range(int(groups.max(initial=0)) + 1)])
-    return binomials[groups, np.arange(order)].sum(-1)
+    order = groups.shape[1]
+    return _binomials(n, order)[np.arange(order) + 1, groups].sum(1)
 
-# %% ../nbs/03l_nonparametric.ipynb #6459ef57
+# %% ../nbs/03l_nonparametric.ipynb #f97e4dd1
 def _check_sizes(n: int, min_size: int, max_size: int) -> tuple[int, int]:
     "Orders as whole numbers. Raises `ValueError` for impossible ones, or too many multiplets."
-    if n > 62:
-        raise ValueError(f"{n} columns are more than the 62 that one mask holds: choose some of "
-                         "them first")
     smallest = whole_number("min_size", min_size, 2, max(n, 2))
     largest = whole_number("max_size", max_size, smallest, max(n, 2))
     count = sum(math.comb(n, order) for order in range(1, largest + 1))
@@ -55,16 +47,21 @@ def _check_sizes(n: int, min_size: int, max_size: int) -> tuple[int, int]:
                          "columns: give a lower order, or choose some of the columns first")
     return smallest, largest
 
-# %% ../nbs/03l_nonparametric.ipynb #152abdb6
+# %% ../nbs/03l_nonparametric.ipynb #152a7028
 def _gather(parts: list[tuple], n: int, names: tuple | None) -> Multiplets:
     "Multiplets in the order of their masks, from (groups, TC, DTC) of each order."
-    masks = np.concatenate([(1 << groups).sum(-1) for groups, _, _ in parts])
-    tc, dtc = (np.concatenate([part[kind] for part in parts]) for kind in (1, 2))
-    order = masks.argsort()
-    sizes = np.bitwise_count(masks[order]).astype(int)
-    return Multiplets(masks[order], sizes, tc[order], dtc[order], n, sizes, names)
+    largest = max(groups.shape[1] for groups, _, _ in parts)
+    widths = [((0, 0), (0, largest - groups.shape[1])) for groups, _, _ in parts]
+    rows = np.concatenate([np.pad(groups, width, constant_values=-1)
+                           for (groups, _, _), width in zip(parts, widths, strict=True)])
+    sizes = (rows >= 0).sum(1)
+    highest_last = np.take_along_axis(rows, (np.arange(largest) + sizes[:, None]) % largest, 1)
+    order = np.lexsort(highest_last.T)
+    tc, dtc = (np.concatenate([part[kind] for part in parts])[order] for kind in (1, 2))
+    sets = _as_masks(rows[order]) if n <= WIDEST else rows[order]
+    return Multiplets(sets, sizes[order], tc, dtc, n, sizes[order], names)
 
-# %% ../nbs/03l_nonparametric.ipynb #056411b8
+# %% ../nbs/03l_nonparametric.ipynb #c0d04f36
 def multiplets_by(
     entropy: Callable,            # from (groups, order) columns: (groups,) entropies, bits
     n: int,                       # number of columns
@@ -82,13 +79,13 @@ def multiplets_by(
     smallest, largest = _check_sizes(n, min_size, max_size)
     bits, parts = {}, []
     for order in range(1, largest + 1):
-        groups = _groups(n, order)
+        groups = _all_groups(order, n)
         bits[order] = np.asarray(entropy(groups), dtype=float)
         if bits[order].shape != (len(groups),) or not np.isfinite(bits[order]).all():
             raise ValueError(f"entropy of {len(groups)} groups gave values of shape "
                              f"{bits[order].shape}, or some not finite: give one number for each")
         if order >= smallest:
-            without = sum(bits[order - 1][_place(np.delete(groups, j, 1))] for j in range(order))
+            without = sum(bits[order - 1][_place(np.delete(groups, j, 1), n)] for j in range(order))
             alone = bits[1][groups].sum(-1)
             parts.append((groups, alone - bits[order], without - (order - 1) * bits[order]))
     return _gather(parts, n, names)
@@ -205,7 +202,7 @@ def _one_distance(
             dtc[place] -= digamma(_nearer(np.delete(own, j, 1), distance)).mean()
     return groups, tc / math.log(2), dtc / math.log(2)
 
-# %% ../nbs/03l_nonparametric.ipynb #ff8e8e30
+# %% ../nbs/03l_nonparametric.ipynb #ad85b64b
 METHODS = ("one_distance", "entropies")
 
 
@@ -231,5 +228,5 @@ def nearest_multiplets(
         return multiplets_by(partial(_nearest_entropy, z, k), n, min_size=min_size,
                              max_size=max_size, names=names)
     smallest, largest = _check_sizes(n, min_size, max_size)
-    parts = [_one_distance(z, k, _groups(n, order)) for order in range(smallest, largest + 1)]
+    parts = [_one_distance(z, k, _all_groups(order, n)) for order in range(smallest, largest + 1)]
     return _gather(parts, n, names)

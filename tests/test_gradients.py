@@ -114,6 +114,7 @@ def test_what_cannot_be_asked_is_refused():
             (lambda: target_multiplets(CORR, "x"), "target='x' is not the name of a column"),
             (lambda: target_multiplets(CORR, 6), "target=6 is not possible"),
             (lambda: target_multiplets(np.ones((3, 3)), 0), "singular: column 1 follows"),
+            (lambda: target_multiplets(CORR, "a", containing="a"), "containing holds the target, column 'a'"),
             (lambda: target_multiplets(CORR, "a", max_size=9), "max_size=9")]:
         with pytest.raises(ValueError, match=message):
             call()
@@ -130,3 +131,21 @@ def test_hoi_says_the_same_of_a_target():
         for members, value in zip(model._multiplets, theirs, strict=True):
             members = tuple(int(i) for i in members if 0 <= i < 5)
             np.testing.assert_allclose(ours[rows[members]], value, atol=1e-4, err_msg=str((model, members)))
+
+
+def test_hundreds_of_columns_and_filters():
+    x = samples(80, 500)
+    corr = np.corrcoef(x.T)
+    found = target_multiplets(corr, 40, max_size=3)
+    assert len(found.free) == 79 * 78 // 2 + 79 * 78 * 77 // 6
+    for row in (0, 5000, 70000):
+        group = [i + (i >= 40) for i in found.free.members(row)]
+        np.testing.assert_allclose(found.information[row], mutual_information(corr, group, 40), atol=1e-9)
+    among = range(45, 75)
+    some = target_multiplets(corr, 40, max_size=3, containing=70, among=among)
+    assert len(some.free) == 29 + 29 * 28 // 2
+    every = {found.free.members(row): value for row, value in enumerate(found.index)}
+    for row, value in enumerate(some.index):
+        members = some.free.members(row)
+        assert 69 in members and min(members) >= 44 and max(members) < 74
+        np.testing.assert_allclose(value, every[members], atol=1e-9)

@@ -156,7 +156,6 @@ def test_what_cannot_be_asked_is_refused():
             (lambda: discrete_multiplets(np.ones((5, 3))), "the same value in every sample of column 0, 1 and 2"),
             (lambda: multiplets_by(lambda groups: np.zeros(3), 5), "give one number for each"),
             (lambda: multiplets_by(lambda groups: np.full(len(groups), np.nan), 5), "not finite"),
-            (lambda: multiplets_by(lambda groups: np.zeros(len(groups)), 63), "more than the 62"),
             (lambda: multiplets_by(lambda groups: np.zeros(len(groups)), 60, max_size=9), "give a lower order")]:
         with pytest.raises(ValueError, match=message):
             call()
@@ -211,3 +210,15 @@ def test_any_order_of_groups_is_looked_up():
     for members, row in of_members(found).items():
         m = len(members)
         np.testing.assert_allclose(found.tc[row], 0.25 * (m - m**2), atol=1e-12)
+
+
+def test_more_columns_than_a_mask_has_bits():
+    x = samples(70, 400)
+    corr = np.corrcoef(x.T)
+
+    def entropy(groups):
+        return np.linalg.slogdet(corr[groups[:, :, None], groups[:, None]])[1] / 2 / np.log(2)
+
+    ours, engine = multiplets_by(entropy, 70, max_size=3), all_multiplets(corr, max_size=3)
+    np.testing.assert_array_equal(ours.groups, engine.groups)
+    np.testing.assert_allclose(ours.omega, engine.omega, atol=1e-9)
