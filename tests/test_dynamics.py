@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.linalg import solve_discrete_lyapunov
 
-from grok_synergy.dynamics import Autoregression, dynamic_omega, fit_autoregression, omega_rate
+from grok_synergy.dynamics import Autoregression, dynamic_omega, fit_autoregression, omega_rate, rate_multiplets
 from grok_synergy.entropy import copula_normal
 from grok_synergy.oinfo import dual_total_correlation, o_information, total_correlation
 
@@ -89,6 +89,16 @@ def test_bands_add_up():
     rate = omega_rate(KNOWN)
     parts = sum(rate.mean(low, high) for low, high in [(0, 0.1), (0.1, 0.33333), (0.33333, 0.5)])
     np.testing.assert_allclose(parts, rate.mean(), atol=1e-6)
+
+
+def test_every_multiplet_has_its_rate():
+    found = rate_multiplets(KNOWN, max_size=4)
+    assert len(found) == 11 and found.names == KNOWN.names
+    for row in range(11):
+        rate = omega_rate(KNOWN, found.members(row)).mean()
+        np.testing.assert_allclose([found.tc[row], found.dtc[row]], rate[["tc", "dtc"]], atol=1e-10)
+    x = pd.DataFrame(simulated(KNOWN, 500), columns=list("abcd"))
+    np.testing.assert_allclose(rate_multiplets(x, order=2).tc[0], omega_rate(x, ["a", "b"], order=2).mean().tc, atol=1e-10)
 
 
 def residual_variance(y, columns):
