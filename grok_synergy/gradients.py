@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['omega_gradient', 'omega_gradient_pairs', 'Targeted', 'target_multiplets']
 
-# %% ../nbs/03k_gradients.ipynb #08c1b3a6
+# %% ../nbs/03k_gradients.ipynb #807c4986
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,12 @@ import torch
 from torch import Tensor
 
 from .arrays import Array, as_numpy, column_names, like, name_columns, same_content
-from .conditional import chosen_columns, conditional_correlation, mutual_information
+from grok_synergy.conditional import (
+    chosen_columns,
+    conditional_correlation,
+    mutual_information,
+    with_labels,
+)
 from .matrices import check_correlation, in_graph
 from .multiplets import all_multiplets
 from .oinfo import biases
@@ -39,16 +44,17 @@ def _inverse(corr: Array) -> Tensor:  # (..., n, n)
     deviation = t.diagonal(dim1=-2, dim2=-1).sqrt()
     return torch.linalg.inv(t / deviation.unsqueeze(-1) / deviation.unsqueeze(-2))
 
-# %% ../nbs/03k_gradients.ipynb #0d72c1ef
+# %% ../nbs/03k_gradients.ipynb #58ae9990
 def omega_gradient(
     corr: Array,                   # (..., n, n) correlation (or covariance) matrices
     n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: it is exact
-) -> Array:                        # (..., n) bits; a series for a data frame
+) -> Array:                        # (..., n) bits; a series where names are
     """What Ω loses when each variable leaves: positive for redundancy, negative for synergy.
 
     Raises `ValueError` naming the columns where a matrix is singular. Source: Scagliarini et al.
     (2023), first gradient.
     """
+    corr = with_labels(corr)
     found = _from_inverse(_inverse(corr))
     if n_samples is not None:
         tc, dtc = biases(n := found.shape[-1], n_samples)
@@ -56,16 +62,17 @@ def omega_gradient(
     bits = like(found, corr)
     return pd.Series(bits, corr.columns) if isinstance(corr, pd.DataFrame) else bits
 
-# %% ../nbs/03k_gradients.ipynb #3d10cf42
+# %% ../nbs/03k_gradients.ipynb #a838efcf
 def omega_gradient_pairs(
     corr: Array,                   # (..., n, n) correlation (or covariance) matrices
     n_samples: int | None = None,  # samples behind `corr`, to correct the bias; None: it is exact
-) -> Array:                        # (..., n, n) bits, diagonal 0; a data frame for a data frame
+) -> Array:                        # (..., n, n) bits, diagonal 0; a data frame where names are
     """What each pair does to Ω beyond what its two variables do one by one.
 
     Raises `ValueError` naming the columns where a matrix is singular, and for fewer than two.
     Source: Scagliarini et al. (2023), second gradient.
     """
+    corr = with_labels(corr)
     inverse = _inverse(corr)
     if (n := inverse.shape[-1]) < 2:
         raise ValueError(f"a matrix of {n} variable was given: give two or more")
@@ -171,7 +178,7 @@ def _without(
                          "other columns")
     return [column - (column > place) for column in places]
 
-# %% ../nbs/03k_gradients.ipynb #f0005aff
+# %% ../nbs/03k_gradients.ipynb #8be46b44
 def target_multiplets(
     corr: Array,                    # (..., n, n) correlation (or covariance) matrices
     target,                         # the column to be told of: its position or name
@@ -187,8 +194,9 @@ def target_multiplets(
     Raises `ValueError` naming the columns where a multiplet is singular, alone or with the target.
     Source: Chechik et al. (2001), Timme et al. (2014); Scagliarini et al. (2023).
     """
-    names = column_names(corr)
-    corr = corr if isinstance(corr, Tensor | pd.DataFrame) else as_numpy(check_correlation(corr, False))
+    corr, names = with_labels(corr), column_names(corr)
+    if not isinstance(corr, Tensor | pd.DataFrame):
+        corr = np.asarray(corr)
     place, = chosen_columns("target", [target], corr.shape[-1], names)
     asked = {"min_size": min_size, "max_size": max_size} | {
         name: _without(place, name, columns, corr.shape[-1], names)

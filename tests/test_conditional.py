@@ -163,3 +163,11 @@ def test_hoi_says_the_same_of_the_copula():
     scores = copula_normal(x).T
     theirs = hoi.get_cond_mi("gauss")(scores[:2], scores[2:4], scores[4:])
     np.testing.assert_allclose(mutual_information(copula_correlation(x), [0, 1], [2, 3], 4), theirs, atol=1e-4)
+
+
+def test_more_columns_than_samples():
+    x = samples(60, 40)
+    left = conditional_correlation(np.corrcoef(x.T), [0, 1])
+    assert left.shape == (58, 58)
+    np.testing.assert_allclose(o_information(left[:5, :5]),
+                               o_information(conditional_correlation(np.corrcoef(x[:, :7].T), [0, 1])), atol=1e-10)

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import xarray as xr
 
 from grok_synergy.arrays import as_numpy
-from grok_synergy.conditional import mutual_information
+from grok_synergy.conditional import conditional_correlation, mutual_information
 from grok_synergy.entropy import copula_correlation
 from grok_synergy.gradients import omega_gradient, omega_gradient_pairs, target_multiplets
 from grok_synergy.oinfo import o_information
@@ -149,3 +150,15 @@ def test_hundreds_of_columns_and_filters():
         members = some.free.members(row)
         assert 69 in members and min(members) >= 44 and max(members) < 74
         np.testing.assert_allclose(value, every[members], atol=1e-9)
+
+
+def test_labelled_arrays_keep_their_names():
+    labelled = xr.DataArray(CORR.to_numpy(), {"row": NAMES, "column": NAMES}, ("row", "column"))
+    assert target_multiplets(labelled, "c") == target_multiplets(CORR, "c")
+    pd.testing.assert_series_equal(omega_gradient(labelled), omega_gradient(CORR))
+    pd.testing.assert_frame_equal(omega_gradient_pairs(labelled), omega_gradient_pairs(CORR))
+    pd.testing.assert_frame_equal(conditional_correlation(labelled, "c"), conditional_correlation(CORR, "c"))
+    assert mutual_information(labelled, "a", "c", "b") == mutual_information(CORR, 0, 2, 1)
+    for form in (CORR.to_numpy().tolist(), torch.tensor(CORR.to_numpy())):
+        index = as_numpy(target_multiplets(form, 2).index)
+        np.testing.assert_allclose(index, target_multiplets(CORR, "c").index, atol=1e-10)
