@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['omega_gradient', 'omega_gradient_pairs', 'Targeted', 'target_multiplets']
 
-# %% ../nbs/03k_gradients.ipynb #807c4986
+# %% ../nbs/03k_gradients.ipynb #8a8f8ae1
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from grok_synergy.conditional import (
 from .matrices import check_correlation, in_graph
 from .multiplets import all_multiplets
 from .oinfo import biases
-from .results import Multiplets
+from .results import Multiplets, _rows_of_members
 
 # %% ../nbs/03k_gradients.ipynb #05fd1eb1
 def _from_inverse(
@@ -88,7 +88,7 @@ def omega_gradient_pairs(
         found = found - float(omega[n] - 2 * omega[n - 1] + omega[n - 2]) * stays
     return like((found + found.mT) / 2, corr, "variables")
 
-# %% ../nbs/03k_gradients.ipynb #4fdefc3d
+# %% ../nbs/03k_gradients.ipynb #26464b56
 @dataclass(frozen=True, eq=False)
 class Targeted:
     "What every multiplet says of a target, in bits; leading axes of matrices stay leading axes."
@@ -116,7 +116,7 @@ class Targeted:
         return self.index + _sum_of_members(self.free, self.alone)
 
     def frame(self) -> pd.DataFrame:
-        "Every multiplet of one matrix, the most synergistic about the target first."
+        "Every multiplet of one matrix (names, if any), the most synergistic about the target first."
         return _frame_of_targeted(self)
 
     def _repr_html_(self) -> str:
@@ -134,19 +134,17 @@ def _sum_of_members(
         return torch.where(place >= 0, values[..., place.clamp(0)], 0.0).sum(-1)
     return np.where(groups >= 0, values[..., np.maximum(groups, 0)], 0.0).sum(-1)
 
-# %% ../nbs/03k_gradients.ipynb #946673b4
+# %% ../nbs/03k_gradients.ipynb #34e4895c
 def _frame_of_targeted(found: Targeted) -> pd.DataFrame:
     "The rows of `Targeted.frame`."
     free = found.free
     if free.tc.ndim != 1:
         raise ValueError(f"{tuple(free.tc.shape[:-1])} matrices are held here: ask for one at a "
                          "time to list it")
-    members = [free.members(i) for i in range(len(free))]
-    named = {} if free.names is None else {
-        "names": [tuple(free.names[i] for i in some) for some in members]}
     bits = {"information": found.information, "index": found.index,
             "omega_change": found.omega_change, "omega": free.omega, "omega_given": found.given.omega}
-    table = pd.DataFrame({"members": members, **named, "size": free.sizes}
+    table = pd.DataFrame({"members": _rows_of_members(free.groups, free.names),
+                          "order": free.orders.astype(int)}
                          | {name: as_numpy(values) for name, values in bits.items()})
     return table.sort_values("index", ascending=False, kind="stable", ignore_index=True)
 
