@@ -48,9 +48,12 @@ def _all_groups(order: int, n: int) -> np.ndarray:
     "All groups of one order in their list: (groups, order)."
     groups, table = np.zeros((1, 0), np.int16), _binomials(n, order)
     for k in range(1, order + 1):
-        highest = np.repeat(np.arange(n, dtype=np.int16), table[k - 1, :n])
-        lower = groups[np.arange(len(highest)) - table[k, highest]]
-        groups = np.concatenate([lower, highest[:, None]], 1)
+        counts = table[k - 1, :n]
+        more = np.empty((int(counts.sum()), k), np.int16)
+        more[:, -1] = np.repeat(np.arange(n, dtype=np.int16), counts)
+        if k > 1:
+            more[:, :-1] = np.concatenate([groups[:count] for count in counts])
+        groups = more
     return groups
 
 # %% ../nbs/03b2_low_orders.ipynb #d8f124ef
@@ -109,6 +112,13 @@ def _pairs(corr: Tensor, given: _Given, rows: slice, room: _Room, name: str) -> 
                      out=room(name, shape, corr))
     return torch.addcmul(both, left, left, value=-1, out=both)
 
+# %% ../nbs/03b2_low_orders.ipynb #1fafd5fa
+def _factors(given: _Given, fewer: list[_Given]) -> tuple[Tensor, Tensor]:
+    "By what a row and a column multiply the ratio: (nodes, rows or columns, matrices) each."
+    own = (len(fewer) - 2) * given.logdet - sum(one.logdet for one in fewer)
+    inverse = 1 / given.variance
+    return own.exp2().unsqueeze(1) * inverse, inverse
+
 # %% ../nbs/03b2_low_orders.ipynb #55050d63
 TILE = {"cpu": 2**16, "cuda": 2**23}  # multiplets measured at once: a processor's cache
 
@@ -139,8 +149,104 @@ class _Stream(NamedTuple):
 
     def named(self, groups: np.ndarray) -> np.ndarray:
         "Columns as members of the search, ascending."
-        members = self.places[groups]
-        return np.sort(members, -1) if self.always else members
+        return np.sort(self.places[groups], -1) if self.always else groups
+
+# %% ../nbs/03b2_low_orders.ipynb #5f384a88
+class _Prefix(NamedTuple):
+    "Higher members of groups of one order, one choice a node."
+
+    part: slice         # which of the matrices
+    order: int          # of the groups
+    groups: np.ndarray  # (nodes, order - 2) columns of the higher members, and of those always there
+    first: np.ndarray   # (nodes,) the first place of each node in the list of groups, ascending
+    lower: np.ndarray   # (nodes,) how many members are lower than all of these
+
+# %% ../nbs/03b2_low_orders.ipynb #6634cdbb
+def _higher(stream: _Stream, order: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Higher members of groups, by their lowest one: (nodes, order - 2), and `first`, `lower`: (nodes,).
+
+    They come in pieces of some thousands.
+    """
+    more, free = order - stream.always - 3, stream.free
+    always = np.arange(free, len(stream.corr))
+    if more < 0:
+        yield always[None], np.zeros(1, np.int64), np.array([free])
+        return
+    table, lowest = _binomials(free, more + 3), 2
+    while lowest < free - more:
+        pieces, nodes = [], 0
+        while lowest < free - more and nodes < 2**14:
+            pieces.append(_all_groups(more, free - lowest - 1).astype(np.int64) + lowest + 1)
+            nodes, lowest = nodes + len(pieces[-1]), lowest + 1
+        lower = np.repeat(np.arange(lowest - len(pieces), lowest), [len(piece) for piece in pieces])
+        higher = np.concatenate([lower[:, None], np.concatenate(pieces)], 1)
+        first = sum(table[3 + i, higher[:, i]] for i in range(more + 1))
+        yield np.concatenate([higher, np.broadcast_to(always, (nodes, len(always)))], 1), first, lower
+
+# %% ../nbs/03b2_low_orders.ipynb #b721cd33
+def _cuts(lower: np.ndarray, most: int) -> Iterator[slice]:
+    "Neighbours, as long as all of their pairs together are not more than so many."
+    start = 0
+    while start < len(lower):
+        some = lower[start:start + most]
+        pairs = np.arange(1, len(some) + 1) * some**2
+        stop = start + max(1, int(np.searchsorted(pairs, most, side="right")))
+        yield slice(start, stop)
+        start = stop
+
+# %% ../nbs/03b2_low_orders.ipynb #d66841f7
+def _height(columns: int, tile: int) -> int:
+    "How many rows a tile has: few, for few of its places to hold no group."
+    return max(1, min(-(-columns // 4), tile // columns))
+
+# %% ../nbs/03b2_low_orders.ipynb #55ff7fde
+def _prefixes(stream: _Stream, order: int) -> Iterator[_Prefix]:
+    "What is measured in one go: some matrices, and prefixes that leave about as many columns."
+    tile, matrices = TILE[stream.corr.device.type], stream.corr.shape[-1]
+    for piece in _higher(stream, order):
+        for cut in _cuts(piece[2], 3 * tile // min(matrices, 64)):
+            groups, first, lower = (part[cut] for part in piece)
+            order_of, columns = first.argsort(), int(lower.max())
+            height = _height(columns, tile)
+            together = min(matrices, max(1, tile // (height * columns)))
+            nodes = max(1, tile // (height * columns * together))
+            for start in range(0, matrices, together):
+                part = slice(start, start + together)
+                for node in range(0, len(groups), nodes):
+                    chosen = order_of[node:node + nodes]
+                    yield _Prefix(part, order, groups[chosen], first[chosen], lower[chosen])
+
+# %% ../nbs/03b2_low_orders.ipynb #552cbda5
+ONE = int(np.float64(1).view(np.int64))  # the bits of the number 1
+
+# %% ../nbs/03b2_low_orders.ipynb #ef92be34
+class _Blank(NamedTuple):
+    "Makes 1 of places without a group, bit by bit: that is fast, and none need be a number before."
+
+    corner: Tensor        # (height, height, 1) of a tile's last columns: 0 for these places, else -1
+    rows: Tensor | None   # (nodes, columns, 1, 1) likewise for rows; None: all are lower than the node
+
+    def fill(self, values: Tensor, rows: slice) -> Tensor:
+        "A tile of (nodes, rows, columns, matrices) without these, as (places, matrices)."
+        bits, height = values.view(torch.int64), rows.stop - rows.start
+        last = bits[:, :, rows.start:]
+        last &= self.corner[:height, :height]
+        last |= ~self.corner[:height, :height] & ONE
+        if self.rows is not None:
+            bits &= self.rows[:, rows]
+            bits |= ~self.rows[:, rows] & ONE
+        return values.flatten(0, 2)
+
+# %% ../nbs/03b2_low_orders.ipynb #c4830301
+def _blank(prefix: _Prefix, height: int, device: torch.device) -> _Blank:
+    "What is blank in the tiles of a prefix: where a row is not above its column, or not below its node."
+    corner = torch.ones(height, height, 1, dtype=torch.int64, device=device).squeeze(-1)
+    corner, rows = -corner.tril_(-1).unsqueeze(-1), None
+    if prefix.lower.min() < prefix.lower.max():
+        number = np.arange(prefix.lower.max())
+        rows = -torch.as_tensor(number < prefix.lower[:, None], device="cpu").long()
+        rows = rows[:, :, None, None].to(device)
+    return _Blank(corner, rows)
 
 # %% ../nbs/03b2_low_orders.ipynb #b7731c53
 class _Tile(NamedTuple):
@@ -162,73 +268,16 @@ class _Tile(NamedTuple):
         ids = first + row * (row - 1) // 2 + column
         return np.where((column < row) & (row < lower), ids, -1)
 
-# %% ../nbs/03b2_low_orders.ipynb #5f384a88
-class _Prefix(NamedTuple):
-    "Higher members of groups of one order, one choice a node."
-
-    part: slice         # which of the matrices
-    order: int          # of the groups
-    groups: np.ndarray  # (nodes, order - 2) columns of the higher members, and of those always there
-    first: np.ndarray   # (nodes,) the first place of each node in the list of groups, ascending
-    lower: np.ndarray   # (nodes,) how many members are lower than all of these
-
-# %% ../nbs/03b2_low_orders.ipynb #6634cdbb
-def _higher(stream: _Stream, order: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    "Higher members of groups by their lowest one: (nodes, order - 2), and `first`, `lower`: (nodes,)."
-    more, free = order - stream.always - 3, stream.free
-    always = np.arange(free, len(stream.corr))
-    if more < 0:
-        yield always[None], np.zeros(1, np.int64), np.array([free])
-        return
-    table = _binomials(free, more + 3)
-    for lowest in range(2, free - more):
-        higher = lowest + 1 + _all_groups(more, free - lowest - 1).astype(np.int64)
-        first = table[3, lowest] + sum(table[4 + i, higher[:, i]] for i in range(more))
-        lower = np.full(len(higher), lowest)
-        ends = (np.broadcast_to(end, (len(higher), len(end))) for end in ([lowest], always))
-        yield (np.concatenate([next(ends), higher, next(ends)], 1),
-               np.broadcast_to(first, len(higher)), lower)
-
-# %% ../nbs/03b2_low_orders.ipynb #b721cd33
-def _together(some: Iterator[tuple], most: int) -> Iterator[list[tuple]]:
-    "Neighbours, as long as all of their pairs together are not more than so many."
-    held, nodes = [], 0
-    for one in some:
-        if held and (nodes + len(one[0])) * one[2][0] ** 2 > 3 * most:
-            yield held
-            held, nodes = [], 0
-        held.append(one)
-        nodes += len(one[0])
-    yield held
-
-# %% ../nbs/03b2_low_orders.ipynb #55ff7fde
-def _prefixes(stream: _Stream, order: int) -> Iterator[_Prefix]:
-    "What is measured in one go: some matrices, and prefixes that leave about as many columns."
-    tile, matrices = TILE[stream.corr.device.type], stream.corr.shape[-1]
-    for some in _together(_higher(stream, order), tile // min(matrices, 64)):
-        groups, first, lower = (np.concatenate(parts) for parts in zip(*some, strict=True))
-        order_of = first.argsort()
-        columns = int(lower.max())
-        height = _height(columns, tile)
-        together = min(matrices, max(1, tile // (height * columns)))
-        nodes = max(1, tile // (height * columns * together))
-        for start in range(0, matrices, together):
-            part = slice(start, start + together)
-            for node in range(0, len(groups), nodes):
-                chosen = order_of[node:node + nodes]
-                yield _Prefix(part, order, groups[chosen], first[chosen], lower[chosen])
-
-# %% ../nbs/03b2_low_orders.ipynb #d66841f7
-def _height(columns: int, tile: int) -> int:
-    "How many rows a tile has: few, for few of its places to hold no group."
-    return max(1, min(-(-columns // 4), tile // columns))
-
-# %% ../nbs/03b2_low_orders.ipynb #1fafd5fa
-def _factors(given: _Given, fewer: list[_Given]) -> tuple[Tensor, Tensor]:
-    "By what a row and a column multiply the ratio: (nodes, rows or columns, matrices) each."
-    own = (len(fewer) - 2) * given.logdet - sum(one.logdet for one in fewer)
-    inverse = 1 / given.variance
-    return own.exp2().unsqueeze(1) * inverse, inverse
+    def there(self) -> tuple[np.ndarray, np.ndarray]:
+        "Places that hold a group, and their `ids`."
+        if self.rows is None:
+            every = np.arange(len(self.ratio))
+            return every, every
+        column = np.arange(self.rows.stop)
+        row = column[self.rows, None]
+        first, lower = (part[:, None, None] for part in (self.prefix.first, self.prefix.lower))
+        places = np.flatnonzero((column < row) & (row < lower))
+        return places, (first + (row * (row - 1) // 2 + column)).ravel()[places]
 
 # %% ../nbs/03b2_low_orders.ipynb #ee76111a
 def _measure(stream: _Stream, visitor: Callable, det: bool, room: _Room, prefix: _Prefix) -> None:
@@ -255,48 +304,6 @@ def _measure(stream: _Stream, visitor: Callable, det: bool, room: _Room, prefix:
             pairs = blank.fill(pairs.mul_(given.logdet.exp2()[:, None, None]), rows)
         visitor(_Tile(prefix, blank.fill(ratio, rows), pairs if det else None, rows))
 
-# %% ../nbs/03b2_low_orders.ipynb #552cbda5
-ONE = int(np.float64(1).view(np.int64))  # the bits of the number 1
-
-# %% ../nbs/03b2_low_orders.ipynb #ef92be34
-class _Blank(NamedTuple):
-    "Makes 1 of places without a group, bit by bit: that is fast, and none need be a number before."
-
-    corner: Tensor        # (height, height, 1) of a tile's last columns: 0 for these places, else -1
-    rows: Tensor | None   # (nodes, columns, 1, 1) likewise for rows; None: all are lower than the node
-
-    def fill(self, values: Tensor, rows: slice) -> Tensor:
-        "A tile of (nodes, rows, columns, matrices) without these, as (places, matrices)."
-        bits, height = values.view(torch.int64), rows.stop - rows.start
-        last = bits[:, :, rows.start:]
-        last &= self.corner[:height, :height]
-        last |= ~self.corner[:height, :height] & ONE
-        if self.rows is not None:
-            bits &= self.rows[:, rows]
-            bits |= ~self.rows[:, rows] & ONE
-        return values.flatten(0, 2)
-
-# %% ../nbs/03b2_low_orders.ipynb #c4830301
-def _blank(prefix: _Prefix, height: int, device: torch.device) -> _Blank:
-    "What is blank in the tiles of a prefix: where the column, or the node, is not higher than the row."
-    corner = torch.ones(height, height, 1, dtype=torch.int64, device=device).squeeze(-1)
-    corner, rows = -corner.tril_(-1).unsqueeze(-1), None
-    if prefix.lower.min() < prefix.lower.max():
-        number = np.arange(prefix.lower.max())
-        rows = -torch.as_tensor(number < prefix.lower[:, None], device="cpu").long()
-        rows = rows[:, :, None, None].to(device)
-    return _Blank(corner, rows)
-
-# %% ../nbs/03b2_low_orders.ipynb #e46791ec
-def _in_threads(task: Callable, work: Iterator, threads: int) -> None:
-    "Does a task for everything in threads; what is left is given up after an error."
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        try:
-            list(pool.map(task, work))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
 # %% ../nbs/03b2_low_orders.ipynb #748142fc
 def _logdet(corr: Tensor, groups: np.ndarray) -> tuple[Tensor, Tensor]:
     "Log2-determinants of groups, each on its own, and their Cholesky factors; NaN where singular."
@@ -315,6 +322,16 @@ def _plain(stream: _Stream, order: int) -> _Tile:
     none = np.zeros(1, np.int64)
     prefix = _Prefix(slice(0, stream.corr.shape[-1]), order, groups, none, none)
     return _Tile(prefix, omega.exp2().T, logdet.exp2().T, None)
+
+# %% ../nbs/03b2_low_orders.ipynb #e46791ec
+def _in_threads(task: Callable, work: Iterator, threads: int) -> None:
+    "Does a task for everything in threads; what is left is given up after an error."
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            list(pool.map(task, work))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 # %% ../nbs/03b2_low_orders.ipynb #9ce54b05
 def _visit_groups(stream: _Stream, visitor: Callable, det: bool = False) -> None:
@@ -337,7 +354,8 @@ def _stream(asked: _Asked) -> _Stream:
     "The groups that a search of single variables asks for."
     n = len(asked.members)
     places = np.array([*(i for i in range(n) if i not in asked.always), *asked.always])
-    columns = torch.as_tensor(np.concatenate(asked.members)[places], device="cpu").to(asked.t.device)
+    columns = np.concatenate(asked.members)[places]
+    columns = torch.as_tensor(columns, device="cpu").to(asked.t.device)
     corr = _unit_blocks(asked.t[:, columns[:, None], columns], [1] * n).movedim(0, -1).contiguous()
     return _Stream(corr, n - len(asked.always), places, range(asked.smallest, asked.largest + 1))
 
@@ -360,7 +378,7 @@ def _refuse_tile(asked: _Asked, stream: _Stream, tile: _Tile) -> None:
 def _regular_groups(asked: _Asked, stream: _Stream, visitor: Callable, det: bool = False) -> None:
     """Shows all groups to a visitor, tile by tile.
 
-    Raises `ValueError` naming the columns of a singular one; those of the largest order are looked at.
+    Raises `ValueError` naming the columns of a singular one of the largest order.
     """
     if _check_whole(asked.t, asked.columns, asked.eps, asked.largest == len(asked.members)):
         return _visit_groups(stream, visitor, det)
@@ -383,7 +401,8 @@ def _count(asked: _Asked) -> int:
 def _is_low(asked: _Asked, most: int) -> bool:
     "Whether single orders are cheaper than the tree of all, or all that is possible."
     n = len(asked.members)
-    return max(asked.sizes) == 1 and (8 * _count(asked) < 2**n if n <= most else asked.largest < n / 2)
+    cheaper = 16 * (_count(asked) + 2**12) < 2**n if n <= most else asked.largest < n / 2
+    return max(asked.sizes) == 1 and cheaper
 
 # %% ../nbs/03b2_low_orders.ipynb #d2e9b4ad
 def _place_in(stream: _Stream, groups: np.ndarray) -> np.ndarray:
@@ -399,13 +418,24 @@ def _place_in(stream: _Stream, groups: np.ndarray) -> np.ndarray:
 # %% ../nbs/03b2_low_orders.ipynb #e2f1c4b2
 def _listed(stream: _Stream) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     "All groups as rows of members of the search, -1 behind; and where those of each order stand."
+    if len(stream.orders) == 1 and not stream.always:
+        return _all_groups(stream.orders[0], stream.free), {stream.orders[0]: None}
     rows = np.full((sum(stream.counts), stream.orders[-1]), -1, np.int16)
     places = {}
     for order, count in zip(stream.orders, stream.counts, strict=True):
         free = _all_groups(order - stream.always, stream.free)
-        alone = len(stream.orders) == 1
-        places[order] = np.arange(count) if alone else _place_in(stream, free)
+        places[order] = _place_in(stream, free)
         always = np.arange(stream.free, stream.free + stream.always, dtype=np.int16)
         always = np.broadcast_to(always, (count, stream.always))
         rows[places[order], :order] = stream.named(np.concatenate([free, always], 1))
     return rows, places
+
+# %% ../nbs/03b2_low_orders.ipynb #c85ae778
+def _half_log2(ratio: Tensor) -> Tensor:
+    "Ω in bits, of a ratio of determinants."
+    return ratio.log2() / 2
+
+
+def _double_exp2(omega: Tensor) -> Tensor:
+    "The ratio of determinants behind Ω."
+    return (2 * omega).exp2()
