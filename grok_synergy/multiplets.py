@@ -26,10 +26,10 @@ from grok_synergy.low_orders import (
     _is_low,
     _listed,
     _regular_groups,
-    _Stream,
     _stream,
 )
 from .oinfo import biases
+from .pair_tables import _Stream
 from .results import WIDEST, Extremes, Multiplets, _as_groups, _as_masks
 from .small import SMALL, _at_the_door, _small
 from grok_synergy.strongest import (
@@ -183,7 +183,9 @@ def _hold_small(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets
     n = asked.t.shape[-1]
     if len(asked.t) > 1 or asked.t.is_cuda or len(asked.members) < n or n > SMALL or asked.always:
         return None
-    found = _small(asked.t[0].numpy(), asked.eps, (asked.smallest, asked.largest))
+    columns = np.concatenate(asked.members)
+    t = asked.t[0].numpy()[np.ix_(columns, columns)]
+    found = _small(t, asked.eps, (asked.smallest, asked.largest))
     if found is None:
         return None
     masks, orders, *both = found
@@ -275,7 +277,8 @@ def _offer_subtree(
         def keys(places, start=start):
             return walk.masks(listing.places[start + places], root)
 
-        visitor(_Offered(part, low + order, found[low], torch.clone, torch.clone, keys, least))
+        visitor(_Offered(part, low + order, found[low], torch.clone, torch.clone, keys, least,
+                         found[low].numel()))
 
 # %% ../nbs/03c_multiplets.ipynb #20d2ce08
 def _visit_walk(asked: _Asked, walk: _Walk, visitor: Callable) -> None:
@@ -288,7 +291,7 @@ def _visit_stream(asked: _Asked, stream: _Stream, visitor: Callable) -> None:
     "Shows all multiplets of low orders to a visitor."
     def show(tile):
         visitor(_Offered(tile.prefix.part, tile.prefix.order, tile.ratio, _half_log2, _double_exp2,
-                         tile.ids, int(tile.prefix.first[0])))
+                         tile.ids, int(tile.prefix.first[0]), tile.count))
 
     _regular_groups(asked, stream, show)
 
@@ -359,7 +362,7 @@ class _Search(NamedTuple):
 
             def counted(offered):
                 with lock:
-                    bar.update(offered.values.numel())
+                    bar.update(offered.count)
                 visitor(offered)
 
             self.visit(counted if progress else visitor)

@@ -31,6 +31,7 @@ class _Offered(NamedTuple):
     number: Callable  # of Ω in bits: such numbers
     keys: Callable    # of places: what stands for each multiplet; -1: there is none
     least: int        # the smallest key; of multiplets of equal Ω those of smaller keys come first
+    count: int        # how many there are, in all matrices
 
 # %% ../nbs/03b3_strongest.ipynb #595c58f8
 class _Strongest(NamedTuple):
@@ -140,15 +141,17 @@ def _wait(held: _Strongest, kind: int, row: int, new: tuple) -> None:
 def _candidates(held: _Strongest, kind: int, row: int, offered: _Offered) -> tuple:
     "±Ω and keys of what is to be held of the only matrix: (places,) each."
     values, limit, sign = offered.values[:, 0], _limit(held, kind, row), -1 if kind else 1
-    number = offered.number(torch.tensor(sign * (limit + 2 * EQUAL), dtype=torch.float64))
-    places = (values >= number if kind else values <= number).nonzero().flatten()
+    places = torch.arange(len(values), device=values.device)
+    if limit < np.inf:
+        number = offered.number(torch.tensor(sign * (limit + 2 * EQUAL), dtype=torch.float64))
+        places = (values >= number if kind else values <= number).nonzero().flatten()
     omega, keys = sign * offered.bits(values[places]), offered.keys(places.cpu().numpy())
     kept = np.flatnonzero((keys >= 0) & (omega.cpu().numpy() < limit))
-    omega, keys = omega[torch.as_tensor(kept, device="cpu").to(omega.device)], keys[kept]
-    if held.beyond[kind] is None and len(kept) > held.keys.shape[2]:
-        best = _places(omega[:, None], held.keys.shape[2], False).flatten()
-        omega, keys = omega[best], keys[best.cpu().numpy()]
-    return omega.cpu().numpy(), keys
+    top = held.keys.shape[2]
+    if held.beyond[kind] is None and len(kept) > top + 4096:  # too many to sort
+        some = omega[torch.as_tensor(kept, device="cpu").to(omega.device)]
+        kept = kept[_places(some[:, None], top, False).flatten().cpu().numpy()]
+    return omega.cpu().numpy()[kept], keys[kept]
 
 # %% ../nbs/03b3_strongest.ipynb #8980ebba
 def _best_of_each(held: _Strongest, kind: int, offered: _Offered) -> tuple:

@@ -168,6 +168,15 @@ def test_filters_leave_what_is_asked_for(search, blocks):
     np.testing.assert_allclose(frame.omega, [wanted[group] for group in frame.members], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("n", [8, 40])
+def test_blocks_of_one_variable_are_scalars_in_another_order(n):
+    corr, order = mixed(n), RNG.permutation(n)
+    for search in (partial(all_multiplets, max_size=3), partial(extremes, max_size=3, top=4)):
+        found, other = search(corr, blocks=order), search(corr[np.ix_(order.argsort(), order.argsort())])
+        np.testing.assert_array_equal(found.groups, other.groups)
+        np.testing.assert_allclose(found.omega, other.omega, rtol=0, atol=1e-12)
+
+
 def test_members_are_filtered_by_name():
     frame = pd.DataFrame(RNG.normal(size=(200, 70)), columns=[f"gene {i}" for i in range(70)])
     corr = copula_correlation(frame)
