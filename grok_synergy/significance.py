@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['Significance', 'significance']
 
-# %% ../nbs/03j_significance.ipynb #29d6a427
+# %% ../nbs/03j_significance.ipynb #a474133d
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -20,6 +20,139 @@ from .draws import _batches, _correlations, _naming, _Question, _question, _warn
 from .judged import MARGIN, Judged, _by_order, _counted, _Tally
 from .multiplets import Multiplets
 from .uncertainty import _moved_scores, _redrawn, _refuse_few_rows, _torn, _way
+from .walk import _chosen
+
+# %% ../nbs/03j_significance.ipynb #3eda5b0d
+def _one_moved(
+    asked: _Question,
+    move: Callable,  # of (variables, samples) and a generator
+    corr: Tensor,    # (n, n) correlations of the data
+    variables: list[int],  # which to move
+) -> Iterator[tuple[int, Tensor]]:  # a variable; (some draws, multiplets that hold it) bits
+    "Ω where one variable was moved, for one batch of draws and one variable after the other."
+    scores, draw_scores = _moved_scores(asked, move)
+    always, n = asked.search.keywords["containing"], len(corr)
+    for part in _batches(asked, n**2):
+        with _naming(part):
+            cross = torch.stack([draw_scores(draw) @ scores.T for draw in part])
+            for i in variables:
+                matrices = corr.repeat(len(part), 1, 1)
+                matrices[:, i] = matrices[:, :, i] = cross[:, i]
+                matrices[:, i, i] = 1.0
+                yield i, asked.search(matrices, containing=sorted({i, *always})).omega
+
+# %% ../nbs/03j_significance.ipynb #f3f8514c
+def _all_moved(
+    asked: _Question,
+    draw_matrix: Callable,  # from the number of a draw to its (n, n) correlations
+    multiplets: int,        # how many there are
+) -> Iterator[tuple[int, Tensor]]:  # 0; (some draws, multiplets) bits
+    "Ω of every multiplet, for one batch of draws after the other."
+    for part in _batches(asked, max(multiplets, asked.t.shape[1] ** 2)):
+        with _naming(part):
+            omega = asked.search(torch.stack([draw_matrix(draw) for draw in part])).omega
+        yield 0, omega
+
+# %% ../nbs/03j_significance.ipynb #3bb3d569
+def _around_zero(
+    asked: _Question,
+    corr: Tensor,      # (n, n) correlations of the data
+    observed: Tensor,  # (multiplets,) bits
+) -> Iterator[tuple[int, Tensor]]:  # 0; (some draws, multiplets) bits
+    "Ω of resampled rows less what its mean should be."
+    plain, corrected = (asked.search(corr, n_samples=n).omega for n in (None, len(asked.t)))
+    for i, omega in _all_moved(asked, _redrawn(asked), len(observed)):
+        yield i, omega - (observed + plain - corrected)
+
+# %% ../nbs/03j_significance.ipynb #a761f52f
+class _Draws:
+    "Batches of draws, to be gone through twice: kept where they are few, else made once more."
+
+    def __init__(
+        self,
+        make: Callable,  # the batches: (which of `places`, (some draws, multiplets) bits)
+        places: list[np.ndarray],  # the multiplets that batches are about
+        draws: int,
+    ):
+        self.make, self.places, self.kept = make, places, []
+        self.few = draws * sum(map(len, places)) <= 2**25
+
+    def __iter__(self):
+        if self.kept:
+            yield from self.kept
+            return
+        for batch in self.make():
+            if self.few:
+                self.kept.append(batch)
+            yield batch
+
+# %% ../nbs/03j_significance.ipynb #a58b7b89
+class _Pool:
+    "How many standardised draws lie in each narrow bin, the outermost for all beyond."
+
+    reach, grain = 64, 512  # spreads to either side; bins to a spread
+
+    def __init__(self):
+        self.counts = torch.zeros(2 * self.reach * self.grain, dtype=torch.int64)
+
+    def bins(self, z: Tensor) -> Tensor:
+        "Which bin each value falls into."
+        return ((z + self.reach) * self.grain).clamp(0, len(self.counts) - 1).long().cpu()
+
+    def add(self, z: Tensor) -> None:
+        "Counts draws."
+        self.counts += torch.bincount(self.bins(z).flatten(), minlength=len(self.counts))
+
+    def p_values(self, z: Tensor) -> np.ndarray:
+        "The share of draws in a bin as low, and as high, the observed among them: (2, multiplets)."
+        upto, bins = self.counts.cumsum(0), self.bins(z)
+        beyond = torch.stack([upto[bins], upto[-1] - upto[bins] + self.counts[bins]])
+        return ((1 + beyond.double()) / (1 + upto[-1])).numpy()
+
+# %% ../nbs/03j_significance.ipynb #a6ccde0f
+def _pooled_p_values(
+    batches: _Draws,
+    tallies: list[_Tally],  # of the same batches
+    orders: np.ndarray,     # (multiplets,)
+) -> list[np.ndarray]:      # (2, multiplets) for each of the `places`
+    "The share of all draws of a multiplet's order that are as low, and as high, each standardised by its own."
+    moments = [torch.as_tensor(tally.moments(), device="cpu").to(tally.observed) for tally in tallies]
+    pools = {order: _Pool() for order in np.unique(orders)}
+    rows = [{order: np.flatnonzero(orders[some] == order) for order in pools} for some in batches.places]
+    for i, values in batches:
+        z = (values - moments[i][0]) / moments[i][1].clamp(min=MARGIN)
+        for order, some in rows[i].items():
+            pools[order].add(z if len(pools) == 1 else z[:, some])
+    found = [np.ones((2, len(some))) for some in batches.places]
+    for i, tally in enumerate(tallies):
+        z = (tally.observed - moments[i][0]) / moments[i][1].clamp(min=MARGIN)
+        for order, some in rows[i].items():
+            found[i][:, some] = pools[order].p_values(z[some])
+    return found
+
+# %% ../nbs/03j_significance.ipynb #b9342e08
+def _judge(
+    batches: _Draws,
+    observed: Tensor,    # (multiplets,) bits
+    orders: np.ndarray,  # (multiplets,)
+    pooled: bool,        # hold each multiplet against the draws of its whole order
+) -> dict[str, np.ndarray]:
+    "For each multiplet the largest p-values of its nulls, and the null whose mean lies nearest."
+    every = len(batches.places) == 1
+    tallies = [_Tally(observed[some], _by_order(orders) if every else ()) for some in batches.places]
+    for i, values in batches:
+        tallies[i].add(values)
+    own = _pooled_p_values(batches, tallies, orders) if pooled else [tally.p_values() for tally in tallies]
+    p, nulls = np.zeros((2, 2, len(observed)))
+    nearest, weakest = np.full(len(observed), np.inf), np.zeros(len(observed), int)
+    for i, (tally, some) in enumerate(zip(tallies, batches.places, strict=True)):
+        moments = tally.moments()
+        z = abs(tally.observed.cpu().numpy() - moments[0]) / np.maximum(moments[1], MARGIN)
+        closer = z < nearest[some]
+        p[:, some] = np.maximum(p[:, some], own[i])
+        weakest[some[closer]], nearest[some[closer]], nulls[:, some[closer]] = i, z[closer], moments[:, closer]
+    ends = dict(zip(("lowest", "highest"), tallies[0].lowest_highest(), strict=True)) if every else {"weakest": weakest}
+    return {"p_synergy": p[0], "p_redundancy": p[1], "null_mean": nulls[0], "null_spread": nulls[1], **ends}
 
 # %% ../nbs/03j_significance.ipynb #32234ab4
 _AGAINST = {"zero": "against Ω = 0", "bystander": "beyond a bystander", "independence": "beyond independence"}
@@ -55,150 +188,49 @@ def _in_words(judged: Significance, level: float) -> str:
             f"redundant {_AGAINST[judged.against]}, at q <= {level:.2g} (Benjamini-Hochberg); "
             f"{judged.draws} draws ({', '.join(how)}), smallest p {min(judged.p_synergy.min(), judged.p_redundancy.min()):.2g}")
 
-# %% ../nbs/03j_significance.ipynb #48ecbaa7
-def _omega_of_draws(
-    asked: _Question,
-    draw_matrix: Callable,  # from the number of a draw to its (n, n) correlations
-    multiplets: int,        # how many there are
-) -> Iterator[Tensor]:      # (some draws, multiplets) bits
-    "Ω of every multiplet, for one batch of draws after the other."
-    for part in _batches(asked, max(multiplets, asked.t.shape[1] ** 2)):
-        with _naming(part):
-            omega = asked.search(torch.stack([draw_matrix(draw) for draw in part])).omega
-        yield omega
+# %% ../nbs/03j_significance.ipynb #f52e02b4
+def _filtered(asked: _Question, containing, among) -> _Question:
+    "The question about multiplets that hold some variables, and none but some others."
+    names, n = asked.names, asked.t.shape[1]
+    always = _chosen("containing", containing, names, n, "variables")
+    own = None if among is None else _chosen("among", among, names, n, "variables")
+    return replace(asked, search=partial(asked.search, containing=always, among=own))
 
-# %% ../nbs/03j_significance.ipynb #b71d7bb4
-def _counts_in_pool(
-    observed: Tensor,  # (multiplets,) ascending
-    drawn: Tensor,     # of any shape: draws of all of them
-    margin: float,     # what rounding may do
-) -> Tensor:           # (2, multiplets)
-    "How many draws are as low as each observed value, and how many as high."
-    low = torch.searchsorted(observed + margin, drawn.flatten())
-    high = torch.searchsorted(observed - margin, drawn.flatten(), right=True)
-    low, high = (torch.bincount(part, minlength=len(observed) + 1)[:-1].cumsum(0) for part in (low, high))
-    return torch.stack([low, drawn.numel() - high])
-
-# %% ../nbs/03j_significance.ipynb #2191346b
-def _pooled_p_values(
-    asked: _Question,
-    move: Callable,  # of (variables, samples) and a generator
-    tally: _Tally,   # of the same draws, which are made once more
-) -> np.ndarray:     # (2, multiplets)
-    "The share of draws of all multiplets of an order that are as low, and as high, once they are standardised."
-    mean, spread = (torch.as_tensor(part, device="cpu").to(tally.observed) for part in tally.moments())
-    spread = spread.clamp(min=MARGIN)
-    z, margin = (tally.observed - mean) / spread, MARGIN / float(spread.median())
-    ascending = [some[z[some].argsort()] for some in tally.places]
-    counts = torch.zeros(2, len(z), dtype=torch.int64, device=z.device)
-    for omega in _omega_of_draws(asked, _torn(asked, move), len(z)):
-        drawn = (omega - mean) / spread
-        for some in ascending:
-            counts[:, some] += _counts_in_pool(z[some], drawn[:, some], margin)
-    p = torch.empty(2, len(z), dtype=z.dtype, device=z.device)
-    for some in ascending:
-        p[:, some] = (1 + counts[:, some].double()) / (1 + tally.count * len(some))
-    return p.cpu().numpy()
-
-# %% ../nbs/03j_significance.ipynb #72a49e3e
-def _told(tally: _Tally, p: np.ndarray) -> dict[str, np.ndarray]:
-    "What `Judged` holds of draws of all multiplets."
-    (mean, spread), (lowest, highest) = tally.moments(), tally.lowest_highest()
-    return {"null_mean": mean, "null_spread": spread, "p_synergy": p[0], "p_redundancy": p[1],
-            "lowest": lowest, "highest": highest}
-
-# %% ../nbs/03j_significance.ipynb #b66c5a67
-def _judge_independence(
-    asked: _Question,
-    move: Callable,     # of (variables, samples) and a generator
-    observed: Tensor,   # (multiplets,) bits
-    places: list[np.ndarray],  # the multiplets of each order
-    pooled: bool,       # hold each against the draws of its whole order
-) -> dict[str, np.ndarray]:
-    "Every multiplet beside draws in which all columns were moved, each for itself."
-    tally = _Tally(observed, places)
-    for omega in _omega_of_draws(asked, _torn(asked, move), len(observed)):
-        tally.add(omega)
-    return _told(tally, _pooled_p_values(asked, move, tally) if pooled else tally.p_values())
-
-# %% ../nbs/03j_significance.ipynb #da656934
-def _beside_bystanders(
-    asked: _Question,
-    move: Callable,      # of (variables, samples) and a generator
-    corr: Tensor,        # (n, n) correlations of the data
-    observed: Tensor,    # (multiplets,) bits
-    places: list[np.ndarray],  # for each variable, the multiplets that it belongs to
-) -> list[_Tally]:
-    "For each variable, the draws in which it alone was moved."
-    tallies = [_Tally(observed[some]) for some in places]
-    scores, draw_scores = _moved_scores(asked, move)
-    n = len(corr)
-    for part in _batches(asked, max(n * n, max(map(len, places)))):
-        cross = torch.stack([draw_scores(draw) @ scores.T for draw in part])
-        for i, tally in enumerate(tallies):
-            if len(places[i]):
-                matrices = corr.repeat(len(part), 1, 1)
-                matrices[:, i] = matrices[:, :, i] = cross[:, i]
-                matrices[:, i, i] = 1.0
-                with _naming(part):
-                    tally.add(asked.search(matrices).omega[:, places[i]])
-    return tallies
-
-# %% ../nbs/03j_significance.ipynb #cf4728d1
-def _judge_bystanders(
-    asked: _Question,
-    move: Callable,            # of (variables, samples) and a generator
-    corr: Tensor,              # (n, n) correlations of the data
-    observed: Tensor,          # (multiplets,) bits
-    places: list[np.ndarray],  # for each variable, the multiplets that it belongs to
-) -> dict[str, np.ndarray]:
-    "For each multiplet the largest p-values of its members, and the null of the member nearest to its own."
-    tallies = _beside_bystanders(asked, move, corr, observed, places)
-    p, nulls = np.zeros((2, 2, len(observed)))
-    nearest, weakest = np.full(len(observed), np.inf), np.zeros(len(observed), int)
-    for i, (tally, some) in enumerate(zip(tallies, places, strict=True)):
-        if len(some):
-            p[:, some] = np.maximum(p[:, some], tally.p_values())
-            moments = tally.moments()
-            z = abs(tally.observed.cpu().numpy() - moments[0]) / np.maximum(moments[1], MARGIN)
-            closer = z < nearest[some]
-            weakest[some[closer]], nearest[some[closer]] = i, z[closer]
-            nulls[:, some[closer]] = moments[:, closer]
-    return {"p_synergy": p[0], "p_redundancy": p[1], "null_mean": nulls[0], "null_spread": nulls[1],
-            "weakest": weakest}
-
-# %% ../nbs/03j_significance.ipynb #ff72c95f
-def _judge_zero(asked: _Question, corr: Tensor, observed: Tensor, places: list[np.ndarray]) -> dict[str, np.ndarray]:
-    "Every multiplet beside resampled rows, moved to an Ω of 0."
-    _refuse_few_rows(asked)
-    plain, corrected = (partial(asked.search, n_samples=n)(corr).omega for n in (None, len(asked.t)))
-    tally, centre = _Tally(observed, places), observed + plain - corrected  # where their mean should be
-    for omega in _omega_of_draws(asked, _redrawn(asked), len(observed)):
-        tally.add(omega - centre)
-    return _told(tally, tally.p_values())
-
-# %% ../nbs/03j_significance.ipynb #d97c40a1
+# %% ../nbs/03j_significance.ipynb #df96a039
 def _named_search(asked: _Question, corr: Tensor) -> Multiplets:
     "The multiplets of the data under their names, which errors tell as well."
     if asked.names is None:
         return asked.search(corr)
     return asked.search(pd.DataFrame(corr.cpu().numpy(), asked.names, asked.names))
 
-
-def _belonging(found: Multiplets) -> list[np.ndarray]:
-    "For each variable, the multiplets that it belongs to."
-    return [np.flatnonzero(found.masks >> i & 1) for i in range(found.n_members)]
-
-# %% ../nbs/03j_significance.ipynb #2f7712c5
-def _refuse_together(against: str, kind: str, pooled: bool) -> None:
-    "Raises `ValueError` for choices that do not go together."
-    if pooled and against != "independence":
-        raise ValueError(f"pooled=True with against={against!r}: nulls of different multiplets have different forms; "
-                         "give against='independence', or pooled=False")
+# %% ../nbs/03j_significance.ipynb #5e78b18b
+def _refuse_shift(against: str, kind: str) -> None:
+    "Raises `ValueError` for rotated columns where rows are resampled."
     if kind == "shift" and against == "zero":
         raise ValueError("kind='shift' with against='zero', which resamples rows: give block_length for rows in an order")
 
-# %% ../nbs/03j_significance.ipynb #18954153
+# %% ../nbs/03j_significance.ipynb #05133faf
+def _draws_against(
+    against: str,
+    asked: _Question,
+    move: Callable,  # of (variables, samples) and a generator
+    corr: Tensor,    # (n, n) correlations of the data
+    found: Multiplets,
+    observed: Tensor,  # (multiplets,) its Ω, bits
+) -> _Draws:
+    "The draws of one null."
+    if against == "bystander":
+        places = [np.flatnonzero((found.groups == i).any(1)) for i in range(found.n_members)]
+        make = partial(_one_moved, asked, move, corr, [i for i, some in enumerate(places) if len(some)])
+        return _Draws(make, places, asked.draws)
+    if against == "zero":
+        _refuse_few_rows(asked)
+        make = partial(_around_zero, asked, corr, observed)
+    else:
+        make = partial(_all_moved, asked, _torn(asked, move), len(observed))
+    return _Draws(make, [np.arange(len(observed))], asked.draws)
+
+# %% ../nbs/03j_significance.ipynb #9f08688b
 def significance(
     x: Array,                         # (samples, variables) real numbers, finite, no constant column
     *,
@@ -208,6 +240,8 @@ def significance(
     draws: int = 1000,                # data sets of moved columns
     min_size: int = 3,                # fewest variables in a multiplet
     max_size: int | None = 3,         # most variables in a multiplet; None: all of them
+    containing=(),                    # variables that all multiplets hold, by position or name
+    among=None,                       # variables that they may hold, likewise; None: all
     ties: str = "average",            # for equal values: "average", "ordinal", "numpy" or "random"
     bias_correction: bool = True,     # subtract the expected error of the entropies
     pooled: bool = False,             # against independence: hold a multiplet against the draws of its whole order
@@ -223,20 +257,16 @@ def significance(
     """
     against, pooled = choice("against", against, tuple(_AGAINST)), truth("pooled", pooled)
     move = _way(kind, block_length)
-    _refuse_together(against, kind, pooled)
+    _refuse_shift(against, kind)
     asked = _question(x, bins=None, blocks=None, min_size=whole_number("min_size", min_size, 3), max_size=max_size,
                       draws=draws, ties=ties, bias_correction=bias_correction, block_length=block_length, seed=seed,
                       progress=progress)
+    asked = _filtered(asked, containing, among)
     corr, move = _correlations(asked), _way(kind, asked.block_length)
     found = _named_search(asked, corr)
     _warn(asked, rows=kind == "shuffle" and block_length is None)
     observed = torch.as_tensor(as_numpy(found.omega), device="cpu").to(corr)
-    if against == "bystander":
-        told = _judge_bystanders(asked, move, corr, observed, _belonging(found))
-    elif against == "zero":
-        told = _judge_zero(asked, corr, observed, _by_order(found.orders))
-    else:
-        told = _judge_independence(asked, move, observed, _by_order(found.orders), pooled)
+    batches = _draws_against(against, asked, move, corr, found, observed)
     return Significance(found=found, observed=as_numpy(found.omega), draws=asked.draws, against=against,
-                        kind="resampled rows" if against == "zero" else kind, block_length=asked.block_length,
-                        pooled=pooled, **told)
+                        kind="resample" if against == "zero" else kind, block_length=asked.block_length,
+                        pooled=pooled, **_judge(batches, observed, found.orders, pooled))

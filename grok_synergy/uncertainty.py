@@ -216,11 +216,13 @@ class _SortedOnce(NamedTuple):
     last: Tensor         # (groups,) where each group ends in `order`
     skip: Tensor         # (groups,) twice the weight of the columns before, and 1
     table: Tensor        # normal scores of all half ranks, and 0 for what is not drawn
+    drawn: int           # rows to draw
 
 # %% ../nbs/03h_uncertainty.ipynb #f3000005
 def _sort_once(
     x: Tensor,                   # (samples, variables)
     names: tuple | None = None,  # of the columns
+    drawn: int | None = None,    # rows to draw; None: as many as there are
 ) -> _SortedOnce:
     "All that the ranks of resampled rows need."
     samples, n = x.shape
@@ -232,10 +234,11 @@ def _sort_once(
     group = torch.empty_like(order).scatter_(0, order + samples * column, starts.cumsum(0) - 1)
     first = starts.nonzero().flatten()
     last = torch.cat([first[1:], first.new_tensor([len(starts)])]) - 1
-    half_ranks = np.arange(2, 2 * samples + 1) / 2
-    scores = np.append(ndtri(half_ranks / (samples + 1)), 0.0)
-    return _SortedOnce(names, (n, samples), order, group, last, 2 * samples * column[first] + 1,
-                       torch.as_tensor(scores, device=x.device))
+    drawn = samples if drawn is None else drawn
+    half_ranks = np.arange(2, 2 * drawn + 1) / 2
+    scores = np.append(ndtri(half_ranks / (drawn + 1)), 0.0)
+    return _SortedOnce(names, (n, samples), order, group, last, 2 * drawn * column[first] + 1,
+                       torch.as_tensor(scores, device=x.device), drawn)
 
 # %% ../nbs/03h_uncertainty.ipynb #f3000006
 def _resampled(
@@ -248,7 +251,7 @@ def _resampled(
     place[1:] += upto[:-1]
     scores = columns.table[place].index_select(0, columns.group).view(columns.shape)
     weights = weights.double()
-    scores -= (scores @ weights / len(weights)).unsqueeze(1)
+    scores -= (scores @ weights / columns.drawn).unsqueeze(1)
     scores *= weights.sqrt()
     cov = _gram(scores)
     variance = cov.diagonal()
