@@ -17,26 +17,18 @@ from torch import Tensor
 from .arrays import choice, real_number, same_content, truth, whole_number
 from .multiplets import Multiplets
 
-# %% ../nbs/03i_judged.ipynb #54bd1da9
+# %% ../nbs/03i_judged.ipynb #57bfda0c
 MARGIN = 1e-9  # bits: what rounding may do to equal values
 
 
 class _Tally:
-    "What is kept of many draws of a statistic."
+    "What is kept of many draws of some values."
 
-    def __init__(
-        self,
-        observed: Tensor,         # (multiplets,) bits
-        places: list[np.ndarray] = (),  # the multiplets of each order, to keep each draw's ends there
-    ):
-        self.observed, self.count, self.ends = observed, 0, []
+    def __init__(self, observed: Tensor):  # (multiplets,) bits
+        self.observed, self.count = observed, 0
         self.below, self.above, self.mean, self.squares = torch.zeros(4, len(observed), device="cpu").to(observed)
-        self.places = [torch.as_tensor(some, device="cpu").to(observed.device) for some in places]
 
-    def add(
-        self,
-        values: Tensor,  # (some draws, multiplets) bits
-    ) -> None:
+    def add(self, values: Tensor) -> None:  # (some draws, multiplets) bits
         "Counts more draws."
         self.below += (values <= self.observed + MARGIN).sum(0)
         self.above += (values >= self.observed - MARGIN).sum(0)
@@ -45,9 +37,6 @@ class _Tally:
         self.squares += count * (squares + apart**2 * (self.count / (self.count + count)))
         self.count += count
         self.mean += apart * (count / self.count)
-        parts = [values] if len(self.places) == 1 else [values[:, some] for some in self.places]
-        if parts:
-            self.ends.append(torch.stack([torch.stack(part.aminmax(dim=1)) for part in parts], 1))
 
     def p_values(self) -> np.ndarray:
         "The share of draws as low, and as high, the observed one among them: (2, multiplets)."
@@ -57,9 +46,32 @@ class _Tally:
         "Mean and standard deviation of the draws, bits: (2, multiplets)."
         return torch.stack([self.mean, (self.squares / self.count).sqrt()]).cpu().numpy()
 
-    def lowest_highest(self) -> np.ndarray:
-        "The ends of every draw, bits: (2, orders, draws)."
-        return torch.cat(self.ends, -1).cpu().numpy()
+    def standardise(self, values: Tensor) -> Tensor:
+        "Values less the mean of the draws, in their standard deviations."
+        return (values - self.mean) / (self.squares / self.count).sqrt().clamp(min=MARGIN)
+
+# %% ../nbs/03i_judged.ipynb #a045ea46
+class _Pool:
+    "How many standardised draws lie in each of many narrow bins; the outermost hold all beyond."
+
+    reach, grain = 64, 512  # standard deviations to either side; bins to each
+
+    def __init__(self):
+        self.counts = torch.zeros(2 * self.reach * self.grain, dtype=torch.int64, device="cpu")
+
+    def bins(self, z: Tensor) -> Tensor:
+        "The bin of each value."
+        return ((z + self.reach) * self.grain).clamp(0, len(self.counts) - 1).long().cpu()
+
+    def add(self, z: Tensor) -> None:
+        "Counts more draws."
+        self.counts += torch.bincount(self.bins(z).flatten(), minlength=len(self.counts))
+
+    def p_values(self, z: np.ndarray) -> np.ndarray:
+        "The share of draws in a bin as low, and as high, the observed one among them: (2, multiplets)."
+        upto, bins = self.counts.cumsum(0), self.bins(torch.as_tensor(z, device="cpu"))
+        beyond = torch.stack([upto[bins], upto[-1] - upto[bins] + self.counts[bins]])
+        return ((1 + beyond.double()) / (1 + upto[-1])).numpy()
 
 # %% ../nbs/03i_judged.ipynb #68319608
 def _by_order(orders: np.ndarray) -> list[np.ndarray]:
@@ -127,7 +139,7 @@ class _Many:
         "The chance that one multiplet or more of a family is as extreme by chance: (multiplets,)."
         return _by_extremes(self, choice("side", side, SIDES), truth("per_order", per_order))
 
-# %% ../nbs/03i_judged.ipynb #7469b83f
+# %% ../nbs/03i_judged.ipynb #5392b516
 def _by_extremes(judged: _Many, side: str, per_order: bool) -> np.ndarray:
     "What `family_wise` returns."
     if judged.lowest is None:
@@ -138,7 +150,7 @@ def _by_extremes(judged: _Many, side: str, per_order: bool) -> np.ndarray:
     for family in [[row] for row in range(len(places))] if per_order else [range(len(places))]:
         rows = [(sign, row) for row in family for sign in signs]
         ends = np.stack([judged.lowest[row] if sign > 0 else -judged.highest[row] for sign, row in rows])
-        values = [sign * judged.observed[places[row]] for sign, row in rows]
+        values = [sign * judged.z[places[row]] for sign, row in rows]
         for (_, row), some in zip(rows, _family_wise(values, ends), strict=True):
             p[places[row]] = np.minimum(p[places[row]], some)
     return p
@@ -191,7 +203,7 @@ class _Shown:
     def _repr_html_(self):
         return f"<p>{self!r}</p>" + self.table().to_html(float_format="{:.4g}".format, index=False)
 
-# %% ../nbs/03i_judged.ipynb #7629ff71
+# %% ../nbs/03i_judged.ipynb #65b41f94
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Judged(_Many, _Shown):
     "A value of every multiplet beside its draws, in bits."
@@ -203,7 +215,7 @@ class Judged(_Many, _Shown):
     null_spread: np.ndarray     # (multiplets,) standard deviation, bits
     p_synergy: np.ndarray       # (multiplets,) for a value as low
     p_redundancy: np.ndarray    # (multiplets,) for a value as high
-    lowest: np.ndarray | None = None   # (orders, draws) the lowest value of each draw, bits; None: there is none
+    lowest: np.ndarray | None = None   # (orders, draws) the lowest z of each draw; None: draws have no such
     highest: np.ndarray | None = None  # (orders, draws) the highest
 
     __eq__ = same_content

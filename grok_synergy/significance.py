@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Significance', 'significance']
 
-# %% ../nbs/03j_significance.ipynb #a474133d
+# %% ../nbs/03j_significance.ipynb #87376a1f
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,9 +15,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .arrays import Array, as_numpy, choice, same_content, truth, whole_number
+from .arrays import Array, as_numpy, choice, truth, whole_number
 from .draws import _batches, _correlations, _naming, _Question, _question, _warn
-from .judged import MARGIN, Judged, _by_order, _counted, _Tally
+from .judged import Judged, _by_order, _counted, _Pool, _Tally
 from .multiplets import Multiplets
 from .uncertainty import _moved_scores, _redrawn, _refuse_few_rows, _torn, _way
 from .walk import _chosen
@@ -86,73 +86,51 @@ class _Draws:
                 self.kept.append(batch)
             yield batch
 
-# %% ../nbs/03j_significance.ipynb #a58b7b89
-class _Pool:
-    "How many standardised draws lie in each narrow bin, the outermost for all beyond."
-
-    reach, grain = 64, 512  # spreads to either side; bins to a spread
-
-    def __init__(self):
-        self.counts = torch.zeros(2 * self.reach * self.grain, dtype=torch.int64)
-
-    def bins(self, z: Tensor) -> Tensor:
-        "Which bin each value falls into."
-        return ((z + self.reach) * self.grain).clamp(0, len(self.counts) - 1).long().cpu()
-
-    def add(self, z: Tensor) -> None:
-        "Counts draws."
-        self.counts += torch.bincount(self.bins(z).flatten(), minlength=len(self.counts))
-
-    def p_values(self, z: Tensor) -> np.ndarray:
-        "The share of draws in a bin as low, and as high, the observed among them: (2, multiplets)."
-        upto, bins = self.counts.cumsum(0), self.bins(z)
-        beyond = torch.stack([upto[bins], upto[-1] - upto[bins] + self.counts[bins]])
-        return ((1 + beyond.double()) / (1 + upto[-1])).numpy()
-
-# %% ../nbs/03j_significance.ipynb #a6ccde0f
-def _pooled_p_values(
+# %% ../nbs/03j_significance.ipynb #f36d5597
+def _standardise(
     batches: _Draws,
-    tallies: list[_Tally],  # of the same batches
-    orders: np.ndarray,     # (multiplets,)
-) -> list[np.ndarray]:      # (2, multiplets) for each of the `places`
-    "The share of all draws of a multiplet's order that are as low, and as high, each standardised by its own."
-    moments = [torch.as_tensor(tally.moments(), device="cpu").to(tally.observed) for tally in tallies]
-    pools = {order: _Pool() for order in np.unique(orders)}
-    rows = [{order: np.flatnonzero(orders[some] == order) for order in pools} for some in batches.places]
+    tallies: list[_Tally],     # of the same batches
+    places: list[np.ndarray],  # the multiplets of each order
+) -> tuple[list[_Pool], list[Tensor]]:  # of each order; and (2, orders, draws) the ends of each batch
+    "The draws of each order in standard deviations: how many lie where, and the lowest and highest of each draw."
+    pools, ends = [_Pool() for _ in places], []
+    rows = [[np.flatnonzero(np.isin(some, own)) for own in places] for some in batches.places]
     for i, values in batches:
-        z = (values - moments[i][0]) / moments[i][1].clamp(min=MARGIN)
-        for order, some in rows[i].items():
-            pools[order].add(z if len(pools) == 1 else z[:, some])
-    found = [np.ones((2, len(some))) for some in batches.places]
-    for i, tally in enumerate(tallies):
-        z = (tally.observed - moments[i][0]) / moments[i][1].clamp(min=MARGIN)
-        for order, some in rows[i].items():
-            found[i][:, some] = pools[order].p_values(z[some])
-    return found
+        z = tallies[i].standardise(values)
+        parts = [z] if len(places) == 1 else [z[:, some] for some in rows[i]]
+        for pool, part in zip(pools, parts, strict=True):
+            pool.add(part)
+        if len(tallies) == 1:
+            ends.append(torch.stack([torch.stack(part.aminmax(dim=1)) for part in parts], 1))
+    return pools, ends
 
-# %% ../nbs/03j_significance.ipynb #b9342e08
+# %% ../nbs/03j_significance.ipynb #2fecd8ed
 def _judge(
     batches: _Draws,
     observed: Tensor,    # (multiplets,) bits
     orders: np.ndarray,  # (multiplets,)
     pooled: bool,        # hold each multiplet against the draws of its whole order
 ) -> dict[str, np.ndarray]:
-    "For each multiplet the largest p-values of its nulls, and the null whose mean lies nearest."
-    every = len(batches.places) == 1
-    tallies = [_Tally(observed[some], _by_order(orders) if every else ()) for some in batches.places]
+    "For each multiplet the largest p-values of its nulls, and the null that lies nearest."
+    tallies = [_Tally(observed[some]) for some in batches.places]
     for i, values in batches:
         tallies[i].add(values)
-    own = _pooled_p_values(batches, tallies, orders) if pooled else [tally.p_values() for tally in tallies]
+    places = _by_order(orders)
+    pools, ends = _standardise(batches, tallies, places) if pooled or len(tallies) == 1 else ([], [])
     p, nulls = np.zeros((2, 2, len(observed)))
     nearest, weakest = np.full(len(observed), np.inf), np.zeros(len(observed), int)
     for i, (tally, some) in enumerate(zip(tallies, batches.places, strict=True)):
-        moments = tally.moments()
-        z = abs(tally.observed.cpu().numpy() - moments[0]) / np.maximum(moments[1], MARGIN)
-        closer = z < nearest[some]
-        p[:, some] = np.maximum(p[:, some], own[i])
-        weakest[some[closer]], nearest[some[closer]], nulls[:, some[closer]] = i, z[closer], moments[:, closer]
-    ends = dict(zip(("lowest", "highest"), tallies[0].lowest_highest(), strict=True)) if every else {"weakest": weakest}
-    return {"p_synergy": p[0], "p_redundancy": p[1], "null_mean": nulls[0], "null_spread": nulls[1], **ends}
+        z, own = tally.standardise(tally.observed).cpu().numpy(), tally.p_values()
+        for pool, order in zip(pools, places, strict=True) if pooled else ():
+            rows = np.isin(some, order)
+            own[:, rows] = pool.p_values(z[rows])
+        p[:, some] = np.maximum(p[:, some], own)
+        closer = abs(z) < nearest[some]
+        weakest[some[closer]], nearest[some[closer]], nulls[:, some[closer]] = i, abs(z[closer]), tally.moments()[:, closer]
+    found = {"p_synergy": p[0], "p_redundancy": p[1], "null_mean": nulls[0], "null_spread": nulls[1]}
+    if not ends:
+        return {**found, "weakest": weakest}
+    return {**found, **dict(zip(("lowest", "highest"), torch.cat(ends, -1).cpu().numpy(), strict=True))}
 
 # %% ../nbs/03j_significance.ipynb #32234ab4
 _AGAINST = {"zero": "against Ω = 0", "bystander": "beyond a bystander", "independence": "beyond independence"}
