@@ -17,7 +17,7 @@ from torch import Tensor
 from .arrays import choice, real_number, same_content, truth, whole_number
 from .multiplets import Multiplets
 
-# %% ../nbs/03i_judged.ipynb #57bfda0c
+# %% ../nbs/03i_judged.ipynb #f429ff48
 MARGIN = 1e-9  # bits: what rounding may do to equal values
 
 
@@ -46,9 +46,14 @@ class _Tally:
         "Mean and standard deviation of the draws, bits: (2, multiplets)."
         return torch.stack([self.mean, (self.squares / self.count).sqrt()]).cpu().numpy()
 
-    def standardise(self, values: Tensor) -> Tensor:
+    def standardise(
+        self,
+        values: Tensor,      # (..., multiplets) bits
+        own: bool = False,   # these are draws, each to be held against all others
+    ) -> Tensor:
         "Values less the mean of the draws, in their standard deviations."
-        return (values - self.mean) / (self.squares / self.count).sqrt().clamp(min=MARGIN)
+        z = (values - self.mean) / (self.squares / self.count).sqrt().clamp(min=MARGIN)
+        return z * (self.count / (self.count - 1 - z * z).clamp(min=MARGIN)).sqrt() if own else z
 
 # %% ../nbs/03i_judged.ipynb #a045ea46
 class _Pool:

@@ -86,7 +86,7 @@ class _Draws:
                 self.kept.append(batch)
             yield batch
 
-# %% ../nbs/03j_significance.ipynb #f36d5597
+# %% ../nbs/03j_significance.ipynb #f95ff723
 def _standardise(
     batches: _Draws,
     tallies: list[_Tally],     # of the same batches
@@ -96,7 +96,7 @@ def _standardise(
     pools, ends = [_Pool() for _ in places], []
     rows = [[np.flatnonzero(np.isin(some, own)) for own in places] for some in batches.places]
     for i, values in batches:
-        z = tallies[i].standardise(values)
+        z = tallies[i].standardise(values, own=True)
         parts = [z] if len(places) == 1 else [z[:, some] for some in rows[i]]
         for pool, part in zip(pools, parts, strict=True):
             pool.add(part)
