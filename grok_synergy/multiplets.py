@@ -6,9 +6,10 @@
 __all__ = ['all_multiplets', 'extremes']
 
 # %% ../nbs/03c_multiplets.ipynb #6f9ab7a9
-import math
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -17,17 +18,21 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .arrays import Array, like, truth, whole_number
+from .arrays import Array, like, real_number, truth, whole_number
+from .entropy import entropy_bias
 from grok_synergy.low_orders import (
-    _all_groups,
-    _binomials,
+    _count,
+    _is_low,
+    _listed,
     _regular_groups,
     _Stream,
     _stream,
-    _Tile,
 )
+from .matrices import _unit_diagonal
 from .oinfo import biases
-from .results import EQUAL, WIDEST, Extremes, Multiplets, _as_masks, _ranks
+from .results import WIDEST, Extremes, Multiplets, _as_groups, _as_masks
+from .small import SMALL, _at_the_door, _small
+from .strongest import _count_between, _edges, _held, _offer, _Offered, _strongest
 from grok_synergy.walk import (
     _ask,
     _Asked,
@@ -94,80 +99,6 @@ def _keep(walk: _Walk, table: _Table, subtree: _Subtree) -> None:
         torch.addcmul(subtree.without[piece], fewer[piece], own, value=-1,
                       out=table.dtc[part, place].T)
 
-# %% ../nbs/03c_multiplets.ipynb #5ffc6ca2
-def _count(asked: _Asked) -> int:
-    "How many multiplets are asked for."
-    free, always = len(asked.members) - len(asked.always), len(asked.always)
-    orders = range(asked.smallest, asked.largest + 1)
-    return sum(math.comb(free, order - always) for order in orders)
-
-# %% ../nbs/03c_multiplets.ipynb #852c684e
-def _is_low(asked: _Asked, most: int) -> bool:
-    "Whether single orders are cheaper than the tree of all, or all that is possible."
-    n = len(asked.members)
-    return max(asked.sizes) == 1 and (8 * _count(asked) < 2**n if n <= most else asked.largest < n / 2)
-
-# %% ../nbs/03c_multiplets.ipynb #d2e9b4ad
-def _place_in(stream: _Stream, groups: np.ndarray) -> np.ndarray:
-    "Where each group stands among those of all orders, by its highest members first."
-    free = groups.shape[1]
-    wanted = [order - stream.always for order in stream.orders]
-    table, place = _binomials(stream.free, max(wanted)), np.zeros(len(groups), np.int64)
-    for shared in range(free):  # groups with the same highest members, and a lower one behind
-        below = sum(table[order - shared] for order in wanted if order >= shared)
-        place += below[groups[:, free - 1 - shared]]
-    return place
-
-# %% ../nbs/03c_multiplets.ipynb #e2f1c4b2
-def _listed(stream: _Stream) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    "All groups as rows of members of the search, -1 behind; and where those of each order stand."
-    rows = np.full((sum(stream.counts), stream.orders[-1]), -1, np.int16)
-    places = {}
-    for order, count in zip(stream.orders, stream.counts, strict=True):
-        free = _all_groups(order - stream.always, stream.free)
-        alone = len(stream.orders) == 1
-        places[order] = np.arange(count) if alone else _place_in(stream, free)
-        always = np.arange(stream.free, stream.free + stream.always, dtype=np.int16)
-        always = np.broadcast_to(always, (count, stream.always))
-        rows[places[order], :order] = stream.named(np.concatenate([free, always], 1))
-    return rows, places
-
-# %% ../nbs/03c_multiplets.ipynb #e571f28d
-def _as_sets(asked: _Asked, groups: np.ndarray) -> np.ndarray:
-    "Rows of members of a search as what a result holds, over the caller's members."
-    groups = np.where(groups < 0, -1, asked.own[groups]).astype(np.int16)
-    return _as_masks(groups) if asked.count <= WIDEST else groups
-
-# %% ../nbs/03c_multiplets.ipynb #a823a112
-def _hold_low_orders(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets:
-    "Every multiplet of low orders."
-    count, matrices = _count(asked), len(asked.t)
-    if count > 2**25 or count * matrices > 2**28:
-        many = f" for each of {matrices} matrices" * (matrices > 1)
-        raise ValueError(f"{len(asked.members)} {asked.word} have {count} multiplets of "
-                         f"{asked.smallest} to {asked.largest}{many}, too many to hold: ask for their "
-                         "`extremes`, for lower orders (max_size), or for those of fewer (among, "
-                         "containing)")
-    stream = _stream(asked)
-    groups, places = _listed(stream)
-    tc, dtc = (asked.t.new_empty(matrices, count) for _ in range(2))
-
-    def keep(tile):
-        ids = tile.ids(np.arange(tile.omega.shape[1]))
-        held = torch.as_tensor(np.flatnonzero(ids >= 0), device="cpu").to(tc.device)
-        place = places[tile.order][ids[ids >= 0]]
-        place = torch.as_tensor(place, device="cpu").to(tc.device)
-        own = tile.tc[:, held]
-        tc[tile.part, place], dtc[tile.part, place] = own, own - tile.omega[:, held]
-
-    _regular_groups(asked, stream, keep, True)
-    orders = (groups >= 0).sum(1)
-    if n_samples is not None:
-        for values, part in zip((tc, dtc), biases(asked.largest, n_samples), strict=True):
-            values -= part[torch.as_tensor(orders, device="cpu")].to(values.device)
-    tc, dtc = (like(values.view(*asked.batch, -1), corr) for values in (tc, dtc))
-    return Multiplets(_as_sets(asked, groups), orders, tc, dtc, asked.count, orders, asked.names)
-
 # %% ../nbs/03c_multiplets.ipynb #12d7c29f
 def _as_multiplets(asked: _Asked, walk: _Walk, table: _Table, corr: Array) -> Multiplets:
     "What a walk has filled, in the order of the caller's masks."
@@ -187,6 +118,64 @@ def _as_multiplets(asked: _Asked, walk: _Walk, table: _Table, corr: Array) -> Mu
     tc, dtc = (like(values.view(*asked.batch, -1), corr) for values in (tc, dtc))
     return Multiplets(_moved(masks, asked.own), sizes, tc, dtc, asked.count, parts, asked.names)
 
+# %% ../nbs/03c_multiplets.ipynb #e571f28d
+def _as_sets(asked: _Asked, groups: np.ndarray) -> np.ndarray:
+    "Rows of members of a search as what a result holds, over the caller's members."
+    groups = np.where(groups < 0, -1, asked.own[groups]).astype(np.int16)
+    return _as_masks(groups) if asked.count <= WIDEST else groups
+
+# %% ../nbs/03c_multiplets.ipynb #2879e62a
+def _refuse_to_hold(asked: _Asked) -> None:
+    "Raises `ValueError` for more multiplets than fit into memory."
+    count, matrices = _count(asked), len(asked.t)
+    if count > 2**25 or count * matrices > 2**28:
+        many = f" for each of {matrices} matrices" * (matrices > 1)
+        raise ValueError(f"{len(asked.members)} {asked.word} have {count} multiplets of "
+                         f"{asked.smallest} to {asked.largest}{many}, too many to hold: ask for their "
+                         "`extremes`, for lower orders (max_size), or for those of fewer (among, "
+                         "containing)")
+
+# %% ../nbs/03c_multiplets.ipynb #a4d5daf5
+def _hold_low_orders(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets:
+    "Every multiplet of low orders."
+    _refuse_to_hold(asked)
+    stream = _stream(asked)
+    groups, places = _listed(stream)
+    tc, dtc = (asked.t.new_empty(len(groups), len(asked.t)) for _ in range(2))
+
+    def keep(tile):
+        part, ids = tile.prefix.part, tile.ids(np.arange(len(tile.ratio)))
+        there = torch.as_tensor(np.flatnonzero(ids >= 0), device="cpu").to(tc.device)
+        place = places[tile.prefix.order][ids[ids >= 0]]
+        place = torch.as_tensor(place, device="cpu").to(tc.device)
+        tc[place, part], dtc[place, part] = tile.det[there], tile.ratio[there]
+
+    _regular_groups(asked, stream, keep, True)
+    tc, dtc = tc.log2_().mul_(-0.5), dtc.log2_().mul_(-0.5)
+    tc, dtc = tc.add_(0), dtc.add_(tc)
+    orders = (groups >= 0).sum(1)
+    if n_samples is not None:
+        for values, part in zip((tc, dtc), biases(asked.largest, n_samples), strict=True):
+            values -= part[torch.as_tensor(orders, device="cpu"), None].to(values.device)
+    tc, dtc = (like(values.T.reshape(*asked.batch, -1), corr) for values in (tc, dtc))
+    return Multiplets(_as_sets(asked, groups), orders, tc, dtc, asked.count, orders, asked.names)
+
+# %% ../nbs/03c_multiplets.ipynb #ea37ffc9
+def _hold_small(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets | None:
+    "Every multiplet of one small matrix; None where another is asked for, or it is not surely regular."
+    n = asked.t.shape[-1]
+    if len(asked.t) > 1 or asked.t.is_cuda or len(asked.members) < n or n > SMALL or asked.always:
+        return None
+    found = _small(asked.t[0].numpy(), asked.eps, (asked.smallest, asked.largest))
+    if found is None:
+        return None
+    masks, orders, *both = found
+    if n_samples is not None:
+        both = [part - bias.numpy()[orders]
+                for part, bias in zip(both, biases(asked.largest, n_samples), strict=True)]
+    both = (like(torch.from_numpy(part).view(*asked.batch, -1), corr) for part in both)
+    return Multiplets(_moved(masks, asked.own), orders, *both, asked.count, orders, asked.names)
+
 # %% ../nbs/03c_multiplets.ipynb #11dddee9
 def all_multiplets(
     corr: Array,                    # (..., n, n) correlation (or covariance) matrices
@@ -205,8 +194,13 @@ def all_multiplets(
     variables or blocks at all orders. Source: Rosas et al. (2019) for the measures, Griffin and
     Tsatsomeros (2006) for the algorithm.
     """
+    plain = blocks is among is n_samples is None and isinstance(containing, tuple) and not containing
+    if plain and (found := _at_the_door(corr, min_size, max_size)) is not None:
+        return found
     word = "variables" if blocks is None else "blocks"
     asked = _ask(corr, blocks, word, min_size, max_size, containing, among)
+    if (found := _hold_small(asked, n_samples, corr)) is not None:
+        return found
     if _is_low(asked, 24):
         return _hold_low_orders(asked, n_samples, corr)
     _refuse_many(asked, 24, "hold: ask for their `extremes`, or group them into 24 blocks or bins, "
@@ -239,56 +233,11 @@ def _list_orders(walk: _Walk, always: tuple[int, ...]) -> _Listing:
     return _Listing(places, lengths, torch.as_tensor(places, device=walk.corr.device),
                     needed >> walk.low)
 
-# %% ../nbs/03c_multiplets.ipynb #b300001e
-class _Held(NamedTuple):
-    "The best multiplets so far; max Ω is held as min -Ω."
-
-    omega: np.ndarray  # (kind, orders, top, matrices) bits; infinite where there is none
-    tc: np.ndarray     # (kind, orders, top, matrices) bits
-    masks: np.ndarray  # (kind, orders, top, matrices) over the caller's members; -1: there is none
-    lock: threading.Lock
-
-# %% ../nbs/03c_multiplets.ipynb #b300001f
-def _beaten(
-    held: _Held,
-    bounds: np.ndarray,  # (kind, i, matrices) bits
-    rows: list[int],     # where each i stands in `held`
-    part: slice,         # which of the matrices
-    least: int,          # the smallest mask of the subtree
-) -> list[tuple]:        # pairs (kind, i)
-    "Where bounds reach the worst that is held."
-    with held.lock:  # Ω and masks of one moment
-        ranks, known = _ranks(bounds), _ranks(held.omega[:, rows, -1, part])
-        larger = held.masks[:, rows, -1, part] > least
-    better = ((ranks < known) | (ranks == known) & larger).any(-1)
-    return list(zip(*np.nonzero(better), strict=True))
-
-# %% ../nbs/03c_multiplets.ipynb #b3000020
-def _enter(held: _Held, kind: int, row: int, part: slice, new: tuple) -> None:
-    "Merges new Ω, TC and masks, (places, matrices) each, with the best held; smaller masks first."
-    top = held.masks.shape[2]
-    with held.lock:
-        kept = [np.concatenate([own[kind, row, :, part], more])
-                for own, more in zip(held[:3], new, strict=True)]
-        best = np.lexsort((kept[2], _ranks(kept[0])), 0)[:top]
-        for own, both in zip(held[:3], kept, strict=True):
-            own[kind, row, :, part] = np.take_along_axis(both, best, 0)
-
-# %% ../nbs/03c_multiplets.ipynb #4a923712
-def _places(omega: Tensor, top: int, highest: bool) -> Tensor:
-    "Places of the lowest (or highest) Ω of each column, equal ones in their order: (top, columns)."
-    values, places = omega.topk(min(top + 1, len(omega)), dim=0, largest=highest)
-    if (values.diff(dim=0).abs() < 2 * EQUAL).any():
-        ranks = _ranks(-omega if highest else omega)
-        places = (ranks.argmin(0, keepdim=True) if top == 1
-                  else ranks.sort(dim=0, stable=True).indices)
-    return places[:top]
-
-# %% ../nbs/03c_multiplets.ipynb #b3000022
-def _offer(walk: _Walk, listing: _Listing, held: _Held, smallest: int, subtree: _Subtree) -> None:
-    "Enters the extremes of one subtree."
+# %% ../nbs/03c_multiplets.ipynb #d3a49716
+def _offer_subtree(walk: _Walk, listing: _Listing, visitor: Callable, smallest: int, subtree: _Subtree) -> None:
+    "Shows the multiplets of one subtree, order by order."
     part, root, entropy, without = subtree
-    order, top = root.bit_count(), held.masks.shape[2]
+    order = root.bit_count()
     wanted = [low for low in range(walk.low + 1)
               if smallest <= low + order <= walk.largest and listing.lengths[low]]
     if not wanted or listing.above & ~root:
@@ -296,19 +245,113 @@ def _offer(walk: _Walk, listing: _Listing, held: _Held, smallest: int, subtree: 
     # Ω = TC - DTC: the sum of H_B, less the sum of H without each, plus (order - 2) H.
     found = torch.addcmul(walk.sum_alone(root) - without, walk.orders(root) - 2, entropy)
     found = found.index_select(0, listing.index).split(listing.lengths)
-    bounds = torch.stack([torch.stack(found[low].aminmax(dim=0)) for low in wanted], 1)
-    bounds = bounds.cpu().numpy()
-    bounds[1] *= -1
-    rows = [low + order - smallest for low in wanted]
-    for kind, i in _beaten(held, bounds, rows, part, walk.masks(np.array(0), root)):
-        low = wanted[i]
-        places = _places(found[low], top, bool(kind))
-        values = found[low].gather(0, places).cpu().numpy() * (-1 if kind else 1)
-        places = sum(listing.lengths[:low]) + places
-        tc = walk.sum_alone(root).expand_as(entropy) - entropy
-        tc = tc.gather(0, listing.index[places]).cpu().numpy()
-        masks = walk.masks(listing.places[places.cpu().numpy()], root)
-        _enter(held, kind, rows[i], part, (values, tc, masks))
+    least = int(walk.masks(np.array(0), root))
+    for low in wanted:
+        start = sum(listing.lengths[:low])
+
+        def keys(places, start=start):
+            return walk.masks(listing.places[start + places], root)
+
+        visitor(_Offered(part, low + order, found[low], torch.clone, torch.clone, keys, least))
+
+# %% ../nbs/03c_multiplets.ipynb #20d2ce08
+def _visit_walk(asked: _Asked, walk: _Walk, visitor: Callable) -> None:
+    "Shows all multiplets that are asked for to a visitor."
+    listing = _list_orders(walk, asked.always)
+    _visit(walk, partial(_offer_subtree, walk, listing, visitor, asked.smallest))
+
+# %% ../nbs/03c_multiplets.ipynb #23ef7c35
+def _visit_stream(asked: _Asked, stream: _Stream, visitor: Callable) -> None:
+    "Shows all multiplets of low orders to a visitor."
+    def show(tile):
+        visitor(_Offered(tile.prefix.part, tile.prefix.order, tile.ratio, _half_log2, _double_exp2,
+                         tile.ids, int(tile.prefix.first[0])))
+
+    _regular_groups(asked, stream, show)
+
+# %% ../nbs/03c_multiplets.ipynb #c85ae778
+def _half_log2(ratio: Tensor) -> Tensor:
+    "Ω in bits, of a ratio of determinants."
+    return ratio.log2() / 2
+
+
+def _double_exp2(omega: Tensor) -> Tensor:
+    "The ratio of determinants behind Ω."
+    return (2 * omega).exp2()
+
+# %% ../nbs/03c_multiplets.ipynb #b469bb1e
+def _refuse_to_visit(asked: _Asked) -> None:
+    "Raises `ValueError` for more multiplets than can be visited."
+    count = _count(asked)
+    if count * len(asked.t) > 2**36:
+        raise ValueError(f"{len(asked.members)} {asked.word} have {count} multiplets of "
+                         f"{asked.smallest} to {asked.largest}, too many to visit: ask for lower orders "
+                         "(max_size), or for those of fewer (among, containing)")
+
+# %% ../nbs/03c_multiplets.ipynb #7e470d21
+def _total_correlations(
+    asked: _Asked,
+    groups: np.ndarray,     # (groups, largest) members; -1: there are no more
+    matrices: np.ndarray,   # (groups,) which matrix
+    n_samples: int | None,  # behind the matrices
+) -> np.ndarray:            # (groups,) bits
+    "TC of some groups, each on its own."
+    sizes, tc = np.array([*asked.sizes, 0]), np.empty(len(groups))
+    bias = np.zeros(asked.t.shape[-1] + 1)
+    if n_samples is not None:
+        most = int(sizes[groups].sum(1).max(initial=1))
+        bias[:most + 1] = entropy_bias(most, n_samples)
+    blocks = [_logdets(asked.t[:, some[:, None], some]) for some in asked.members]
+    own = np.stack([*blocks, 0 * blocks[0]], 1) / 2 - bias[sizes]
+    for size in np.unique(sizes[groups].sum(1)):
+        some = np.flatnonzero(sizes[groups].sum(1) == size)
+        for part in np.array_split(some, -(-len(some) * size**2 // 2**22)):
+            columns = _columns(asked, groups[part])
+            place = matrices[part][:, None, None], columns[:, :, None], columns[:, None]
+            tc[part] = (own[matrices[part, None], groups[part]].sum(1) + bias[size]
+                        - _logdets(asked.t[place]) / 2)
+    return tc
+
+# %% ../nbs/03c_multiplets.ipynb #9a79b1ee
+def _columns(asked: _Asked, groups: np.ndarray) -> np.ndarray:
+    "Columns of groups of as many variables each: (groups, variables)."
+    if max(asked.sizes) == 1:
+        return np.concatenate(asked.members)[groups[groups >= 0].reshape(len(groups), -1)]
+    return np.stack([np.concatenate([asked.members[i] for i in row if i >= 0]) for row in groups])
+
+# %% ../nbs/03c_multiplets.ipynb #e7ffd2f7
+def _logdets(t: Tensor) -> np.ndarray:
+    "Log2-determinants of correlations behind covariances: (...) of (..., n, n)."
+    factor = torch.linalg.cholesky_ex(_unit_diagonal(t))[0]
+    return 2 * factor.diagonal(dim1=-2, dim2=-1).log2().sum(-1).cpu().numpy()
+
+# %% ../nbs/03c_multiplets.ipynb #a15716c5
+def _as_extremes(asked: _Asked, omega: np.ndarray, groups: np.ndarray, n_samples: int | None, corr: Array) -> Extremes:
+    "What is held as a result: Ω of (kind, orders, top, matrices), and members, (..., largest)."
+    tc = np.full(omega.shape, np.nan)
+    there = np.nonzero(groups[..., 0] >= 0)
+    tc[there] = _total_correlations(asked, groups[there], there[-1], n_samples)
+    tc, dtc = (torch.as_tensor(np.moveaxis(part, -1, 0).copy(), device="cpu") for part in (tc, tc - omega))
+    tc, dtc = (like(part.view(*asked.batch, *part.shape[1:]).to(asked.t.device), corr)
+               for part in (tc, dtc))
+    sets = np.moveaxis(_as_sets(asked, groups), 3, 0)
+    orders = np.arange(asked.smallest, asked.largest + 1)
+    return Extremes(orders, sets.reshape(*asked.batch, *sets.shape[1:]), tc, dtc, asked.count,
+                    asked.names)
+
+# %% ../nbs/03c_multiplets.ipynb #c0ab4dc6
+def _named(asked: _Asked, keys: np.ndarray, stream: _Stream | None) -> np.ndarray:
+    "Members behind keys of (kind, orders, top, matrices), in rows; -1: there are no more."
+    if stream is None:
+        groups = _as_groups(keys)
+        fill = np.full((*keys.shape, asked.largest - groups.shape[-1]), -1, np.int16)
+        return np.concatenate([groups, fill], -1)
+    groups = np.full((*keys.shape, asked.largest), -1, np.int16)
+    for row, order in enumerate(stream.orders):
+        kind, place, matrix = np.nonzero(keys[:, row] >= 0)
+        columns = stream.groups(order, keys[kind, row, place, matrix])
+        groups[kind, row, place, matrix, :order] = stream.named(columns)
+    return groups
 
 # %% ../nbs/03c_multiplets.ipynb #b0c7e2ca
 def _bar(total: int, progress: bool) -> tqdm:
@@ -316,80 +359,69 @@ def _bar(total: int, progress: bool) -> tqdm:
     return tqdm(total=total, unit="multiplet", unit_scale=True, mininterval=1, file=sys.stdout,
                 disable=not progress)
 
-# %% ../nbs/03c_multiplets.ipynb #b3000023
-def _find_extremes(walk: _Walk, asked: _Asked, held: _Held, progress: bool) -> None:
-    "The best multiplets of the whole walk."
-    listing = _list_orders(walk, asked.always)
-    with _bar(len(walk.corr) << len(walk.sizes), progress) as bar:
+# %% ../nbs/03c_multiplets.ipynb #bfd6e7b5
+class _Search(NamedTuple):
+    "How all multiplets are visited."
 
-        def visitor(subtree):
-            with held.lock:
-                bar.update(subtree.entropy.numel())
-            _offer(walk, listing, held, asked.smallest, subtree)
+    visit: Callable         # shows them to a visitor, as `_Offered`
+    stream: _Stream | None  # None: a walk
+    count: int              # how many there are
+    orders: range
+    shift: np.ndarray       # (orders,) bits to take off Ω as it is shown, for its bias
 
-        _visit(walk, visitor)
+    def run(self, visitor: Callable, progress: bool) -> None:
+        "Shows them all, and a bar that counts them."
+        with _bar(self.count, progress) as bar:
+            lock = threading.Lock()
 
-# %% ../nbs/03c_multiplets.ipynb #6d98d5a8
-def _as_extremes(asked: _Asked, held: _Held, sets: np.ndarray, corr: Array) -> Extremes:
-    "The best multiplets as a result."
-    omega = held.omega * np.array([1, -1])[:, None, None, None]
-    tc, dtc = (torch.as_tensor(np.moveaxis(np.where(held.masks < 0, np.nan, part), -1, 0), device="cpu")
-               for part in (held.tc, held.tc - omega))
-    tc, dtc = (like(part.view(*asked.batch, *part.shape[1:]).to(asked.t.device), corr)
-               for part in (tc, dtc))
-    orders = np.arange(asked.smallest, asked.largest + 1)
-    return Extremes(orders, sets.reshape(*asked.batch, *sets.shape[1:]), tc, dtc, asked.count,
-                    asked.names)
+            def counted(offered):
+                with lock:
+                    bar.update(offered.values.numel())
+                visitor(offered)
 
-# %% ../nbs/03c_multiplets.ipynb #a19838ef
-def _offer_tile(held: _Held, smallest: int, tile: _Tile) -> None:
-    "Enters the extremes of one tile."
-    row, top = tile.order - smallest, held.masks.shape[2]
-    low, high = (part.cpu().numpy() for part in tile.omega.aminmax(dim=1))
-    bounds, least = np.stack([low, -high])[:, None], int(tile.base[0])
-    for kind, _ in _beaten(held, bounds, [row], tile.part, least):
-        ids = tile.ids(np.arange(tile.omega.shape[1]))
-        places = np.flatnonzero(ids >= 0)
-        omega = tile.omega[:, torch.as_tensor(places, device="cpu").to(tile.omega.device)].T
-        best = _places(omega, top, bool(kind))
-        values = omega.gather(0, best).cpu().numpy() * (-1 if kind else 1)
-        _enter(held, kind, row, tile.part, (values, np.zeros_like(values),
-                                            ids[places[best.cpu().numpy()]]))
+            self.visit(counted if progress else visitor)
 
-# %% ../nbs/03c_multiplets.ipynb #e68c86d1
-def _stream_extremes(asked: _Asked, held: _Held, n_samples: int | None, progress: bool) -> np.ndarray:
-    "Fills in the best multiplets of low orders, and says what they are: (kind, orders, top, matrices)."
-    count = _count(asked)
-    if count * len(asked.t) > 2**36:
-        raise ValueError(f"{len(asked.members)} {asked.word} have {count} multiplets of "
-                         f"{asked.smallest} to {asked.largest}, too many to visit: ask for lower orders "
-                         "(max_size), or for those of fewer (among, containing)")
+# %% ../nbs/03c_multiplets.ipynb #cc3201e5
+def _search(asked: _Asked, n_samples: int | None) -> _Search:
+    "The way through all multiplets that is cheaper. Raises `ValueError` where there is none."
+    count, orders = _count(asked) * len(asked.t), range(asked.smallest, asked.largest + 1)
+    shift = np.zeros(len(orders))
+    if not _is_low(asked, 32):
+        _refuse_many(asked, 32, "visit: group them into 32 blocks or fewer, or search for single "
+                     "multiplets with `search_multiplet`")
+        walk = _regular_walk(asked, n_samples)
+        return _Search(partial(_visit_walk, asked, walk), None, count, orders, shift)
+    _refuse_to_visit(asked)
     stream = _stream(asked)
-    with _bar(count * len(asked.t), progress) as bar:
+    if n_samples is not None:
+        tc, dtc = biases(asked.largest, n_samples)
+        shift = (tc - dtc).numpy()[orders.start:]
+    return _Search(partial(_visit_stream, asked, stream), stream, count, orders, shift)
 
-        def visitor(tile):
-            with held.lock:
-                bar.update(tile.omega.numel())
-            _offer_tile(held, asked.smallest, tile)
+# %% ../nbs/03c_multiplets.ipynb #787decf3
+def _thresholds(asked: _Asked, below, above) -> list[float | None]:
+    "Both thresholds, checked."
+    limits = [None if value is None else real_number(name, value)
+              for name, value in (("below", below), ("above", above))]
+    if limits != [None, None] and len(asked.t) > 1:
+        raise ValueError(f"{len(asked.t)} matrices and a threshold (below, above): give one matrix, or "
+                         "ask for the `top` multiplets of each")
+    return limits
 
-        _regular_groups(asked, stream, visitor)
-    return _name_held(asked, stream, held, n_samples)
+# %% ../nbs/03c_multiplets.ipynb #314b5024
+def _with_counts(found: Extremes, asked: _Asked, search: _Search, edges: np.ndarray, progress: bool) -> Extremes:
+    "Extremes with how many multiplets lie between edges."
+    counts, lock = np.zeros((len(search.orders), len(edges) - 1, len(asked.t)), int), threading.Lock()
 
-# %% ../nbs/03c_multiplets.ipynb #d1b0cb9f
-def _name_held(asked: _Asked, stream: _Stream, held: _Held, n_samples: int | None) -> np.ndarray:
-    "Measures TC of what is held, corrects the bias, and turns places in a list into members."
-    groups = np.full((*held.masks.shape, asked.largest), -1, np.int16)
-    bias = np.zeros((2, asked.largest + 1)) if n_samples is None else biases(asked.largest, n_samples)
-    for row, order in enumerate(stream.orders):
-        kind, place, matrix = np.nonzero(held.masks[:, row] >= 0)
-        columns = stream.groups(order, held.masks[kind, row, place, matrix])
-        groups[kind, row, place, matrix, :order] = stream.named(columns)
-        own = stream.corr[matrix[:, None, None], columns[:, :, None], columns[:, None]]
-        logdet = 2 * torch.linalg.cholesky_ex(own)[0].diagonal(dim1=-2, dim2=-1).log2().sum(-1)
-        tc_bias, dtc_bias = (float(part[order]) for part in bias)
-        held.tc[kind, row, place, matrix] = (0 - logdet / 2 - tc_bias).cpu().numpy()
-        held.omega[:, row] -= np.array([1, -1])[:, None, None] * (tc_bias - dtc_bias)
-    return _as_sets(asked, groups)
+    def count(offered):
+        row, own = offered.order - search.orders[0], np.zeros(counts.shape[1:], int)[..., offered.part]
+        _count_between(edges, own, search.shift[row], offered)
+        with lock:
+            counts[row][:, offered.part] += own
+
+    search.run(count, progress)
+    counts = np.moveaxis(counts, -1, 0).reshape(*asked.batch, *counts.shape[:2])
+    return replace(found, counts=counts, edges=edges)
 
 # %% ../nbs/03c_multiplets.ipynb #4163ecf1
 def extremes(
@@ -401,6 +433,9 @@ def extremes(
     containing=(),                  # variables (or blocks) that all hold, by position or name
     among=None,                     # variables (or blocks) they may hold, likewise; None: all
     top: int = 1,                   # how many of each extreme and order
+    below: float | None = None,     # instead of `top`, all of lower Ω, bits; one matrix only
+    above: float | None = None,     # instead of `top`, all of higher Ω, bits; one matrix only
+    histogram: int | Array | None = None,  # number of bins of Ω, or their edges in bits
     n_samples: int | None = None,   # samples behind `corr`, to correct the bias; None: it is exact
     progress: bool = False,         # show a bar
 ) -> Extremes:                      # for each order the multiplets of lowest and of highest Ω
@@ -408,21 +443,19 @@ def extremes(
 
     Of equal ones the smaller masks are held. Hundreds of variables are welcome where `max_size` is
     low. At all orders time doubles with each variable, and beyond 27 grows a little faster; memory
-    stays below 2 GiB. Raises `ValueError` naming the columns where one of the multiplets is singular,
-    for top < 1, and for more than 32 variables or blocks at all orders. Source: as for
+    stays below 2 GiB. A number of bins costs the time twice. Raises `ValueError` naming the columns
+    where one of the multiplets is singular, for more of them beyond `below` or `above` than fit into
+    memory, for top < 1, and for more than 32 variables or blocks at all orders. Source: as for
     `all_multiplets`.
     """
     top, progress = whole_number("top", top, 1, 2**20), truth("progress", progress)
     word = "variables" if blocks is None else "blocks"
     asked = _ask(corr, blocks, word, min_size, max_size, containing, among)
-    shape = (2, asked.largest - asked.smallest + 1, top, len(asked.t))
-    held = _Held(*(np.full(shape, start) for start in (np.inf, np.nan, -1)), threading.Lock())
-    if _is_low(asked, 32):
-        sets = _stream_extremes(asked, held, n_samples, progress)
-    else:
-        _refuse_many(asked, 32, "visit: group them into 32 blocks or fewer, or search for single "
-                     "multiplets with `search_multiplet`")
-        walk = _regular_walk(asked, n_samples)
-        _find_extremes(walk, asked, held, progress)
-        sets = np.where(held.masks < 0, -1, _moved(np.maximum(held.masks, 0), asked.own))
-    return _as_extremes(asked, held, np.moveaxis(sets, 3, 0), corr)
+    below, above = _thresholds(asked, below, above)
+    search = _search(asked, n_samples)
+    held = _strongest(search.orders, len(asked.t), top, below, above, search.shift)
+    search.run(partial(_offer, held), progress)
+    omega, keys = _held(held)
+    found = _as_extremes(asked, omega, _named(asked, keys, search.stream), n_samples, corr)
+    edges = _edges(histogram, held.ends * np.array([[[1]], [[-1]]]) - search.shift[:, None])
+    return found if edges is None else _with_counts(found, asked, search, edges, progress)
