@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Significance', 'significance']
 
-# %% ../nbs/03j_significance.ipynb #87376a1f
+# %% ../nbs/03j_significance.ipynb #e18bde17
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +19,7 @@ from .arrays import Array, as_numpy, choice, truth, whole_number
 from .draws import _batches, _correlations, _naming, _Question, _question, _warn
 from .judged import Judged, _by_order, _counted, _Pool, _Tally
 from .multiplets import Multiplets
-from .uncertainty import _moved_scores, _redrawn, _refuse_few_rows, _torn, _way
+from .uncertainty import _moved_scores, _redrawn, _refuse_few_rows, _shift, _torn, _way
 from .walk import _chosen
 
 # %% ../nbs/03j_significance.ipynb #f3f8514c
@@ -44,6 +44,12 @@ def _around_zero(
     plain, corrected = (asked.search(corr, n_samples=n).omega for n in (None, len(asked.t)))
     for i, omega in _all_moved(asked, _redrawn(asked), len(observed)):
         yield i, omega - (observed + plain - corrected)
+
+# %% ../nbs/03j_significance.ipynb #b8e6cc32
+def _rotate(columns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    "Every row of (variables, samples) rotated by an offset of its own, none by 0."
+    offsets = rng.integers(1, columns.shape[1], size=len(columns))
+    return np.stack([np.roll(row, offset) for row, offset in zip(columns, offsets, strict=True)])
 
 # %% ../nbs/03j_significance.ipynb #3eda5b0d
 def _one_moved(
@@ -187,7 +193,7 @@ def _refuse_shift(against: str, kind: str) -> None:
     if kind == "shift" and against == "zero":
         raise ValueError("kind='shift' with against='zero', which resamples rows: give block_length for rows in an order")
 
-# %% ../nbs/03j_significance.ipynb #05133faf
+# %% ../nbs/03j_significance.ipynb #a8321e00
 def _draws_against(
     against: str,
     asked: _Question,
@@ -198,6 +204,7 @@ def _draws_against(
 ) -> _Draws:
     "The draws of one null."
     if against == "bystander":
+        move = _rotate if move is _shift else move  # left where it was, a member is no bystander
         places = [np.flatnonzero((found.groups == i).any(1)) for i in range(found.n_members)]
         make = partial(_one_moved, asked, move, corr, [i for i, some in enumerate(places) if len(some)])
         return _Draws(make, places, asked.draws)
