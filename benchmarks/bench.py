@@ -656,12 +656,71 @@ def nulls(options):
             "Note": "A bar is met where the highest of the rounds meets it."}
 
 
+# 10. Low orders
+
+
+def low_orders_once(options):
+    "The extremes and the best thousand of all triplets of n variables in this process: seconds and peak memory."
+    corr = copula_correlation(gaussian_samples(options.n, 2 * options.n))
+    taken = duration(lambda: oinfo.extremes(corr, min_size=3, max_size=3, top=1000))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {"seconds": taken, "peak": peak}
+
+
+def low_orders_alone(options):
+    "Time and peak memory of triplets with two threads, each time in a fresh process."
+    n, threads = 60 if options.quick else 500, min(2, len(CPUS))
+    set_threads(len(CPUS))  # which the processes inherit, and lower
+    runs = [in_process("low_orders_once", options, threads, n) for _ in range(2 if options.quick else 5)]
+    set_threads(options.threads)
+    if any("Failed" in run for run in runs):
+        return {"work": f"triplets of {n}", "bar": "failed"}
+    taken, peak = [run["seconds"] for run in runs], [run["peak"] / 2**30 for run in runs]
+    return {"work": f"triplets of {n}, extremes and top 1000, {threads} threads", "multiplets": f"{math.comb(n, 3):,}",
+            "grok_synergy": seconds(taken), "peak memory": spread(peak, " GiB"),
+            "bar": f"{bar(max(taken), most=5, unit=' s')}; {bar(max(peak), most=1, unit=' GiB')}"}
+
+
+def low_orders(options):
+    "All triplets or quadruplets of many variables, and all orders of few, from correlations."
+    rounds, n = 2 if options.quick else 5, 20 if options.quick else 100
+    corr, rows = copula_correlation(gaussian_samples(n)), []
+
+    def thoi():
+        from thoi.measures.gaussian_copula import multi_order_measures
+        return multi_order_measures(corr, covmat_precomputed=True, min_order=3, max_order=3)
+
+    def race_row(work, count, calls, limit):
+        _, times = race(installed(calls), rounds)
+        row = {"work": work, "multiplets": f"{count:,}", **{name: seconds(values) for name, values in times.items()}}
+        for name in list(times)[1:]:
+            values = ratios(times[name], times[OURS])
+            row |= {"other": name, name: None, "its time": seconds(times[name]), "ratio": spread(values, "×"),
+                    "bar": bar(min(values), limit)}
+        rows.append({name: value for name, value in row.items() if value is not None})
+        say("low orders,", work)
+        return times[OURS]
+
+    race_row(f"triplets of {n}", math.comb(n, 3), {
+        OURS: lambda: oinfo.all_multiplets(corr, min_size=3, max_size=3), "THOI": thoi}, 10)
+    rows.append(low_orders_alone(options))
+    taken = race_row(f"quadruplets of {n}, extremes", math.comb(n, 4), {
+        OURS: lambda: oinfo.extremes(corr, min_size=4, max_size=4)}, None)
+    rows[-1]["bar"] = bar(max(taken), most=3, unit=" s")
+    for few in (5, 6) if options.quick else range(5, 11):
+        small = copula_correlation(gaussian_samples(few))
+        race_row(f"all orders of {few}", 2**few - few - 1, {
+            OURS: partial(oinfo.all_multiplets, small), "NumPy batches": partial(numpy_batched, small)}, 1)
+    return {"": rows, "Note": "A bar is met where the worst of the rounds meets it. NumPy batches find Ω alone, by one "
+                              "`slogdet` for each order, and check nothing."}
+
+
 # Running and reporting
 
 
 SECTIONS = {orders: "1. All orders", extremes: "2. Extremes of many variables", unions: "3. Unions of bins",
             checkpoint: "4. One checkpoint", copula: "5. Copula", trainer: "6. Training step", search: "7. Search",
-            batch: "8. Many matrices at once", nulls: "9. Nulls"}
+            batch: "8. Many matrices at once", nulls: "9. Nulls", low_orders: "10. Low orders"}
 
 
 def in_process(name, options, threads, n=None):
@@ -728,7 +787,7 @@ def section_text(section, tables, options, load):
     parts = [markdown(content) if name in ("", "Note", "Failed") else f"**{name}**\n\n{markdown(content)}"
              for name, content in tables.items() if content]
     absent = [name for name, (_, module) in PACKAGES.items() if not find_spec(module)]
-    if absent and section in (orders, search, batch):
+    if absent and section in (orders, search, batch, low_orders):
         parts.append(f"Not installed, so not compared: {', '.join(absent)}.")
     return "\n\n".join([summary, *parts])
 

@@ -18,12 +18,12 @@ from .arrays import as_numpy
 # %% ../nbs/03b0_exports.ipynb #7ebc009e
 def _rows_of_members(groups: np.ndarray, names: tuple | None) -> list[tuple]:
     "Each row of members as a tuple, of their names where they have some."
-    label = (lambda row: tuple(row)) if names is None else (lambda row: tuple(names[i] for i in row))
+    names = range(int(groups.max(initial=0)) + 1) if names is None else names
     lengths, found = (groups >= 0).sum(-1), [()] * len(groups)
     for length in np.unique(lengths):
         places = np.flatnonzero(lengths == length)
         for place, row in zip(places, groups[places, :length].tolist(), strict=True):
-            found[place] = label(row)
+            found[place] = tuple(names[i] for i in row)
     return found
 
 # %% ../nbs/03b0_exports.ipynb #91cac0d4
@@ -60,7 +60,8 @@ def _dataset_of_extremes(found) -> xr.Dataset:
     axes = [*before, "kind", "order", "rank"]
     variables = {**_measures(found, axes), "groups": ([*axes, "place"], found.groups)}
     if found.counts is not None:
-        variables |= {"counts": ([*before, "order", "bin"], found.counts), "edges": ("edge", found.edges)}
+        variables["counts"] = [*before, "order", "bin"], found.counts
+        variables["edges"] = "edge", found.edges
     coordinates = {"kind": ["synergy", "redundancy"], "order": found.orders.astype(np.int64)}
     return xr.Dataset(variables, coordinates, _described(found))
 
@@ -69,7 +70,7 @@ def _hypergraph(
     nodes: list,
     frame: pd.DataFrame,  # `members`, or `names`, and numbers
 ):
-    "An `xgi.Hypergraph` whose edges carry the numbers. Raises `ImportError` where XGI is not there."
+    "An `xgi.Hypergraph` with these numbers on its edges; `ImportError` where XGI is not there."
     try:
         xgi = import_module("xgi")
     except ModuleNotFoundError as error:

@@ -19,20 +19,28 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .arrays import Array, like, real_number, truth, whole_number
-from .entropy import entropy_bias
 from grok_synergy.low_orders import (
     _count,
+    _double_exp2,
+    _half_log2,
     _is_low,
     _listed,
     _regular_groups,
-    _Stream,
     _stream,
 )
-from .matrices import _unit_diagonal
 from .oinfo import biases
+from .pair_tables import _Stream
 from .results import WIDEST, Extremes, Multiplets, _as_groups, _as_masks
 from .small import SMALL, _at_the_door, _small
-from .strongest import _count_between, _edges, _held, _offer, _Offered, _strongest
+from grok_synergy.strongest import (
+    _count_between,
+    _edges,
+    _held,
+    _offer,
+    _Offered,
+    _strongest,
+    _total_correlations,
+)
 from grok_synergy.walk import (
     _ask,
     _Asked,
@@ -50,8 +58,8 @@ def _refuse_many(asked: _Asked, most: int, remedy: str) -> None:
     n, size = len(asked.members), asked.largest
     if n > most:
         single = f"; for the best multiplet of {size}, `search_multiplet(corr, {size})`"
-        raise ValueError(f"{n} {asked.word} have 2**{n} multiplets, too many to {remedy}; or ask for "
-                         "low orders (max_size)" + single * (3 <= size < n))
+        raise ValueError(f"{n} {asked.word} have 2**{n} multiplets, too many to {remedy}; or ask "
+                         "for low orders (max_size)" + single * (3 <= size < n))
 
 # %% ../nbs/03c_multiplets.ipynb #b3000012
 class _Table(NamedTuple):
@@ -116,13 +124,21 @@ def _as_multiplets(asked: _Asked, walk: _Walk, table: _Table, corr: Array) -> Mu
         kept = torch.as_tensor(kept, device="cpu").to(tc.device)
         tc, dtc = tc[:, kept], dtc[:, kept]
     tc, dtc = (like(values.view(*asked.batch, -1), corr) for values in (tc, dtc))
-    return Multiplets(_moved(masks, asked.own), sizes, tc, dtc, asked.count, parts, asked.names)
+    return Multiplets(_over_all(asked, masks), sizes, tc, dtc, asked.count, parts, asked.names)
 
 # %% ../nbs/03c_multiplets.ipynb #e571f28d
 def _as_sets(asked: _Asked, groups: np.ndarray) -> np.ndarray:
     "Rows of members of a search as what a result holds, over the caller's members."
-    groups = np.where(groups < 0, -1, asked.own[groups]).astype(np.int16)
+    if len(asked.own) < asked.count:
+        groups = np.where(groups < 0, -1, asked.own[groups]).astype(np.int16)
     return _as_masks(groups) if asked.count <= WIDEST else groups
+
+# %% ../nbs/03c_multiplets.ipynb #6929402f
+def _over_all(asked: _Asked, masks: np.ndarray) -> np.ndarray:
+    "Masks over the members of a search as what a result holds."
+    if asked.count <= WIDEST:
+        return _moved(masks, asked.own)
+    return _as_sets(asked, _as_groups(masks))
 
 # %% ../nbs/03c_multiplets.ipynb #2879e62a
 def _refuse_to_hold(asked: _Asked) -> None:
@@ -131,8 +147,8 @@ def _refuse_to_hold(asked: _Asked) -> None:
     if count > 2**25 or count * matrices > 2**28:
         many = f" for each of {matrices} matrices" * (matrices > 1)
         raise ValueError(f"{len(asked.members)} {asked.word} have {count} multiplets of "
-                         f"{asked.smallest} to {asked.largest}{many}, too many to hold: ask for their "
-                         "`extremes`, for lower orders (max_size), or for those of fewer (among, "
+                         f"{asked.smallest} to {asked.largest}{many}, too many to hold: ask for "
+                         "their `extremes`, for lower orders (max_size), or for those of fewer (among, "
                          "containing)")
 
 # %% ../nbs/03c_multiplets.ipynb #a4d5daf5
@@ -144,16 +160,17 @@ def _hold_low_orders(asked: _Asked, n_samples: int | None, corr: Array) -> Multi
     tc, dtc = (asked.t.new_empty(len(groups), len(asked.t)) for _ in range(2))
 
     def keep(tile):
-        part, ids = tile.prefix.part, tile.ids(np.arange(len(tile.ratio)))
-        there = torch.as_tensor(np.flatnonzero(ids >= 0), device="cpu").to(tc.device)
-        place = places[tile.prefix.order][ids[ids >= 0]]
-        place = torch.as_tensor(place, device="cpu").to(tc.device)
+        part, (there, ids), place = tile.prefix.part, tile.there(), places[tile.prefix.order]
+        there, place = (torch.as_tensor(index, device="cpu").to(tc.device)
+                        for index in (there, ids if place is None else place[ids]))
         tc[place, part], dtc[place, part] = tile.det[there], tile.ratio[there]
 
     _regular_groups(asked, stream, keep, True)
     tc, dtc = tc.log2_().mul_(-0.5), dtc.log2_().mul_(-0.5)
     tc, dtc = tc.add_(0), dtc.add_(tc)
-    orders = (groups >= 0).sum(1)
+    orders = np.full(len(groups), asked.largest)
+    if asked.smallest < asked.largest:
+        orders = (groups >= 0).sum(1)
     if n_samples is not None:
         for values, part in zip((tc, dtc), biases(asked.largest, n_samples), strict=True):
             values -= part[torch.as_tensor(orders, device="cpu"), None].to(values.device)
@@ -162,11 +179,13 @@ def _hold_low_orders(asked: _Asked, n_samples: int | None, corr: Array) -> Multi
 
 # %% ../nbs/03c_multiplets.ipynb #ea37ffc9
 def _hold_small(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets | None:
-    "Every multiplet of one small matrix; None where another is asked for, or it is not surely regular."
+    "Every multiplet of one small matrix; None where this is another, or takes a closer look."
     n = asked.t.shape[-1]
     if len(asked.t) > 1 or asked.t.is_cuda or len(asked.members) < n or n > SMALL or asked.always:
         return None
-    found = _small(asked.t[0].numpy(), asked.eps, (asked.smallest, asked.largest))
+    columns = np.concatenate(asked.members)
+    t = asked.t[0].numpy()[np.ix_(columns, columns)]
+    found = _small(t, asked.eps, (asked.smallest, asked.largest))
     if found is None:
         return None
     masks, orders, *both = found
@@ -174,7 +193,7 @@ def _hold_small(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets
         both = [part - bias.numpy()[orders]
                 for part, bias in zip(both, biases(asked.largest, n_samples), strict=True)]
     both = (like(torch.from_numpy(part).view(*asked.batch, -1), corr) for part in both)
-    return Multiplets(_moved(masks, asked.own), orders, *both, asked.count, orders, asked.names)
+    return Multiplets(_over_all(asked, masks), orders, *both, asked.count, orders, asked.names)
 
 # %% ../nbs/03c_multiplets.ipynb #11dddee9
 def all_multiplets(
@@ -194,7 +213,7 @@ def all_multiplets(
     variables or blocks at all orders. Source: Rosas et al. (2019) for the measures, Griffin and
     Tsatsomeros (2006) for the algorithm.
     """
-    plain = blocks is among is n_samples is None and isinstance(containing, tuple) and not containing
+    plain = blocks is among is n_samples is None and type(containing) is tuple and not containing
     if plain and (found := _at_the_door(corr, min_size, max_size)) is not None:
         return found
     word = "variables" if blocks is None else "blocks"
@@ -234,7 +253,13 @@ def _list_orders(walk: _Walk, always: tuple[int, ...]) -> _Listing:
                     needed >> walk.low)
 
 # %% ../nbs/03c_multiplets.ipynb #d3a49716
-def _offer_subtree(walk: _Walk, listing: _Listing, visitor: Callable, smallest: int, subtree: _Subtree) -> None:
+def _offer_subtree(
+    walk: _Walk,
+    listing: _Listing,
+    visitor: Callable,  # of `_Offered`
+    smallest: int,      # fewest members in a multiplet
+    subtree: _Subtree,
+) -> None:
     "Shows the multiplets of one subtree, order by order."
     part, root, entropy, without = subtree
     order = root.bit_count()
@@ -252,7 +277,8 @@ def _offer_subtree(walk: _Walk, listing: _Listing, visitor: Callable, smallest: 
         def keys(places, start=start):
             return walk.masks(listing.places[start + places], root)
 
-        visitor(_Offered(part, low + order, found[low], torch.clone, torch.clone, keys, least))
+        visitor(_Offered(part, low + order, found[low], torch.clone, torch.clone, keys, least,
+                         found[low].numel()))
 
 # %% ../nbs/03c_multiplets.ipynb #20d2ce08
 def _visit_walk(asked: _Asked, walk: _Walk, visitor: Callable) -> None:
@@ -265,19 +291,9 @@ def _visit_stream(asked: _Asked, stream: _Stream, visitor: Callable) -> None:
     "Shows all multiplets of low orders to a visitor."
     def show(tile):
         visitor(_Offered(tile.prefix.part, tile.prefix.order, tile.ratio, _half_log2, _double_exp2,
-                         tile.ids, int(tile.prefix.first[0])))
+                         tile.ids, int(tile.prefix.first[0]), tile.count))
 
     _regular_groups(asked, stream, show)
-
-# %% ../nbs/03c_multiplets.ipynb #c85ae778
-def _half_log2(ratio: Tensor) -> Tensor:
-    "Ω in bits, of a ratio of determinants."
-    return ratio.log2() / 2
-
-
-def _double_exp2(omega: Tensor) -> Tensor:
-    "The ratio of determinants behind Ω."
-    return (2 * omega).exp2()
 
 # %% ../nbs/03c_multiplets.ipynb #b469bb1e
 def _refuse_to_visit(asked: _Asked) -> None:
@@ -285,53 +301,23 @@ def _refuse_to_visit(asked: _Asked) -> None:
     count = _count(asked)
     if count * len(asked.t) > 2**36:
         raise ValueError(f"{len(asked.members)} {asked.word} have {count} multiplets of "
-                         f"{asked.smallest} to {asked.largest}, too many to visit: ask for lower orders "
-                         "(max_size), or for those of fewer (among, containing)")
-
-# %% ../nbs/03c_multiplets.ipynb #7e470d21
-def _total_correlations(
-    asked: _Asked,
-    groups: np.ndarray,     # (groups, largest) members; -1: there are no more
-    matrices: np.ndarray,   # (groups,) which matrix
-    n_samples: int | None,  # behind the matrices
-) -> np.ndarray:            # (groups,) bits
-    "TC of some groups, each on its own."
-    sizes, tc = np.array([*asked.sizes, 0]), np.empty(len(groups))
-    bias = np.zeros(asked.t.shape[-1] + 1)
-    if n_samples is not None:
-        most = int(sizes[groups].sum(1).max(initial=1))
-        bias[:most + 1] = entropy_bias(most, n_samples)
-    blocks = [_logdets(asked.t[:, some[:, None], some]) for some in asked.members]
-    own = np.stack([*blocks, 0 * blocks[0]], 1) / 2 - bias[sizes]
-    for size in np.unique(sizes[groups].sum(1)):
-        some = np.flatnonzero(sizes[groups].sum(1) == size)
-        for part in np.array_split(some, -(-len(some) * size**2 // 2**22)):
-            columns = _columns(asked, groups[part])
-            place = matrices[part][:, None, None], columns[:, :, None], columns[:, None]
-            tc[part] = (own[matrices[part, None], groups[part]].sum(1) + bias[size]
-                        - _logdets(asked.t[place]) / 2)
-    return tc
-
-# %% ../nbs/03c_multiplets.ipynb #9a79b1ee
-def _columns(asked: _Asked, groups: np.ndarray) -> np.ndarray:
-    "Columns of groups of as many variables each: (groups, variables)."
-    if max(asked.sizes) == 1:
-        return np.concatenate(asked.members)[groups[groups >= 0].reshape(len(groups), -1)]
-    return np.stack([np.concatenate([asked.members[i] for i in row if i >= 0]) for row in groups])
-
-# %% ../nbs/03c_multiplets.ipynb #e7ffd2f7
-def _logdets(t: Tensor) -> np.ndarray:
-    "Log2-determinants of correlations behind covariances: (...) of (..., n, n)."
-    factor = torch.linalg.cholesky_ex(_unit_diagonal(t))[0]
-    return 2 * factor.diagonal(dim1=-2, dim2=-1).log2().sum(-1).cpu().numpy()
+                         f"{asked.smallest} to {asked.largest}, too many to visit: ask for lower "
+                         "orders (max_size), or for those of fewer (among, containing)")
 
 # %% ../nbs/03c_multiplets.ipynb #a15716c5
-def _as_extremes(asked: _Asked, omega: np.ndarray, groups: np.ndarray, n_samples: int | None, corr: Array) -> Extremes:
-    "What is held as a result: Ω of (kind, orders, top, matrices), and members, (..., largest)."
+def _as_extremes(
+    asked: _Asked,
+    omega: np.ndarray,      # (kind, orders, top, matrices) bits
+    groups: np.ndarray,     # (kind, orders, top, matrices, largest) members; -1: there are no more
+    n_samples: int | None,  # behind the matrices
+    corr: Array,            # as given
+) -> Extremes:
+    "What is held as a result."
     tc = np.full(omega.shape, np.nan)
     there = np.nonzero(groups[..., 0] >= 0)
     tc[there] = _total_correlations(asked, groups[there], there[-1], n_samples)
-    tc, dtc = (torch.as_tensor(np.moveaxis(part, -1, 0).copy(), device="cpu") for part in (tc, tc - omega))
+    tc, dtc = (torch.as_tensor(np.moveaxis(part, -1, 0).copy(), device="cpu")
+               for part in (tc, tc - omega))
     tc, dtc = (like(part.view(*asked.batch, *part.shape[1:]).to(asked.t.device), corr)
                for part in (tc, dtc))
     sets = np.moveaxis(_as_sets(asked, groups), 3, 0)
@@ -376,7 +362,7 @@ class _Search(NamedTuple):
 
             def counted(offered):
                 with lock:
-                    bar.update(offered.values.numel())
+                    bar.update(offered.count)
                 visitor(offered)
 
             self.visit(counted if progress else visitor)
@@ -404,17 +390,25 @@ def _thresholds(asked: _Asked, below, above) -> list[float | None]:
     limits = [None if value is None else real_number(name, value)
               for name, value in (("below", below), ("above", above))]
     if limits != [None, None] and len(asked.t) > 1:
-        raise ValueError(f"{len(asked.t)} matrices and a threshold (below, above): give one matrix, or "
-                         "ask for the `top` multiplets of each")
+        raise ValueError(f"{len(asked.t)} matrices and a threshold (below, above): give one matrix, "
+                         "or ask for the `top` multiplets of each")
     return limits
 
 # %% ../nbs/03c_multiplets.ipynb #314b5024
-def _with_counts(found: Extremes, asked: _Asked, search: _Search, edges: np.ndarray, progress: bool) -> Extremes:
+def _with_counts(
+    found: Extremes,
+    asked: _Asked,
+    search: _Search,
+    edges: np.ndarray,  # (bins + 1,) bits
+    progress: bool,     # show a bar
+) -> Extremes:
     "Extremes with how many multiplets lie between edges."
-    counts, lock = np.zeros((len(search.orders), len(edges) - 1, len(asked.t)), int), threading.Lock()
+    counts = np.zeros((len(search.orders), len(edges) - 1, len(asked.t)), int)
+    lock = threading.Lock()
 
     def count(offered):
-        row, own = offered.order - search.orders[0], np.zeros(counts.shape[1:], int)[..., offered.part]
+        row = offered.order - search.orders[0]
+        own = np.zeros(counts.shape[1:], int)[..., offered.part]
         _count_between(edges, own, search.shift[row], offered)
         with lock:
             counts[row][:, offered.part] += own

@@ -151,7 +151,7 @@ class _Members:
         save_dataset(self.to_xarray(), as_path("path", path), compress=True)
 
     def to_xgi(self):
-        """An `xgi.Hypergraph` of one matrix: an edge for each multiplet, with Ω and the other measures.
+        """An `xgi.Hypergraph` of one matrix: an edge for each multiplet, which carries its measures.
 
         Raises `ImportError` where XGI is not there.
         """
@@ -165,10 +165,10 @@ class _Members:
 
     @property
     def masks(self) -> np.ndarray:
-        "Multiplets as masks: bit i is set where member i (a variable, block or bin) belongs to one."
+        "Multiplets as masks: bit i is set where member i belongs to one."
         if not self.as_masks:
-            raise ValueError(f"a mask has no bits for {self.n_members} members: take `groups`, rows "
-                             "of members")
+            raise ValueError(f"a mask has no bits for {self.n_members} members: take `groups`, "
+                             "rows of members")
         return self.sets
 
     @property
@@ -205,7 +205,7 @@ class Multiplets(_Ranked, _Members):
         return _table_of_multiplets(self, rows)
 
     def frame(self) -> pd.DataFrame:
-        "One row for each multiplet of one matrix: members (their names, if any) and measures in bits."
+        "One row for each multiplet of one matrix: members, by name if they have one, and bits."
         return _frame_of_multiplets(self)
 
     def to_xarray(self) -> xr.Dataset:
@@ -228,8 +228,8 @@ def _of_one_matrix(found: Multiplets) -> None:
     "Raises `ValueError` for results of several matrices."
     shape = tuple(found.tc.shape[:-1])
     if shape:
-        raise ValueError(f"{shape} searches are held here: pick one, for example omega[0], to list it, "
-                         "or take `to_xarray`")
+        raise ValueError(f"{shape} searches are held here: pick one, for example omega[0], to list "
+                         "it, or take `to_xarray`")
 
 # %% ../nbs/03b1_results.ipynb #3bccb68a
 def _frame_of_multiplets(found: Multiplets) -> pd.DataFrame:
@@ -268,12 +268,12 @@ class Extremes(_Measured, _Members):
     """
 
     orders: np.ndarray  # (orders,) number of members
-    sets: np.ndarray    # (..., kind, orders, top) `masks`, -1: there is none; past 62 members `groups`
+    sets: np.ndarray    # (..., kind, orders, top) `masks`, -1: none; past 62 members `groups`
     tc: Array           # (..., kind, orders, top) total correlation, bits; NaN: there is none
     dtc: Array          # (..., kind, orders, top) dual total correlation, bits; NaN: there is none
     n_members: int      # how many variables or blocks were combined
-    names: tuple | None = None  # of the members, where they have some
-    counts: np.ndarray | None = None  # (..., orders, bins) multiplets between `edges`, where asked for
+    names: tuple | None = None        # of the members, where they have some
+    counts: np.ndarray | None = None  # (..., orders, bins) multiplets between `edges`, if asked for
     edges: np.ndarray | None = None   # (bins + 1,) bits
 
     __eq__ = same_content
@@ -293,20 +293,15 @@ class Extremes(_Measured, _Members):
         return _table_of_extremes(self)
 
     def frame(self) -> pd.DataFrame:
-        "The rows of `table` as those of `Multiplets.frame`."
-        rows = _table_of_extremes(self)
-        return rows if self.names is None else rows.drop(columns="members").rename(columns={"names": "members"})
+        "The rows of `table`, with members as in `Multiplets.frame`."
+        return _frame_of_extremes(self)
 
     def to_xarray(self) -> xr.Dataset:
         "Measures by matrix, kind, order and rank; members in rows of `groups`."
         return _dataset_of_extremes(self)
 
     def __repr__(self):
-        shape = self.tc.shape[:-3]
-        low, high = _in_bits(-self.synergy.max()), _in_bits(self.redundancy.max())
-        return (f"extremes among {self.n_members} members at orders {self.orders[0]} to "
-                f"{self.orders[-1]}" + (f", for {tuple(shape)} matrices" if shape else "")
-                + f"; Ω from {low} to {high} bits")
+        return _line_of_extremes(self)
 
     def _repr_html_(self):
         return _as_page(self, self.tc.ndim > 3)
@@ -326,6 +321,22 @@ def _table_of_extremes(found: Extremes) -> pd.DataFrame:
                          **_name_members(members, found.names), "tc": tc, "dtc": dtc,
                          "omega": tc - dtc, "s": tc + dtc})
 
+# %% ../nbs/03b1_results.ipynb #ab3963ad
+def _frame_of_extremes(found: Extremes) -> pd.DataFrame:
+    "The rows of `Extremes.frame`."
+    rows = _table_of_extremes(found)
+    return rows.assign(members=rows.names).drop(columns="names") if "names" in rows else rows
+
+# %% ../nbs/03b1_results.ipynb #e24963b8
+def _line_of_extremes(found: Extremes) -> str:
+    "Orders and range of Ω; a threshold may leave one end open."
+    shape = tuple(found.tc.shape[:-3])
+    low, high = (np.nanmin([np.inf, value]) for value in (-found.synergy.max(), -found.redundancy.max()))
+    ends = " to ".join("…" if np.isinf(end) else _in_bits(end) for end in (low, -high))
+    return (f"extremes among {found.n_members} members at orders {found.orders[0]} to "
+            f"{found.orders[-1]}" + (f", for {shape} matrices" if shape else "")
+            + f"; Ω from {ends} bits")
+
 # %% ../nbs/03b1_results.ipynb #1fb65072
 def _of_dataset(dataset: xr.Dataset) -> Multiplets | Extremes:
     "The result that a dataset was made from."
@@ -335,7 +346,8 @@ def _of_dataset(dataset: xr.Dataset) -> Multiplets | Extremes:
     values = {name: variable.values for name, variable in dataset.variables.items()}
     sets = values["groups"] if n > WIDEST else _as_masks(values["groups"])
     if dataset.attrs["kind"] == "Multiplets":
-        return Multiplets(sets, values["size"], values["tc"], values["dtc"], n, values["parts"], names)
+        return Multiplets(sets, values["size"], values["tc"], values["dtc"], n, values["parts"],
+                          names)
     return Extremes(values["order"], sets, values["tc"], values["dtc"], n, names,
                     values.get("counts"), values.get("edges"))
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from .arrays import Array, choice, column_names, given_precision, same_content, whole_number
 from .matrices import check_correlation
 from .minors import _check_whole, _may_be_singular, _refuse_singular
-from .results import _in_bits, _Measured, _ranks
 from .oinfo import _tc_dtc, biases
+from .results import _in_bits, _Measured, _ranks
 
 # %% ../nbs/03f_search.ipynb #994984d6
 class _Swept(NamedTuple):

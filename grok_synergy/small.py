@@ -80,7 +80,7 @@ def _small(
 
 # %% ../nbs/03b4_small.ipynb #0e554ec3
 def _at_the_door(corr, min_size: int, max_size: int | None) -> Multiplets | None:
-    "All multiplets of an array of 64-bit floats; None where this is something else, or not surely regular."
+    "All multiplets of an array of 64-bit floats; None where it takes a closer look."
     if type(corr) is not np.ndarray or corr.dtype != np.float64 or corr.ndim != 2:
         return None
     n = len(corr)

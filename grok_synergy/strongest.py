@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MOST']
 
-# %% ../nbs/03b3_strongest.ipynb #ebb6e9f4
+# %% ../nbs/03b3_strongest.ipynb #4baa7775
 import threading
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,7 +15,10 @@ import torch
 from torch import Tensor
 
 from .arrays import as_numpy, whole_number
+from .entropy import entropy_bias
+from .matrices import _unit_diagonal
 from .results import EQUAL, _ranks
+from .walk import _Asked
 
 # %% ../nbs/03b3_strongest.ipynb #03d9e6c2
 class _Offered(NamedTuple):
@@ -28,6 +31,7 @@ class _Offered(NamedTuple):
     number: Callable  # of Ω in bits: such numbers
     keys: Callable    # of places: what stands for each multiplet; -1: there is none
     least: int        # the smallest key; of multiplets of equal Ω those of smaller keys come first
+    count: int        # how many there are, in all matrices
 
 # %% ../nbs/03b3_strongest.ipynb #595c58f8
 class _Strongest(NamedTuple):
@@ -38,7 +42,7 @@ class _Strongest(NamedTuple):
     beyond: tuple        # for each kind: all are held whose ±Ω is less, bits; None: the best
     orders: range        # of the multiplets
     shift: np.ndarray    # (orders,) bits to take off Ω, for its bias
-    waiting: dict        # by kind and order: pieces (±Ω, keys) of one matrix to be merged, and their length
+    waiting: dict        # by kind and order: pieces (±Ω, keys) of one matrix, and their length
     ends: np.ndarray     # (kind, orders, matrices) bits: the lowest ±Ω of all, or 0
     lock: threading.Lock
 
@@ -58,6 +62,13 @@ def _strongest(
                       np.zeros(len(orders)) if shift is None else shift, {},
                       np.zeros((2, len(orders), matrices)), threading.Lock())
 
+# %% ../nbs/03b3_strongest.ipynb #9455b7f2
+def _limit(held: _Strongest, kind: int, row: int) -> float:
+    "Below which ±Ω, as it is measured, a multiplet is held."
+    if held.beyond[kind] is None:
+        return held.omega[kind, row, -1, 0] + 2 * EQUAL
+    return held.beyond[kind] + (-1 if kind else 1) * held.shift[row]
+
 # %% ../nbs/03b3_strongest.ipynb #42eb2ec1
 def _beaten(
     held: _Strongest,
@@ -75,13 +86,6 @@ def _beaten(
         larger = held.keys[kind, row, -1, part] > least
     return bool(((ranks < known) | (ranks == known) & larger).any())
 
-# %% ../nbs/03b3_strongest.ipynb #9455b7f2
-def _limit(held: _Strongest, kind: int, row: int) -> float:
-    "Below which ±Ω, as it is measured, a multiplet is held."
-    if held.beyond[kind] is None:
-        return held.omega[kind, row, -1, 0] + 2 * EQUAL
-    return held.beyond[kind] + (-1 if kind else 1) * held.shift[row]
-
 # %% ../nbs/03b3_strongest.ipynb #293b7b10
 def _places(omega: Tensor, top: int, highest: bool) -> Tensor:
     "Places of the lowest (or highest) Ω of each column, equal ones in their order: (top, columns)."
@@ -98,6 +102,12 @@ def _merged(omega: np.ndarray, keys: np.ndarray, top: int | None) -> tuple[np.nd
     best = np.lexsort((keys, _ranks(omega)), 0)[:top]
     return np.take_along_axis(omega, best, 0), np.take_along_axis(keys, best, 0)
 
+# %% ../nbs/03b3_strongest.ipynb #9c14609f
+def _joined(pieces: list[tuple]) -> tuple[np.ndarray, np.ndarray]:
+    "±Ω and keys of one matrix, (places, 1) each."
+    pieces = [(np.empty(0), np.empty(0, np.int64)), *pieces]
+    return tuple(np.concatenate(part)[:, None] for part in zip(*pieces, strict=True))
+
 # %% ../nbs/03b3_strongest.ipynb #6bb9f725
 def _enter(held: _Strongest, kind: int, row: int, part: slice, new: tuple) -> None:
     "Merges new ±Ω and keys, (places, matrices) each, with the best held."
@@ -107,12 +117,6 @@ def _enter(held: _Strongest, kind: int, row: int, part: slice, new: tuple) -> No
         best = _merged(*both, held.keys.shape[2])
         for own, values in zip(held[:2], best, strict=True):
             own[kind, row, :, part] = values
-
-# %% ../nbs/03b3_strongest.ipynb #9c14609f
-def _joined(pieces: list[tuple]) -> tuple[np.ndarray, np.ndarray]:
-    "±Ω and keys of one matrix, (places, 1) each."
-    pieces = [(np.empty(0), np.empty(0, np.int64)), *pieces]
-    return tuple(np.concatenate(part)[:, None] for part in zip(*pieces, strict=True))
 
 # %% ../nbs/03b3_strongest.ipynb #8f4e9c6f
 MOST = 2**23  # multiplets that are held
@@ -137,22 +141,24 @@ def _wait(held: _Strongest, kind: int, row: int, new: tuple) -> None:
 def _candidates(held: _Strongest, kind: int, row: int, offered: _Offered) -> tuple:
     "±Ω and keys of what is to be held of the only matrix: (places,) each."
     values, limit, sign = offered.values[:, 0], _limit(held, kind, row), -1 if kind else 1
-    number = offered.number(torch.tensor(sign * (limit + 2 * EQUAL), dtype=torch.float64))
-    places = (values >= number if kind else values <= number).nonzero().flatten()
+    places = torch.arange(len(values), device=values.device)
+    if limit < np.inf:
+        number = offered.number(torch.tensor(sign * (limit + 2 * EQUAL), dtype=torch.float64))
+        places = (values >= number if kind else values <= number).nonzero().flatten()
     omega, keys = sign * offered.bits(values[places]), offered.keys(places.cpu().numpy())
     kept = np.flatnonzero((keys >= 0) & (omega.cpu().numpy() < limit))
-    omega, keys = omega[torch.as_tensor(kept, device="cpu").to(omega.device)], keys[kept]
-    if held.beyond[kind] is None and len(kept) > held.keys.shape[2]:
-        best = _places(omega[:, None], held.keys.shape[2], False).flatten()
-        omega, keys = omega[best], keys[best.cpu().numpy()]
-    return omega.cpu().numpy(), keys
+    top = held.keys.shape[2]
+    if held.beyond[kind] is None and len(kept) > top + 4096:  # too many to sort
+        some = omega[torch.as_tensor(kept, device="cpu").to(omega.device)]
+        kept = kept[_places(some[:, None], top, False).flatten().cpu().numpy()]
+    return omega.cpu().numpy()[kept], keys[kept]
 
 # %% ../nbs/03b3_strongest.ipynb #8980ebba
 def _best_of_each(held: _Strongest, kind: int, offered: _Offered) -> tuple:
     "±Ω and keys of the best for each of several matrices: (places, matrices) each."
-    keys = offered.keys(np.arange(len(offered.values)))
+    values, keys = offered.values, offered.keys(np.arange(len(offered.values)))
     there = np.flatnonzero(keys >= 0)
-    omega = offered.bits(offered.values[torch.as_tensor(there, device="cpu").to(offered.values.device)])
+    omega = offered.bits(values[torch.as_tensor(there, device="cpu").to(values.device)])
     best = _places(omega, held.keys.shape[2], bool(kind))
     values = omega.gather(0, best).cpu().numpy() * (-1 if kind else 1)
     return values, keys[there][best.cpu().numpy()]
@@ -173,18 +179,6 @@ def _offer(held: _Strongest, offered: _Offered) -> None:
         else:
             _enter(held, kind, row, part, _best_of_each(held, kind, offered))
 
-# %% ../nbs/03b3_strongest.ipynb #2794ab66
-def _held(held: _Strongest) -> tuple[np.ndarray, np.ndarray]:
-    "Ω in bits and keys of all that is held: (kind, orders, top or more, matrices)."
-    for (kind, row), (pieces, _) in held.waiting.items():
-        if pieces and held.beyond[kind] is None:
-            _enter(held, kind, row, slice(0, 1), _joined(pieces))
-    omega, keys = held.omega, held.keys
-    if held.beyond != (None, None):
-        omega, keys = _beyond(held)
-    sign = np.array([1, -1])[:, None, None, None]
-    return sign * omega - held.shift[:, None, None], keys
-
 # %% ../nbs/03b3_strongest.ipynb #6ecfbbda
 def _beyond(held: _Strongest) -> tuple[np.ndarray, np.ndarray]:
     "±Ω and keys of one matrix, with room for the longest of the lists."
@@ -199,6 +193,18 @@ def _beyond(held: _Strongest) -> tuple[np.ndarray, np.ndarray]:
         omega[place][:len(own)], keys[place][:len(own)] = some, own
     return omega, keys
 
+# %% ../nbs/03b3_strongest.ipynb #2794ab66
+def _held(held: _Strongest) -> tuple[np.ndarray, np.ndarray]:
+    "Ω in bits and keys of all that is held: (kind, orders, top or more, matrices)."
+    for (kind, row), (pieces, _) in held.waiting.items():
+        if pieces and held.beyond[kind] is None:
+            _enter(held, kind, row, slice(0, 1), _joined(pieces))
+    omega, keys = held.omega, held.keys
+    if held.beyond != (None, None):
+        omega, keys = _beyond(held)
+    sign = np.array([1, -1])[:, None, None, None]
+    return sign * omega - held.shift[:, None, None], keys
+
 # %% ../nbs/03b3_strongest.ipynb #cefde483
 def _count_between(
     edges: np.ndarray,   # (bins + 1,) ascending, bits
@@ -206,14 +212,15 @@ def _count_between(
     shift: float,        # bits to take off Ω
     offered: _Offered,
 ) -> None:
-    "Counts the multiplets between edges; one on an edge belongs to what is above, but for the last."
+    "Counts the multiplets between edges; one on an edge lies above it, but for the last edge."
     there = np.flatnonzero(offered.keys(np.arange(len(offered.values))) >= 0)
     values = offered.values[torch.as_tensor(there, device="cpu").to(offered.values.device)]
     numbers = offered.number(torch.as_tensor(edges + shift).to(values))
     numbers[-1] = torch.nextafter(numbers[-1], numbers.new_tensor(torch.inf))
     bins = torch.bucketize(values, numbers, right=True)
     for matrix, some in enumerate(bins.T):
-        counts[:, matrix] += torch.bincount(some, minlength=len(edges) + 1)[1:len(edges)].cpu().numpy()
+        own = torch.bincount(some, minlength=len(edges) + 1)[1:len(edges)]
+        counts[:, matrix] += own.cpu().numpy()
 
 # %% ../nbs/03b3_strongest.ipynb #cb42da56
 def _edges(
@@ -228,6 +235,43 @@ def _edges(
         return np.linspace(ends.min() - EQUAL, ends.max() + EQUAL, bins + 1)
     edges = np.array(as_numpy(histogram), float)
     if edges.ndim > 1 or len(edges) < 2 or not (np.diff(edges) > 0).all():
-        raise ValueError(f"histogram={histogram!r} is not possible: give a number of bins, or their "
-                         "edges in bits, two or more, ascending")
+        raise ValueError(f"histogram={histogram!r} is not possible: give a number of bins, or "
+                         "their edges in bits, two or more, ascending")
     return edges
+
+# %% ../nbs/03b3_strongest.ipynb #e7ffd2f7
+def _logdets(t: Tensor) -> np.ndarray:
+    "Log2-determinants of correlations behind covariances: (...) of (..., n, n)."
+    factor = torch.linalg.cholesky_ex(_unit_diagonal(t))[0]
+    return 2 * factor.diagonal(dim1=-2, dim2=-1).log2().sum(-1).cpu().numpy()
+
+# %% ../nbs/03b3_strongest.ipynb #9a79b1ee
+def _columns(asked: _Asked, groups: np.ndarray) -> np.ndarray:
+    "Columns of groups of as many variables each: (groups, variables)."
+    if max(asked.sizes) == 1:
+        return np.concatenate(asked.members)[groups[groups >= 0].reshape(len(groups), -1)]
+    return np.stack([np.concatenate([asked.members[i] for i in row if i >= 0]) for row in groups])
+
+# %% ../nbs/03b3_strongest.ipynb #7e470d21
+def _total_correlations(
+    asked: _Asked,
+    groups: np.ndarray,     # (groups, largest) members; -1: there are no more
+    matrices: np.ndarray,   # (groups,) which matrix
+    n_samples: int | None,  # behind the matrices
+) -> np.ndarray:            # (groups,) bits
+    "TC of some groups, each on its own."
+    sizes, tc = np.array([*asked.sizes, 0]), np.empty(len(groups))
+    bias = np.zeros(asked.t.shape[-1] + 1)
+    if n_samples is not None:
+        most = int(sizes[groups].sum(1).max(initial=1))
+        bias[:most + 1] = entropy_bias(most, n_samples)
+    blocks = [_logdets(asked.t[:, some[:, None], some]) for some in asked.members]
+    own = np.stack([*blocks, 0 * blocks[0]], 1) / 2 - bias[sizes]
+    for size in np.unique(sizes[groups].sum(1)):
+        some = np.flatnonzero(sizes[groups].sum(1) == size)
+        for part in np.array_split(some, -(-len(some) * size**2 // 2**22)):
+            columns = _columns(asked, groups[part])
+            place = matrices[part][:, None, None], columns[:, :, None], columns[:, None]
+            tc[part] = (own[matrices[part, None], groups[part]].sum(1) + bias[size]
+                        - _logdets(asked.t[place]) / 2)
+    return tc

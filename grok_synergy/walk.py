@@ -64,10 +64,10 @@ def _size_range(members: int, min_size: int, max_size: int | None, word: str) ->
 
 # %% ../nbs/03b_walk.ipynb #558d1542
 def _place(name: str, one, known: dict, count: int, word: str) -> int:
-    "The position that was given, checked."
+    "The position of one member that was given, checked."
     try:
-        return whole_number(name, one, 0, count - 1)
-    except ValueError:
+        return known[one] if one in known else whole_number(name, one, 0, count - 1)
+    except (TypeError, ValueError):
         names = f" or names, such as {next(iter(known))!r}" if known else ""
         raise ValueError(f"{name}: {one!r} is none of the {count} {word}: give positions from 0 to "
                          f"{count - 1}{names}") from None
@@ -83,8 +83,7 @@ def _chosen(
     "Positions of the members that were given. Raises `ValueError` for those that are not there."
     known = {} if names is None else {label: i for i, label in enumerate(names)}
     given = [given] if isinstance(given, str | int) else list(given)
-    places = {known[one] if one in known else _place(name, one, known, count, word) for one in given}
-    return sorted(places)
+    return sorted({_place(name, one, known, count, word) for one in given})
 
 # %% ../nbs/03b_walk.ipynb #d11ed137
 def _only(t: Tensor, columns: tuple | None, members: list[np.ndarray]) -> tuple:
@@ -132,16 +131,17 @@ def _ask(
     groups, names = torch.arange(n, device="cpu"), columns
     if labels is not None:
         groups, names = _group(labels, n, word)
-    members = [some.numpy() for some in groups.argsort(stable=True).split(groups.bincount().tolist())]
-    count = len(members)
-    always, own = (_chosen(name, given, names, count, word) for name, given in
-                   (("containing", containing), ("among", range(count) if among is None else among)))
-    own = np.union1d(own, always).astype(int)
+    members = groups.argsort(stable=True).split(groups.bincount().tolist())
+    members, count = [some.numpy() for some in members], len(members)
+    always, own = _chosen("containing", containing, names, count, word), np.arange(count)
+    if among is not None:
+        own = np.union1d(_chosen("among", among, names, count, word), always).astype(int)
     if len(own) < count:
         t, columns, members = _only(t, columns, [members[i] for i in own])
     sizes = _size_range(len(members), max(min_size, len(always)), max_size, word)
     return _Asked(t.reshape(-1, *t.shape[-2:]), t.shape[:-2], members, word, names, columns,
-                  given_precision(corr), *sizes, own, tuple(np.searchsorted(own, always).tolist()), count)
+                  given_precision(corr), *sizes, own, tuple(np.searchsorted(own, always).tolist()),
+                  count)
 
 # %% ../nbs/03b_walk.ipynb #a3000012
 SUBTREE = {"cpu": 18, "cuda": 24}  # log2 of the multiplets measured at once: a processor's cache
