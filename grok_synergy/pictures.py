@@ -155,7 +155,7 @@ def draw_orders(
     handles, _ = ax.get_legend_handles_labels()
     ax.legend(handles=[*handles, Patch(color="0.85", label="null, 95 %")], loc="best", markerscale=2)
 
-# %% ../nbs/03l_pictures.ipynb #6acd784d
+# %% ../nbs/03l_pictures.ipynb #18c129b7
 def draw_groups(
     ax: Axes,
     found: Contrast,
@@ -166,10 +166,11 @@ def draw_groups(
     one, other, sides = as_numpy(found.found.omega), as_numpy(found.other.omega), _called(found, level)
     ends = [min(one.min(), other.min()), max(one.max(), other.max())]
     ax.plot(ends, ends, color="0.4", lw=0.6, zorder=0)
-    words = ((0, _NONE, "no difference shown"), (-1, SYNERGY, f"lower in {labels[0]}"), (1, REDUNDANCY, f"higher in {labels[0]}"))
-    for side, colour, word in words:
+    for side, colour, word in ((0, _NONE, "no difference shown"), (-1, SYNERGY, f"lower in {labels[0]}"),
+                               (1, REDUNDANCY, f"higher in {labels[0]}")):
         some = sides == side
-        ax.scatter(other[some], one[some], s=7 if side else 5, color=colour, lw=0, rasterized=True, label=f"{some.sum()} {word}")
+        ax.scatter(other[some], one[some], s=7 if side else 5, color=colour, lw=0, rasterized=True,
+                   label=f"{some.sum()} {word}")
     ax.set(xlabel=f"Ω in {labels[1]} (bits)", ylabel=f"Ω in {labels[0]} (bits)")
     ax.legend(markerscale=2)
 

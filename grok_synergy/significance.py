@@ -169,7 +169,7 @@ class Significance(Judged):
     def __repr__(self):
         return _in_words(self, 0.05)
 
-# %% ../nbs/03j_significance.ipynb #1a40bb91
+# %% ../nbs/03j_significance.ipynb #e579a106
 def _in_words(judged: Significance, level: float) -> str:
     "What is significant among how many, beyond what and at which level."
     low, high = _counted(judged, level)
@@ -178,7 +178,7 @@ def _in_words(judged: Significance, level: float) -> str:
     how = [judged.kind] + [f"blocks of {blocks} rows"] * (blocks is not None) + ["pooled"] * judged.pooled
     return (f"{len(judged)} multiplets of {of} among {judged.found.n_members} variables: {low} synergistic and {high} "
             f"redundant {_AGAINST[judged.against]}, at q <= {level:.2g} (Benjamini-Hochberg); "
-            f"{judged.draws} draws ({', '.join(how)}), smallest p {min(judged.p_synergy.min(), judged.p_redundancy.min()):.2g}")
+            f"{judged.draws} draws ({', '.join(how)}), smallest p {judged.p_values().min():.2g}")
 
 # %% ../nbs/03j_significance.ipynb #df96a039
 def _named_search(asked: _Question, corr: Tensor) -> Multiplets:
