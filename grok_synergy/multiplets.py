@@ -181,7 +181,7 @@ def _hold_low_orders(asked: _Asked, n_samples: int | None, corr: Array) -> Multi
 def _hold_small(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets | None:
     "Every multiplet of one small matrix; None where this is another, or takes a closer look."
     n = asked.t.shape[-1]
-    if len(asked.t) > 1 or asked.t.is_cuda or len(asked.members) < n or n > SMALL or asked.always:
+    if asked.batch or asked.t.is_cuda or len(asked.members) < n or n > SMALL or asked.always:
         return None
     columns = np.concatenate(asked.members)
     t = asked.t[0].numpy()[np.ix_(columns, columns)]

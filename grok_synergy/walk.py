@@ -136,12 +136,17 @@ def _ask(
     always, own = _chosen("containing", containing, names, count, word), np.arange(count)
     if among is not None:
         own = np.union1d(_chosen("among", among, names, count, word), always).astype(int)
+        if len(own) < 2:
+            raise ValueError(f"among={among!r} leaves {len(own)} {word}: give two or more")
+    smallest, largest = _size_range(len(own), min_size, max_size, word)
+    if len(always) > largest:
+        raise ValueError(f"max_size={max_size} is too small for the {len(always)} {word} that every "
+                         "multiplet is to hold: raise it, or give fewer in `containing`")
     if len(own) < count:
         t, columns, members = _only(t, columns, [members[i] for i in own])
-    sizes = _size_range(len(members), max(min_size, len(always)), max_size, word)
+    always = tuple(np.searchsorted(own, always).tolist())
     return _Asked(t.reshape(-1, *t.shape[-2:]), t.shape[:-2], members, word, names, columns,
-                  given_precision(corr), *sizes, own, tuple(np.searchsorted(own, always).tolist()),
-                  count)
+                  given_precision(corr), max(smallest, len(always)), largest, own, always, count)
 
 # %% ../nbs/03b_walk.ipynb #a3000012
 SUBTREE = {"cpu": 18, "cuda": 24}  # log2 of the multiplets measured at once: a processor's cache

@@ -187,8 +187,12 @@ def test_members_are_filtered_by_name():
                         (70, "70 is none"), (-1, "-1 is none"), ([0.5], "0.5 is none"), ([[1]], "is none")):
         with pytest.raises(ValueError, match=f"containing: .*{word}"):
             extremes(corr, max_size=3, containing=given)
-    with pytest.raises(ValueError, match="max_size=2"):
+    with pytest.raises(ValueError, match="max_size=2 is too small for the 3 variables that every multiplet is to hold"):
         all_multiplets(np.eye(5), max_size=2, containing=[0, 1, 2])
+    with pytest.raises(ValueError, match="leaves 0 variables: give two or more"):
+        all_multiplets(np.eye(5), among=[])
+    every = extremes(corr, among=range(40, 50), containing=69)  # the tree, of some of many
+    assert every.orders.tolist() == list(range(2, 12)) and every.groups[0, -1, 0].tolist() == [*range(40, 50), 69]
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
