@@ -115,9 +115,9 @@ def test_impossible_extremes_are_refused(corr, options, message):
 def test_search_finds_the_extreme_of_a_small_set(seed, size, extreme):
     corr = correlations(11, seed)
     exact = extremes(corr, min_size=size, max_size=size).omega[int(extreme == "redundancy"), 0, 0]
-    found = search_multiplet(corr, size, extreme=extreme, restarts=64)
+    found = search_multiplet(corr, size, extreme=extreme, restarts=8)
     assert found.omega == pytest.approx(exact, abs=1e-9) and len(found.members) == size
-    assert 0 < found.agreement <= 1 and len(found.restarts) == 64
+    assert 0 < found.agreement <= 1 and len(found.restarts) == 8
 
 
 @pytest.mark.parametrize("n_samples", [None, 40])
