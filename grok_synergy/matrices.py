@@ -35,10 +35,10 @@ def in_order_of_content(columns: Tensor) -> Tensor:
     drawn = torch.randint(-2**62, 2**62, (columns.shape[-2], 1), generator=generator, device="cpu")
     multiplier = drawn.to(columns.device) | 1
     parts = zip(columns.view(torch.int64).split(16, -2), multiplier.split(16), strict=True)
-    order = sum((part * factor).sum(-2, keepdim=True) for part, factor in parts).argsort(-1)
+    content = sum((part * factor).sum(-2, keepdim=True) for part, factor in parts)
     if columns.ndim > 2 or columns.is_cuda:
-        return columns.gather(-1, order.expand(columns.shape))
-    shown = columns.numpy().take(order.flatten().numpy(), -1)  # NumPy is faster at this
+        return columns.gather(-1, content.argsort(-1).expand(columns.shape))
+    shown = columns.numpy().take(content.flatten().numpy().argsort(), -1)  # NumPy is faster at this
     return torch.as_tensor(shown, device="cpu")
 
 # %% ../nbs/00d_matrices.ipynb #654f3208
