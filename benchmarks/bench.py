@@ -462,8 +462,34 @@ def copula(options):
     rows += [{"": "`torch.sort` alone", "time": seconds(times["torch.sort"])},
              {"": "`scipy.stats.rankdata`, `ndtri`, `numpy.corrcoef`", "time": seconds(times["SciPy"])}]
     difference = np.abs(copula_correlation(array) - plain_correlation(array, "average", ndtri)).max()
-    return {"": rows, "Note": f"{x.shape[0]} samples of {x.shape[1]} neurons, float32, step 60. With mid-ranks our "
-                              f"correlations differ from SciPy's by at most {difference:.1e}."}
+    return {"": rows, "Many samples": many_samples(options),
+            "Note": f"{x.shape[0]} samples of {x.shape[1]} neurons, float32, step 60. With mid-ranks our "
+                    f"correlations differ from SciPy's by at most {difference:.1e}."}
+
+
+def many_samples(options):
+    "From many samples of ten variables to Ω of all orders, against THOI and against the sort alone."
+    rows, samples = [], 20_000 if options.quick else 1_000_000
+    for dtype in ("float32", "float64"):
+        x = gaussian_samples(10, samples).astype(dtype)
+
+        def thoi(x=x):
+            from thoi.measures.gaussian_copula import multi_order_measures
+            return multi_order_measures(x)
+
+        _, times = race(installed({"all": lambda x=x: oinfo.all_multiplets(copula_correlation(x)),
+                                   "copula": lambda x=x: copula_correlation(x), "THOI": thoi,
+                                   "torch.sort": lambda x=x: torch.sort(torch.as_tensor(x.T), dim=-1),
+                                   "numpy.sort": lambda x=x: np.sort(x.T, axis=-1)}), 2 if options.quick else 5)
+        row = {"samples of ten": f"{samples:,}, {dtype}", "all orders": seconds(times["all"]),
+               "copula": seconds(times["copula"])}
+        for alone in ("torch.sort", "numpy.sort"):
+            row[f"copula over `{alone}` alone"] = spread(ratios(times["copula"], times[alone]), "×")
+        if "THOI" in times:
+            values = ratios(times["THOI"], times["all"])
+            row |= {"THOI over all orders": spread(values, "×"), "bar": bar(min(values), 3)}
+        rows.append(row)
+    return rows
 
 
 # 6. Trainer
@@ -570,6 +596,7 @@ def search_cases(quick):
     n, seeds, checkpoints = (40, [0], [60]) if quick else (250, range(4), [60, 400])
     samples = {f"factor model, seed {seed}": factor_samples(n, seed) for seed in seeds}
     samples |= {f"features, step {steps}": usable_features(steps)[:, :n].numpy() for steps in checkpoints}
+    samples |= {f"random matrix, seed {seed}": gaussian_samples(n, 3000, seed) for seed in seeds[:2]}
     return [(name, copula_correlation(x)) for name, x in samples.items()]
 
 
@@ -586,7 +613,10 @@ def search(options):
         for extreme, sign in (("synergy", -1), ("redundancy", 1)):
             run = partial(search_multiplet, corr, size, extreme=extreme, seed=0)
             ours, taken = score(corr, list(run().members)), [duration(run) for _ in range(3)]
-            row = {"data": name, "extreme": extreme, "grok_synergy Ω": f"{ours:.4f}", "its time": seconds(taken)}
+            found, longer = run(), run(restarts=8 if options.quick else 80)
+            row = {"data": name, "extreme": extreme, "grok_synergy Ω": f"{ours:.4f}", "its time": seconds(taken),
+                   "agreement": f"{found.agreement:.0%}", "Ω with 20 times the families": f"{longer.omega:.4f}",
+                   "short of it": f"{1 - ours / longer.omega:.1%}"}
             rivals = thoi_searches(corr, size, sign > 0, max(taken), options.quick) if find_spec("thoi") else []
             values = {}
             for rival, groups, spent in rivals:
@@ -656,12 +686,71 @@ def nulls(options):
             "Note": "A bar is met where the highest of the rounds meets it."}
 
 
+# 10. Low orders
+
+
+def low_orders_once(options):
+    "The extremes and the best thousand of all triplets of n variables in this process: seconds and peak memory."
+    corr = copula_correlation(gaussian_samples(options.n, 2 * options.n))
+    taken = duration(lambda: oinfo.extremes(corr, min_size=3, max_size=3, top=1000))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {"seconds": taken, "peak": peak}
+
+
+def low_orders_alone(options):
+    "Time and peak memory of triplets with two threads, each time in a fresh process."
+    n, threads = 60 if options.quick else 500, min(2, len(CPUS))
+    set_threads(len(CPUS))  # which the processes inherit, and lower
+    runs = [in_process("low_orders_once", options, threads, n) for _ in range(2 if options.quick else 5)]
+    set_threads(options.threads)
+    if any("Failed" in run for run in runs):
+        return {"work": f"triplets of {n}", "bar": "failed"}
+    taken, peak = [run["seconds"] for run in runs], [run["peak"] / 2**30 for run in runs]
+    return {"work": f"triplets of {n}, extremes and top 1000, {threads} threads", "multiplets": f"{math.comb(n, 3):,}",
+            "grok_synergy": seconds(taken), "peak memory": spread(peak, " GiB"),
+            "bar": f"{bar(max(taken), most=5, unit=' s')}; {bar(max(peak), most=1, unit=' GiB')}"}
+
+
+def low_orders(options):
+    "All triplets or quadruplets of many variables, and all orders of few, from correlations."
+    rounds, n = 2 if options.quick else 5, 20 if options.quick else 100
+    corr, rows = copula_correlation(gaussian_samples(n)), []
+
+    def thoi():
+        from thoi.measures.gaussian_copula import multi_order_measures
+        return multi_order_measures(corr, covmat_precomputed=True, min_order=3, max_order=3)
+
+    def race_row(work, count, calls, limit):
+        _, times = race(installed(calls), rounds)
+        row = {"work": work, "multiplets": f"{count:,}", **{name: seconds(values) for name, values in times.items()}}
+        for name in list(times)[1:]:
+            values = ratios(times[name], times[OURS])
+            row |= {"other": name, name: None, "its time": seconds(times[name]), "ratio": spread(values, "×"),
+                    "bar": bar(min(values), limit)}
+        rows.append({name: value for name, value in row.items() if value is not None})
+        say("low orders,", work)
+        return times[OURS]
+
+    race_row(f"triplets of {n}", math.comb(n, 3), {
+        OURS: lambda: oinfo.all_multiplets(corr, min_size=3, max_size=3), "THOI": thoi}, 10)
+    rows.append(low_orders_alone(options))
+    taken = race_row(f"quadruplets of {n}, extremes", math.comb(n, 4), {
+        OURS: lambda: oinfo.extremes(corr, min_size=4, max_size=4)}, None)
+    rows[-1]["bar"] = bar(max(taken), most=3, unit=" s")
+    for few in (5, 6) if options.quick else range(5, 11):
+        small = copula_correlation(gaussian_samples(few))
+        race_row(f"all orders of {few}", 2**few - few - 1, {
+            OURS: partial(oinfo.all_multiplets, small), "NumPy batches": partial(numpy_batched, small)}, 1)
+    return {"": rows, "Note": "A bar is met where the worst of the rounds meets it. NumPy batches find Ω alone, by one "
+                              "`slogdet` for each order, and check nothing."}
+
+
 # Running and reporting
 
 
 SECTIONS = {orders: "1. All orders", extremes: "2. Extremes of many variables", unions: "3. Unions of bins",
             checkpoint: "4. One checkpoint", copula: "5. Copula", trainer: "6. Training step", search: "7. Search",
-            batch: "8. Many matrices at once", nulls: "9. Nulls"}
+            batch: "8. Many matrices at once", nulls: "9. Nulls", low_orders: "10. Low orders"}
 
 
 def in_process(name, options, threads, n=None):
@@ -728,7 +817,7 @@ def section_text(section, tables, options, load):
     parts = [markdown(content) if name in ("", "Note", "Failed") else f"**{name}**\n\n{markdown(content)}"
              for name, content in tables.items() if content]
     absent = [name for name, (_, module) in PACKAGES.items() if not find_spec(module)]
-    if absent and section in (orders, search, batch):
+    if absent and section in (orders, search, batch, low_orders):
         parts.append(f"Not installed, so not compared: {', '.join(absent)}.")
     return "\n\n".join([summary, *parts])
 

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from scipy.cluster.hierarchy import average, cut_tree, fcluster, ward
 from scipy.spatial.distance import squareform
-from sklearn.cluster import KMeans, SpectralClustering
 
 from grok_synergy.arrays import (
     Array,
@@ -119,12 +118,14 @@ METHODS = ("ward", "average", "kmeans", "spectral", "random")
 
 def _k_means(squares: np.ndarray, n_bins: int, seed: int) -> np.ndarray:
     "Labels of k-means from squared distances; warns the caller's caller of bins that could not be made."
+    from sklearn import cluster  # here, as it takes long to import
+
     around = np.eye(len(squares)) - 1 / len(squares)
     values, vectors = np.linalg.eigh(-around @ squares @ around / 2)
     values[values < 1e-12 * values[-1]] = 0.0  # rounding, which would tell copies apart
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Number of distinct clusters")
-        bins = KMeans(n_bins, n_init=3, random_state=seed).fit_predict(vectors * np.sqrt(values))
+        bins = cluster.KMeans(n_bins, n_init=3, random_state=seed).fit_predict(vectors * np.sqrt(values))
     if (made := len(set(bins))) < n_bins:
         warnings.warn(f"k-means made {made} of {n_bins} bins, as so few columns differ: ask for fewer "
                       "bins, or leave out copies of neurons", stacklevel=3)
@@ -138,11 +139,13 @@ def _spectral(
     seed: int,
 ) -> np.ndarray:    # (neurons,)
     "Labels of spectral clustering with absolute correlations as affinities."
+    from sklearn import cluster
+
     affinity = abs(x.T @ x)
     np.fill_diagonal(affinity, 1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Graph is not fully connected")  # a constant column has no affinity
-        return SpectralClustering(n_bins, affinity="precomputed", assign_labels="cluster_qr",
+        return cluster.SpectralClustering(n_bins, affinity="precomputed", assign_labels="cluster_qr",
                                   random_state=seed).fit_predict(affinity)
 
 # %% ../nbs/03e_binning.ipynb #b1d2000c

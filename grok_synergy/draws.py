@@ -9,6 +9,7 @@ __all__ = ['UnsearchableDraws']
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -105,6 +106,28 @@ class UnsearchableDraws(ValueError):
     "Shuffled or resampled data have no regular correlations, though the data have."
 
 # %% ../nbs/03g_draws.ipynb #96d7d82f
+def _batches(
+    asked: _Question,
+    each: int,  # numbers that one draw takes
+) -> Iterator[range]:
+    "The numbers of the draws, as many together as a cache holds."
+    together = max(1, 2 ** SUBTREE[asked.t.device.type] // each)
+    with tqdm(total=asked.draws, unit="draw", mininterval=1, file=sys.stdout, disable=not asked.progress) as bar:
+        for start in range(0, asked.draws, together):
+            yield range(start, min(start + together, asked.draws))
+            bar.update(min(together, asked.draws - start))
+
+# %% ../nbs/03g_draws.ipynb #589e8625
+@contextmanager
+def _naming(draws: range):
+    "Raises `UnsearchableDraws` where one of these draws cannot be searched."
+    try:
+        yield
+    except ValueError as error:
+        raise UnsearchableDraws(f"among draws {draws.start} to {draws[-1]} is one that cannot be searched: "
+                                f"{error}") from None
+
+# %% ../nbs/03g_draws.ipynb #e9c06830
 def _search_draws(
     asked: _Question,
     draw_matrix: Callable,  # from the number of a draw to its (n, n) correlations
@@ -112,17 +135,10 @@ def _search_draws(
     n_members: int,         # how many members the search combines
 ) -> Iterator[Tensor]:      # (some draws, multiplets) bits
     "Ω of every multiplet, for one batch of draws after the other."
-    together = max(1, 2 ** SUBTREE[corr.device.type] // (len(corr) * max(len(corr), 2**n_members)))
-    with tqdm(total=asked.draws, unit="draw", mininterval=1, file=sys.stdout, disable=not asked.progress) as bar:
-        for start in range(0, asked.draws, together):
-            part = range(start, min(start + together, asked.draws))
-            try:
-                omega = asked.search(torch.stack([draw_matrix(draw) for draw in part])).omega
-            except ValueError as error:
-                raise UnsearchableDraws(f"among draws {part.start} to {part[-1]} is one that cannot be searched: "
-                                        f"{error}") from None
-            bar.update(len(part))
-            yield omega
+    for part in _batches(asked, len(corr) * max(len(corr), 2**n_members)):
+        with _naming(part):
+            omega = asked.search(torch.stack([draw_matrix(draw) for draw in part])).omega
+        yield omega
 
 # %% ../nbs/03g_draws.ipynb #27fe5ed3
 def _extreme_values(omega: Tensor) -> Tensor:

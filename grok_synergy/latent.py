@@ -12,10 +12,10 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
+import scipy
 import torch
 from numpy.polynomial.chebyshev import chebint, chebinterpolate, chebval
 from scipy.special import ndtri
-from scipy.stats import kendalltau, rankdata
 from torch import Tensor
 
 from grok_synergy.arrays import (
@@ -41,7 +41,7 @@ def _agreement_by_merging(
     untied = n * (n - 1) / 2 - np.array(tied)
     agreement = np.diag(untied)
     for j, k in itertools.combinations(range(rank.shape[1]), 2):
-        tau_b = kendalltau(rank[:, j], rank[:, k], method="asymptotic").statistic
+        tau_b = scipy.stats.kendalltau(rank[:, j], rank[:, k], method="asymptotic").statistic
         agreement[j, k] = agreement[k, j] = np.rint(tau_b * math.sqrt(untied[j] * untied[k]))
     return agreement
 
@@ -72,7 +72,7 @@ def _tau(
     if lags is not None and lags < most:
         rng = np.random.default_rng(0)
         drawn, t = rng.permutation(most)[:lags] + 1, t[..., rng.permutation(n), :]
-    ranks = rankdata(t.double().cpu().numpy(), method="dense", axis=-2)
+    ranks = scipy.stats.rankdata(t.double().cpu().numpy(), method="dense", axis=-2)
     ranks = ranks.astype(np.int64).reshape(-1, n, variables)
     if t.is_cuda or drawn is not None or variables > max(8, n / 300) or n < 3:
         agreement = [_agreement_by_products(rank, t.device, drawn) for rank in ranks]

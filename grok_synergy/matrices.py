@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SHARE', 'PROJECTIONS', 'in_order_of_content', 'correlate', 'correlation', 'independent', 'independent_columns',
-           'warn_of_rank', 'check_correlation', 'NearestCorrelation', 'nearest_correlation']
+           'warn_of_rank', 'check_correlation', 'in_graph', 'NearestCorrelation', 'nearest_correlation']
 
 # %% ../nbs/00d_matrices.ipynb #ba0e2a90
 import math
@@ -35,10 +35,10 @@ def in_order_of_content(columns: Tensor) -> Tensor:
     drawn = torch.randint(-2**62, 2**62, (columns.shape[-2], 1), generator=generator, device="cpu")
     multiplier = drawn.to(columns.device) | 1
     parts = zip(columns.view(torch.int64).split(16, -2), multiplier.split(16), strict=True)
-    order = sum((part * factor).sum(-2, keepdim=True) for part, factor in parts).argsort(-1)
+    content = sum((part * factor).sum(-2, keepdim=True) for part, factor in parts)
     if columns.ndim > 2 or columns.is_cuda:
-        return columns.gather(-1, order.expand(columns.shape))
-    shown = columns.numpy().take(order.flatten().numpy(), -1)  # NumPy is faster at this
+        return columns.gather(-1, content.argsort(-1).expand(columns.shape))
+    shown = columns.numpy().take(content.flatten().numpy().argsort(), -1)  # NumPy is faster at this
     return torch.as_tensor(shown, device="cpu")
 
 # %% ../nbs/00d_matrices.ipynb #654f3208
@@ -249,6 +249,16 @@ def check_correlation(
         first = t.reshape(-1, *t.shape[-2:])[singular.flatten()][0]
         raise ValueError(_why_singular(first, names, eps))
     return t
+
+# %% ../nbs/00d_matrices.ipynb #5242e0af
+def in_graph(
+    t: Tensor,    # (..., n, n) float64, of `check_correlation`
+    corr: Array,  # the matrices that it was made from
+) -> Tensor:      # the same numbers
+    "A checked matrix within the graph of gradients of the tensor that was given, if it has one."
+    if not (isinstance(corr, Tensor) and corr.requires_grad and torch.is_grad_enabled()):
+        return t
+    return corr.double() / 2 + corr.double().mT / 2
 
 # %% ../nbs/00d_matrices.ipynb #e0a10028
 @dataclass(frozen=True, eq=False)

@@ -282,6 +282,14 @@ def _null_tasks(
 
     return [task(kind, name, presets) for (kind, name, *_), presets in groups.items()]
 
+# %% ../nbs/04f_measures.ipynb #f5c8e221
+def _bare(dataset: xr.Dataset) -> xr.Dataset:
+    "The same without attributes, which `drop_attrs` takes off one variable at a time, aligning all of them."
+    bare = dataset.copy()
+    for part in (bare, *bare.variables.values()):
+        part.attrs = {}
+    return bare
+
 # %% ../nbs/04f_measures.ipynb #bda45dcc
 def _with_nulls(
     measures: dict[str, xr.Dataset],                  # by preset: (seed, step)
@@ -293,7 +301,7 @@ def _with_nulls(
     for preset, one in measures.items():
         seeds = one.seed.values.tolist()
         draws = xr.concat([xr.concat([
-            found[kind, "all" if kind == "chimera" else f"seed-{seed}", preset].drop_attrs()
+            _bare(found[kind, "all" if kind == "chimera" else f"seed-{seed}", preset])
             for seed in seeds], "seed") for kind in drawn.kinds], pd.Index(drawn.kinds, name="null"))
         draws = draws.assign_coords(seed=seeds).reindex(step=one.step).transpose("null", "draw", ...)
         excess = {f"excess_{name}": (one[name] - draws[f"null_{name}"].median("draw"))
@@ -328,7 +336,7 @@ def _joined(measures: dict[str, xr.Dataset], preset: str | Sequence[str]) -> xr.
     if isinstance(preset, str):
         return measures[preset]
     names = pd.Index(list(measures), name="preset")
-    return xr.concat([one.drop_attrs() for one in measures.values()], names)
+    return xr.concat(map(_bare, measures.values()), names)
 
 # %% ../nbs/04f_measures.ipynb #0e44a2df
 def measure(

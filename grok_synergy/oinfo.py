@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .arrays import Array, given_precision, like
 from .entropy import entropy_bias
-from .matrices import check_correlation
+from .matrices import check_correlation, in_graph
 from .minors import _may_be_singular
 
 # %% ../nbs/03_oinfo.ipynb #9ebb4afe
@@ -32,7 +32,7 @@ def biases(
 # %% ../nbs/03_oinfo.ipynb #5c75c0a8
 def _tc_dtc(corr: Array, n_samples: int | None) -> tuple[Tensor, Tensor]:
     "TC and DTC in bits of each (..., n, n) matrix."
-    t = check_correlation(corr, whole=False)
+    t = in_graph(check_correlation(corr, whole=False), corr)
     n = t.shape[-1]
     deviation = t.diagonal(dim1=-2, dim2=-1).sqrt()
     factor, failed = torch.linalg.cholesky_ex(t / deviation.unsqueeze(-1) / deviation.unsqueeze(-2))

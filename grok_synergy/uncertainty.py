@@ -123,27 +123,50 @@ def _shuffle_blocks(columns: np.ndarray, rng: np.random.Generator, length: int) 
 # %% ../nbs/03h_uncertainty.ipynb #e2a05a55
 _KINDS = {"shuffle": _shuffle, "shift": _shift}
 
+
+def _way(
+    kind: str,                  # of `_KINDS`
+    block_length: int | None,   # rows that stay together
+) -> Callable:                  # of (variables, samples) and a generator
+    "How columns are moved, checked."
+    move = _KINDS[choice("kind", kind, tuple(_KINDS))]
+    if kind == "shift" and block_length is not None:
+        raise ValueError(f"block_length={block_length!r} with kind='shift': a shift keeps all rows together; give "
+                         "kind='shuffle', or no block_length")
+    return move if block_length is None else partial(_shuffle_blocks, length=block_length)
+
+# %% ../nbs/03h_uncertainty.ipynb #84eb5107
+def _unit_rows(columns: Tensor) -> Tensor:
+    "Each row of (variables, samples) less its mean, at length 1."
+    columns = columns - columns.mean(1, keepdim=True)
+    return (columns / columns.norm(dim=1, keepdim=True)).contiguous()
+
 # %% ../nbs/03h_uncertainty.ipynb #299095fb
+def _moved_scores(
+    asked: _Question,
+    move: Callable,  # of (variables, samples) and a generator
+) -> tuple[Tensor, Callable]:  # (variables, samples) of the data; and from the number of a draw to its own
+    "Normal scores as rows of mean 0 and length 1, and those of columns that were moved, each for itself."
+    t, ties, seed = asked.t, asked.ties, asked.seed
+    ranked_once = ties in ("average", "random")
+    scores = _unit_rows(copula_normal(t, ties, seed).T)
+    columns = (scores if ranked_once else t.T).cpu().contiguous().numpy()
+
+    def draw_scores(draw):
+        moved = move(columns, np.random.default_rng([seed, draw]))
+        moved = torch.as_tensor(moved, device="cpu").to(t.device)
+        return moved if ranked_once else _unit_rows(copula_normal(moved.T, ties).T)
+
+    return scores, draw_scores
+
+# %% ../nbs/03h_uncertainty.ipynb #7dd4554e
 def _torn(
     asked: _Question,
     move: Callable,  # of (variables, samples) and a generator
 ) -> Callable:       # from the number of a draw to its correlations
     "What makes the correlations of columns that were moved, each for itself."
-    t, ties, seed = asked.t, asked.ties, asked.seed
-    ranked_once = ties in ("average", "random")
-    columns = (copula_normal(t, ties, seed) if ranked_once else t).T.cpu().contiguous().numpy()
-    if ranked_once:
-        columns -= columns.mean(1, keepdims=True)
-        columns /= np.linalg.norm(columns, axis=1, keepdims=True)
-
-    def draw_matrix(draw):
-        moved = move(columns, np.random.default_rng([seed, draw]))
-        moved = torch.as_tensor(moved, device="cpu").to(t.device)
-        if ranked_once:
-            return _gram(moved).fill_diagonal_(1.0)
-        return copula_matrices(moved.T, (ties,))[0]
-
-    return draw_matrix
+    draw_scores = _moved_scores(asked, move)[1]
+    return lambda draw: _gram(draw_scores(draw)).fill_diagonal_(1.0)
 
 # %% ../nbs/03h_uncertainty.ipynb #299095fa
 def null_extremes(
@@ -168,17 +191,13 @@ def null_extremes(
     few samples, on/off columns that copy or exclude each other, and neighbouring rows that correlate.
     Source: Davison and Hinkley (1997), section 4.3; Lancaster et al. (2018).
     """
-    move = _KINDS[choice("kind", kind, tuple(_KINDS))]
-    if kind == "shift" and block_length is not None:
-        raise ValueError(f"block_length={block_length!r} with kind='shift': a shift keeps all rows together; give "
-                         "kind='shuffle', or no block_length")
+    _way(kind, block_length)
     asked = _question(x, bins=bins, blocks=blocks, min_size=min_size, max_size=max_size, draws=draws, ties=ties,
                       bias_correction=bias_correction, block_length=block_length, seed=seed, progress=progress)
     corr = _correlations(asked)
     found = asked.search(corr)
     _warn(asked, rows=kind == "shuffle" and block_length is None)
-    if asked.block_length is not None:
-        move = partial(_shuffle_blocks, length=asked.block_length)
+    move = _way(kind, asked.block_length)
     values = [_extreme_values(omega) for omega in
               _search_draws(asked, _torn(asked, move), corr, found.n_members)]
     places = _extreme_places(found)
@@ -197,11 +216,13 @@ class _SortedOnce(NamedTuple):
     last: Tensor         # (groups,) where each group ends in `order`
     skip: Tensor         # (groups,) twice the weight of the columns before, and 1
     table: Tensor        # normal scores of all half ranks, and 0 for what is not drawn
+    drawn: int           # rows to draw
 
 # %% ../nbs/03h_uncertainty.ipynb #f3000005
 def _sort_once(
     x: Tensor,                   # (samples, variables)
     names: tuple | None = None,  # of the columns
+    drawn: int | None = None,    # rows to draw; None: as many as there are
 ) -> _SortedOnce:
     "All that the ranks of resampled rows need."
     samples, n = x.shape
@@ -213,10 +234,11 @@ def _sort_once(
     group = torch.empty_like(order).scatter_(0, order + samples * column, starts.cumsum(0) - 1)
     first = starts.nonzero().flatten()
     last = torch.cat([first[1:], first.new_tensor([len(starts)])]) - 1
-    half_ranks = np.arange(2, 2 * samples + 1) / 2
-    scores = np.append(ndtri(half_ranks / (samples + 1)), 0.0)
-    return _SortedOnce(names, (n, samples), order, group, last, 2 * samples * column[first] + 1,
-                       torch.as_tensor(scores, device=x.device))
+    drawn = samples if drawn is None else drawn
+    half_ranks = np.arange(2, 2 * drawn + 1) / 2
+    scores = np.append(ndtri(half_ranks / (drawn + 1)), 0.0)
+    return _SortedOnce(names, (n, samples), order, group, last, 2 * drawn * column[first] + 1,
+                       torch.as_tensor(scores, device=x.device), drawn)
 
 # %% ../nbs/03h_uncertainty.ipynb #f3000006
 def _resampled(
@@ -229,7 +251,7 @@ def _resampled(
     place[1:] += upto[:-1]
     scores = columns.table[place].index_select(0, columns.group).view(columns.shape)
     weights = weights.double()
-    scores -= (scores @ weights / len(weights)).unsqueeze(1)
+    scores -= (scores @ weights / columns.drawn).unsqueeze(1)
     scores *= weights.sqrt()
     cov = _gram(scores)
     variance = cov.diagonal()

@@ -62,6 +62,37 @@ def _size_range(members: int, min_size: int, max_size: int | None, word: str) ->
                          "be 2 or more")
     return min_size, largest
 
+# %% ../nbs/03b_walk.ipynb #558d1542
+def _place(name: str, one, known: dict, count: int, word: str) -> int:
+    "The position of one member that was given, checked."
+    try:
+        return known[one] if one in known else whole_number(name, one, 0, count - 1)
+    except (TypeError, ValueError):
+        names = f" or names, such as {next(iter(known))!r}" if known else ""
+        raise ValueError(f"{name}: {one!r} is none of the {count} {word}: give positions from 0 to "
+                         f"{count - 1}{names}") from None
+
+# %% ../nbs/03b_walk.ipynb #64eb65e6
+def _chosen(
+    name: str,             # of the argument
+    given,                 # members by name or position; a name alone is one of them
+    names: tuple | None,   # of all members, where they have some
+    count: int,            # how many members there are
+    word: str,             # what they are
+) -> list[int]:            # ascending
+    "Positions of the members that were given. Raises `ValueError` for those that are not there."
+    known = {} if names is None else {label: i for i, label in enumerate(names)}
+    given = [given] if isinstance(given, str | int) else list(given)
+    return sorted({_place(name, one, known, count, word) for one in given})
+
+# %% ../nbs/03b_walk.ipynb #d11ed137
+def _only(t: Tensor, columns: tuple | None, members: list[np.ndarray]) -> tuple:
+    "Matrices, names of columns and members, of some members alone."
+    kept = np.sort(np.concatenate(members))
+    names = tuple(kept.tolist()) if columns is None else tuple(columns[i] for i in kept)
+    index = torch.as_tensor(kept, device="cpu").to(t.device)
+    return t[..., index[:, None], index], names, [np.searchsorted(kept, some) for some in members]
+
 # %% ../nbs/03b_walk.ipynb #a300000c
 class _Asked(NamedTuple):
     "A search that was asked for, its matrices and members checked."
@@ -75,6 +106,9 @@ class _Asked(NamedTuple):
     eps: float                 # relative precision of the covariances
     smallest: int              # fewest members in a multiplet
     largest: int               # most members in a multiplet
+    own: np.ndarray            # (members,) the caller's number of each member
+    always: tuple[int, ...]    # which of these members every multiplet holds
+    count: int                 # how many members the caller has
 
     @property
     def sizes(self) -> list[int]:
@@ -88,6 +122,8 @@ def _ask(
     word: str,             # what the members are
     min_size: int,         # fewest members in a multiplet
     max_size: int | None,  # most members in a multiplet; None: all
+    containing=(),         # members that every multiplet holds, by position or name
+    among=None,            # members that a multiplet may hold; None: all
 ) -> _Asked:
     "A search, checked; singular groups are looked for later."
     t, columns = check_correlation(corr, whole=False), column_names(corr)
@@ -96,9 +132,21 @@ def _ask(
     if labels is not None:
         groups, names = _group(labels, n, word)
     members = groups.argsort(stable=True).split(groups.bincount().tolist())
-    sizes = _size_range(len(members), min_size, max_size, word)
-    return _Asked(t.reshape(-1, n, n), t.shape[:-2], [some.numpy() for some in members], word,
-                  names, columns, given_precision(corr), *sizes)
+    members, count = [some.numpy() for some in members], len(members)
+    always, own = _chosen("containing", containing, names, count, word), np.arange(count)
+    if among is not None:
+        own = np.union1d(_chosen("among", among, names, count, word), always).astype(int)
+        if len(own) < 2:
+            raise ValueError(f"among={among!r} leaves {len(own)} {word}: give two or more")
+    smallest, largest = _size_range(len(own), min_size, max_size, word)
+    if len(always) > largest:
+        raise ValueError(f"max_size={max_size} is too small for the {len(always)} {word} that every "
+                         "multiplet is to hold: raise it, or give fewer in `containing`")
+    if len(own) < count:
+        t, columns, members = _only(t, columns, [members[i] for i in own])
+    always = tuple(np.searchsorted(own, always).tolist())
+    return _Asked(t.reshape(-1, *t.shape[-2:]), t.shape[:-2], members, word, names, columns,
+                  given_precision(corr), max(smallest, len(always)), largest, own, always, count)
 
 # %% ../nbs/03b_walk.ipynb #a3000012
 SUBTREE = {"cpu": 18, "cuda": 24}  # log2 of the multiplets measured at once: a processor's cache
@@ -325,10 +373,15 @@ def _check_largest(asked: _Asked, walk: _Walk) -> None:
     slack = max((inverse * part).sum(-1).max().log2().item()
                 for inverse, part in zip(own, scale, strict=True))
     slack += math.log2(t.shape[-1])
+    needed = sum(1 << walk.on_walk.index(i) for i in asked.always)
+    low = torch.arange(2**walk.low, device="cpu").to(t.device).unsqueeze(-1) & needed
+
+    def holds_always(root):
+        return low | (root << walk.low & needed) == needed
 
     def check(subtree):
         log2_trace = 2 * (subtree.without - subtree.entropy) + slack
-        full = walk.orders(subtree.root) == walk.largest
+        full = (walk.orders(subtree.root) == walk.largest) & holds_always(subtree.root)
         suspects = full & _may_be_singular(log2_trace, asked.eps)
         for i in suspects.any(0).nonzero().flatten().tolist():
             masks = walk.masks(suspects[:, i].nonzero().flatten().cpu().numpy(), subtree.root)

@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.stats import binom
 
 from grok_synergy.measurement import PRESETS
+from grok_synergy.study import drawn as room
 from grok_synergy.study.compared import (
     early_peak,
     early_peak_of_any,
@@ -32,7 +33,6 @@ from grok_synergy.study.compared import (
     subnetwork_rise_steps,
 )
 from grok_synergy.study.conditions import Paper
-from grok_synergy.study.drawn import drawn_evidence
 from grok_synergy.study.evidence import (
     DECADE,
     HALF_DECADE,
@@ -83,6 +83,9 @@ CONTRAST = ("do not differ much", "generalise within", "leads directly", "in thi
 PUBLISHED = ("published",)
 SIZES = {family: sum(claim.family == family for claim in REGISTER) for family in FAMILIES}
 EACH = pytest.mark.parametrize("claim", REGISTER, ids=lambda claim: f"{claim.number}-{claim.place.replace(' ', '_')}")
+
+
+drawn_evidence = cache(room.drawn_evidence)  # no test changes what was drawn
 
 
 @cache
@@ -889,7 +892,7 @@ def test_what_cannot_be_is_named(wrong, says):
 
 
 def test_settings_of_the_evidence_are_converted():
-    assert drawn_evidence("paper", seeds="3", noise="1", rng="0") == drawn_evidence("paper", seeds=3, noise=1)
+    assert room.drawn_evidence("paper", seeds="3", noise="1", rng="0") == room.drawn_evidence("paper", seeds=3, noise=1)
     values = Bounds.exact(series_of(*range(20)))
     assert median_interval(values, "0.95") == median_interval(values, 0.95)
 
@@ -897,6 +900,6 @@ def test_settings_of_the_evidence_are_converted():
 def test_bounds_and_evidence_are_equal_by_content():
     assert Bounds.exact(series_of(1.0, np.nan)) == Bounds(series_of(1.0, -np.inf), series_of(1.0, np.inf))
     assert Bounds.exact(series_of(1.0)) != Bounds.exact(series_of(2.0)) and Bounds.exact(series_of(1.0)) != 1
-    one, other = drawn_evidence("paper", seeds=2), drawn_evidence("paper", seeds=2)
+    one, other = room.drawn_evidence("paper", seeds=2), room.drawn_evidence("paper", seeds=2)
     one.under("published").curve("wd2", "synergy")  # what is kept for the next time is no content
     assert one == other != drawn_evidence("opposite", seeds=2)

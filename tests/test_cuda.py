@@ -163,6 +163,33 @@ def test_extremes_are_those_of_the_cpu(variables):
     assert ours.synergy == pytest.approx(theirs.synergy) and ours._repr_html_() == theirs._repr_html_()
 
 
+@pytest.mark.parametrize("options", [{}, {"n_samples": 300}, {"containing": [3, 60]},
+                                     {"among": range(20, 50), "min_size": 3}], ids=str)
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_low_orders_are_those_of_the_cpu(options, batch):
+    corr = correlation(torch.as_tensor(np.random.default_rng(0).normal(size=(*batch, 300, 70))))
+    size = 4 if "containing" in options else 3
+    ours, theirs = (all_multiplets(t, max_size=size, **options) for t in (corr.cuda(), corr))
+    np.testing.assert_array_equal(ours.groups, theirs.groups)
+    for name in ("tc", "dtc"):
+        assert_same(getattr(ours, name), getattr(theirs, name), atol=1e-11)
+    edges = np.linspace(-1, 1, 11) + 1e-4  # 0 lies on none of them
+    ours, theirs = (extremes(t, max_size=3, top=20, histogram=edges, **options) for t in (corr.cuda(), corr))
+    np.testing.assert_array_equal(ours.counts, theirs.counts)
+    assert_same(ours.omega, theirs.omega, atol=1e-11)
+    np.testing.assert_array_equal(ours.groups, theirs.groups)
+
+
+def test_thresholds_and_singular_triplets_are_those_of_the_cpu():
+    x = np.random.default_rng(0).normal(size=(300, 70))
+    corr = torch.as_tensor(np.corrcoef(x.T))
+    ours, theirs = (extremes(t, max_size=3, below=-0.02, above=0.02) for t in (corr.cuda(), corr))
+    np.testing.assert_array_equal(ours.groups, theirs.groups)
+    x[:, 9] = x[:, 3] + x[:, 30]
+    with pytest.raises(ValueError, match="in the group of columns 3, 9 and 30"):
+        all_multiplets(torch.as_tensor(np.corrcoef(x.T)).cuda(), max_size=3)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_unions_are_those_of_the_cpu(seed):
     corr = copula_correlation(rectified(2000, 60, seed))

@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal, norm, rankdata
 
+from grok_synergy import entropy
 from grok_synergy.arrays import live_columns, name_columns
 from grok_synergy.entropy import copula_correlation, copula_normal, entropy_bias, gaussian_entropy, usable_columns
 from grok_synergy.matrices import check_correlation, correlation, independent_columns
@@ -324,3 +325,14 @@ def test_impossible_numbers_of_samples_are_refused(n_samples):
 def test_usable_columns_are_asked_of_one_set_of_samples(x):
     with pytest.raises(ValueError, match="samples of shape"):
         usable_columns(x)
+
+
+@pytest.mark.parametrize("ties", ["average", "ordinal", "numpy"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_columns_shared_by_threads_change_no_bit(dtype, ties, monkeypatch):
+    monkeypatch.setattr(entropy, "MANY", 100)
+    x = np.c_[rectified(3000, 3, dtype=dtype), np.random.default_rng(1).normal(size=(3000, 3)).astype(dtype)]
+    alone = copula_normal(x, ties)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    np.testing.assert_array_equal(copula_normal(x, ties), alone)
+    torch.set_num_threads(1)

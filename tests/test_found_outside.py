@@ -112,8 +112,10 @@ def test_searches_larger_than_memory_are_refused():
 
 
 def test_messages_name_what_can_be_done():
-    with pytest.raises(ValueError, match=r"40 variables have 2\*\*40 multiplets.*search_multiplet\(corr, 3\)"):
-        all_multiplets(np.eye(40), max_size=3)
+    with pytest.raises(ValueError, match=r"40 blocks have 2\*\*40 multiplets.*search_multiplet\(corr, 3\)"):
+        all_multiplets(np.eye(80), max_size=3, blocks=np.arange(80) // 2)
+    with pytest.raises(ValueError, match="400 variables have 1061406500 multiplets of 2 to 4, too many to hold"):
+        all_multiplets(np.eye(400), max_size=4)
     with pytest.raises(ValueError, match=r"with 2\*\*100 patterns .*no more than 5 variables"):
         on_off_information(np.random.default_rng(0).integers(0, 2, (200, 100)))
     assert tied_correlation([0.1, 0.5]) == pytest.approx(tied_correlation(np.array([0.1, 0.5])))

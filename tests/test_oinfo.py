@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grok_synergy import oinfo, walk
+from grok_synergy.arrays import as_numpy
 from grok_synergy.entropy import gaussian_entropy
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.oinfo import dual_total_correlation, o_information, s_information, total_correlation
@@ -400,7 +401,7 @@ def test_matrices_in_every_form_give_one_answer(form):
     corr = np.corrcoef(x.T)
     given, atol = FORMS[form](corr), {"float32": 1e-5, "float16": 2e-2}.get(form, 1e-12)
     for measure in MEASURES:
-        np.testing.assert_allclose(np.asarray(measure(given)), measure(corr), atol=atol)
+        np.testing.assert_allclose(as_numpy(measure(given)), measure(corr), atol=atol)
     bins = [0, 0, 1, 1, 2, 2]
     for search in (all_multiplets, extremes, partial(all_multiplets, blocks=bins), partial(union_multiplets, bins=bins),
                    partial(search_multiplet, size=3, restarts=4)):

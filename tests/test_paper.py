@@ -25,7 +25,7 @@ from grok_synergy.study.jobs import Job, load_paper, run_paper, stages
 from grok_synergy.training import train
 
 TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=150), replace(CONDITIONS["alpha8"], steps=100)), ablated=("wd2",),
-             seeds=(0, 100), figure_seeds=1, pairs=((421, 2000),), draws=1, task=ModularTask(p=23), width=40, per_decade=8)
+             seeds=(0, 100), figure_seeds=1, pairs=((421, 2000),), draws=1, task=ModularTask(p=13), width=16, per_decade=4)
 RUN = """
 from pathlib import Path
 import sys

@@ -42,9 +42,9 @@ def project(tmp_path_factory):
     """A folder laid out as the project, with the tables of a tiny study."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "settings.ini").touch()
-    conditions = tuple(replace(condition, steps=condition.steps // 20) for condition in Paper().conditions)
-    tiny = Paper(conditions, (0, 100), figure_seeds=2, pairs=((421, 2000), (422, 2100)), draws=2,
-                 task=ModularTask(p=23), width=40, per_decade=8)
+    conditions = tuple(replace(condition, steps=condition.steps // 40) for condition in Paper().conditions)
+    tiny = Paper(conditions, (0, 100), figure_seeds=2, pairs=((421, 2000),), draws=1,
+                 task=ModularTask(p=13), width=16, per_decade=4)
     run_paper(tiny, store=folder / "trajectories", n_jobs=1, progress=False)
     return folder
 

@@ -115,9 +115,9 @@ def test_impossible_extremes_are_refused(corr, options, message):
 def test_search_finds_the_extreme_of_a_small_set(seed, size, extreme):
     corr = correlations(11, seed)
     exact = extremes(corr, min_size=size, max_size=size).omega[int(extreme == "redundancy"), 0, 0]
-    found = search_multiplet(corr, size, extreme=extreme, restarts=64)
+    found = search_multiplet(corr, size, extreme=extreme, restarts=8)
     assert found.omega == pytest.approx(exact, abs=1e-9) and len(found.members) == size
-    assert 0 < found.agreement <= 1 and len(found.restarts) == 64
+    assert 0 < found.agreement <= 1 and len(found.restarts) == 8
 
 
 @pytest.mark.parametrize("n_samples", [None, 40])
@@ -236,3 +236,24 @@ def test_a_walk_through_nearly_singular_groups_keeps_its_numbers():
             group = corr[np.ix_(found.members, found.members)]
             assert found.omega == pytest.approx(o_information(group), abs=0.01) and np.isfinite(found.restarts).all()
             assert found.restarts.min() == pytest.approx(found.omega, abs=0.02)
+
+
+def test_a_search_says_whether_its_families_agree():
+    found = search_multiplet(correlations(12), 4)
+    assert found.agreed and found.agreement == 1 and len(found.restarts) == 4
+    alone = search_multiplet(correlations(12), 4, restarts=1, seed=2)
+    assert not alone.agreed and "no agreement: 1 of 1" in repr(alone)
+
+
+def test_a_search_is_near_one_of_twenty_times_the_families():
+    rng = np.random.default_rng(5)
+    corr = np.corrcoef(rng.normal(size=(500, 10)) @ rng.normal(size=(10, 60)) + 2 * rng.normal(size=(500, 60)), rowvar=False)
+    assert search_multiplet(corr, 6).omega <= 0.97 * search_multiplet(corr, 6, steps=2000, seed=1).omega
+
+
+def test_a_full_multiplet_that_stays_keeps_its_members():
+    "In a search up to a size some multiplets are full while others still grow."
+    corr = correlations(12, seed=3)
+    for seed in range(4):
+        found = search_multiplet(corr, max_size=4, restarts=16, seed=seed)
+        assert len(found.members) <= 4 and found.restarts.min() == pytest.approx(found.omega, abs=1e-9)

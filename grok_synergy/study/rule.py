@@ -9,6 +9,7 @@ __all__ = ['OUTCOMES', 'FAMILY_ERROR', 'VISIBLE', 'RAPID', 'MIDDLE', 'MINIMAL', 
 
 # %% ../../nbs/study/03_rule.ipynb #c3884f71
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -89,6 +90,12 @@ class Bounds:
         "The highest of several, seed by seed; unbounded where a part lacks the seed."
         return Bounds(*(end.max(axis=1, skipna=False) for end in _side_by_side(parts)))
 
+# %% ../../nbs/study/03_rule.ipynb #f802a9e1
+@cache
+def _places(n: int, level: float) -> tuple[float, float]:  # NaN where the values are too few
+    "Which of n ordered values bound their median, each with a confidence, counted from 1."
+    return tuple(quantile_test(range(1, n + 1), p=0.5).confidence_interval(2 * level - 1))
+
 # %% ../../nbs/study/03_rule.ipynb #f802a9e2
 def median_interval(
     values: Bounds,  # one number, or its bounds, for each seed
@@ -101,10 +108,9 @@ def median_interval(
     """
     level = real_number("level", level, "a confidence between 0.5 and 1, such as 0.95",
                         lambda number: 0.5 < number < 1)
-    low, high = (quantile_test(end, p=0.5).confidence_interval(2 * level - 1)
-                 for end in (values.low, values.high))
-    return (-np.inf if np.isnan(low.low) else float(low.low),
-            np.inf if np.isnan(high.high) else float(high.high))
+    low, high = _places(len(values.low), level)
+    return (-np.inf if np.isnan(low) else float(np.sort(values.low)[int(low) - 1]),
+            np.inf if np.isnan(high) else float(np.sort(values.high)[int(high) - 1]))
 
 # %% ../../nbs/study/03_rule.ipynb #26d2d6c5
 FAMILY_ERROR = 0.05  # chance of any wrong verdict under one promise, in one way to look

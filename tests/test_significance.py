@@ -1,0 +1,302 @@
+"""Significance of every multiplet, groups and intervals: equal to the plain way, calibrated, and refused by name."""
+
+import itertools
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+from scipy.signal import lfilter
+from scipy.stats import binom, false_discovery_control
+
+from grok_synergy import significance as room
+from grok_synergy.contrasts import bootstrap_multiplets, compare_groups
+from grok_synergy.entropy import copula_correlation
+from grok_synergy.judged import _family_wise
+from grok_synergy.multiplets import all_multiplets
+from grok_synergy.oinfo import o_information
+from grok_synergy.significance import significance
+from grok_synergy.uncertainty import _moved_scores, _shuffle
+
+NAMES = list("abcdef")
+NULLS = ("zero", "bystander", "independence")
+
+
+def mixed(samples=120, seed=0, columns=6):
+    "Column 2 is the noisy sum of 0 and 1, 3 goes with 4, 5 is alone."
+    x = np.random.default_rng(seed).normal(size=(samples, 6))
+    x[:, 2] += x[:, 0] + x[:, 1]
+    x[:, 4] += x[:, 3]
+    return x[:, :columns]
+
+
+def question(x, **options):
+    default = {"bins": None, "blocks": None, "min_size": 3, "max_size": 4, "draws": 19, "ties": "average",
+               "bias_correction": True, "block_length": None, "seed": 3, "progress": False}
+    return room._filtered(room._question(x, **default | options), (), None)
+
+
+def plain_omega(corr, members, n_samples):
+    return float(o_information(corr[np.ix_(members, members)], n_samples))
+
+
+# Against brute force
+
+@pytest.mark.parametrize("bias_correction", [True, False])
+def test_own_p_values_are_those_of_data_sets_moved_by_hand(bias_correction):
+    x = mixed(columns=5)
+    options = {"draws": 19, "max_size": 4, "seed": 3, "pooled": False, "bias_correction": bias_correction}
+    n_samples = len(x) if bias_correction else None
+    found = {against: significance(x, against=against, **options) for against in ("independence", "bystander")}
+    scores, draw = _moved_scores(question(x), _shuffle)
+    groups = [some for order in (3, 4) for some in itertools.combinations(range(5), order)]
+    places = [[found["independence"].found.members(i) for i in range(len(groups))].index(some) for some in groups]
+    for place, some in zip(places, groups, strict=True):
+        observed = plain_omega(copula_correlation(x), some, n_samples)
+        everything, single = [], {i: [] for i in some}
+        for number in range(19):
+            moved = draw(number).numpy()
+            everything.append(plain_omega(moved @ moved.T, some, n_samples))
+            for i in some:
+                columns = scores.numpy().copy()
+                columns[i] = moved[i]
+                single[i].append(plain_omega(columns @ columns.T, some, n_samples))
+        for against, nulls in (("independence", [everything]), ("bystander", single.values())):
+            np.testing.assert_allclose(found[against].observed[place], observed, atol=1e-10)
+            low = max((1 + np.sum(np.array(null) <= observed + 1e-9)) / 20 for null in nulls)
+            high = max((1 + np.sum(np.array(null) >= observed - 1e-9)) / 20 for null in nulls)
+            np.testing.assert_allclose([found[against].p_synergy[place], found[against].p_redundancy[place]], [low, high])
+
+
+def test_against_zero_is_the_bootstrap_moved_to_zero():
+    x = mixed()
+    found = significance(x, against="zero", draws=50, pooled=False)
+    boot = bootstrap_multiplets(x, [found.found.members(i) for i in range(len(found))], draws=50)
+    null = boot.resampled - boot.resampled.mean(1, keepdims=True) + boot.displacement[:, None]
+    np.testing.assert_allclose(found.null_mean, boot.displacement, atol=1e-9)
+    np.testing.assert_allclose(found.null_spread, boot.resampled.std(1), rtol=1e-9)
+    np.testing.assert_allclose(found.p_synergy, (1 + (null <= found.observed[:, None] + 1e-9).sum(1)) / 51)
+
+
+@pytest.mark.parametrize("against", NULLS)
+@pytest.mark.parametrize("filters", [{"containing": "c"}, {"among": list("abce")}, {"containing": [0], "among": [1, 2, 4]}])
+def test_filters_keep_the_numbers_of_their_multiplets(against, filters):
+    x = pd.DataFrame(mixed(), columns=NAMES)
+    every = significance(x, against=against, draws=29, max_size=4, pooled=False).frame().set_index("names")
+    some = significance(x, against=against, draws=29, max_size=4, pooled=False, **filters).frame().set_index("names")
+    assert 0 < len(some) < len(every)
+    columns = ["omega", "null_mean", "null_spread", "p_synergy", "p_redundancy"]
+    np.testing.assert_allclose(some[columns], every.loc[some.index, columns], atol=1e-9)
+
+
+@pytest.mark.parametrize("against", NULLS)
+def test_batches_of_draws_change_nothing(against, monkeypatch):
+    whole = significance(mixed(), against=against, draws=30, max_size=4)
+    monkeypatch.setattr("grok_synergy.draws.SUBTREE", {"cpu": 6, "cuda": 6})
+    parts = significance(mixed(), against=against, draws=30, max_size=4)
+    for name in ("p_synergy", "p_redundancy", "null_mean", "null_spread"):
+        np.testing.assert_allclose(getattr(whole, name), getattr(parts, name), atol=1e-9)
+
+
+@pytest.mark.parametrize("against", NULLS)
+def test_what_is_not_kept_is_drawn_again(against, monkeypatch):
+    kept = significance(mixed(), against=against, draws=30)
+    original = room._Draws.__init__
+
+    def forget(self, *args):
+        original(self, *args)
+        self.few = False
+
+    monkeypatch.setattr(room._Draws, "__init__", forget)
+    again = significance(mixed(), against=against, draws=30)
+    np.testing.assert_allclose(kept.p_synergy, again.p_synergy, atol=1e-12)
+
+
+# Calibration
+
+@pytest.mark.parametrize("make", [lambda x: x, lambda x: np.maximum(x, 0)], ids=["continuous", "tied"])
+@pytest.mark.parametrize("pooled", [False, True])
+def test_p_values_of_independent_columns_are_uniform(make, pooled):
+    p = np.array([significance(make(np.random.default_rng(seed).normal(size=(100, 3))), against="independence", draws=39,
+                               seed=seed, pooled=pooled).p_synergy[0] for seed in range(120)])
+    for level in (0.05, 0.25, 0.5, 0.75):
+        low, high = binom.interval(0.9995, len(p), level)
+        assert low <= (p <= level).sum() <= high, level
+
+
+def test_a_bystander_is_significant_to_independence_only():
+    p = {against: np.array([significance(mixed(300, seed)[:, 3:], against=against, draws=39, seed=seed).p_values()[0]
+                            for seed in range(60)]) for against in NULLS}
+    assert (p["independence"] <= 0.05).mean() > 0.3
+    assert (p["bystander"] <= 0.05).sum() <= binom.ppf(0.9999, 60, 0.05)
+    assert (p["zero"] <= 0.05).sum() <= binom.ppf(0.9999, 60, 0.05)
+
+
+def test_an_omega_of_zero_among_connected_variables_is_significant_to_bystanders_not_to_zero():
+    corr = np.array([[1, 0.5, 0.5], [0.5, 1, 1 / 7], [0.5, 1 / 7, 1]])
+    assert abs(o_information(corr)) < 1e-12
+    root = np.linalg.cholesky(corr)
+    p = {against: np.array([significance(np.random.default_rng(seed).normal(size=(300, 3)) @ root.T, against=against,
+                                         draws=59, seed=seed).p_values()[0] for seed in range(40)])
+         for against in ("zero", "bystander")}
+    assert (p["bystander"] <= 0.05).mean() > 0.6
+    assert (p["zero"] <= 0.05).sum() <= binom.ppf(0.9999, 40, 0.07)
+
+
+@pytest.mark.filterwarnings("ignore:neighbouring rows")
+def test_slow_columns_need_a_null_that_knows_of_it():
+    hows = {"shuffle": {}, "shift": {"kind": "shift"}, "blocks": {"block_length": 60}}
+    series = [lfilter([1], [1, -0.9], np.random.default_rng(seed).normal(size=(700, 5)), axis=0)[100:] for seed in range(30)]
+    called = {name: np.mean([significance(x, against="independence", draws=39, seed=seed, **how).p_values() <= 0.1
+                             for seed, x in enumerate(series)]) for name, how in hows.items()}
+    assert called["shuffle"] > 0.4 and called["shift"] < 0.2 and called["blocks"] < 0.25
+
+
+def test_families_are_called_as_often_as_they_should_be():
+    called = []
+    for seed in range(120):
+        x = np.random.default_rng(seed).normal(size=(60, 4))
+        some = significance(x, against="independence", draws=139, max_size=4, seed=seed)
+        quadruplets = some.family_wise("synergy", per_order=True)[some.orders == 4]
+        called.append([(some.family_wise() <= 0.05).any(), (quadruplets <= 0.05).any()])
+    assert (np.sum(called, 0) <= binom.ppf(0.9999, 120, 0.05)).all() and np.sum(called, 0).min() > 0
+
+
+def test_one_family_is_the_share_of_draws_with_an_extreme_as_low():
+    values, lowest = np.array([-3.0, -1.0, 2.0]), np.random.default_rng(0).normal(size=(1, 50))
+    [found] = _family_wise([values], lowest)
+    np.testing.assert_allclose(found, [(1 + (lowest[0] <= value).sum()) / 51 for value in values])
+
+
+def test_q_values_are_those_of_scipy_in_each_family():
+    found = significance(mixed(), draws=39, max_size=4)
+    for method in ("bh", "by"):
+        np.testing.assert_allclose(found.q_values(method=method), false_discovery_control(found.p_values(), method=method))
+        per_order = found.q_values("synergy", method, per_order=True)
+        for order in (3, 4):
+            np.testing.assert_allclose(per_order[found.orders == order],
+                                       false_discovery_control(found.p_synergy[found.orders == order], method=method))
+
+
+# Results
+
+@pytest.mark.parametrize("against", NULLS)
+def test_names_results_and_copies(against):
+    frame = pd.DataFrame(mixed(), columns=NAMES)
+    found = significance(frame, against=against, draws=99)
+    labelled = xr.DataArray(frame.to_numpy(), dims=("row", "column"), coords={"column": NAMES})
+    assert found == significance(labelled, against=against, draws=99) != significance(frame, against=against, draws=98)
+    assert pickle.loads(pickle.dumps(found)) == found
+    table = found.frame()
+    assert len(table) == len(found) == 20 and table.names[0] == ("a", "b", "c") and table.members[0] == (0, 1, 2)
+    assert found.p_synergy.argmin() == 0
+    assert against == "zero" or found.significant("synergy").names.tolist()[:1] == [("a", "b", "c")]
+    if against == "bystander":
+        assert all(weak in some for weak, some in zip(table.weakest, table.names, strict=True))
+    assert "synergistic" in repr(found) and "<table" in found._repr_html_()
+
+
+@pytest.mark.parametrize("against", NULLS)
+def test_tensors_and_hundreds_of_draws_in_any_order_of_rows(against):
+    x = torch.as_tensor(mixed())
+    one, other = significance(x, against=against, draws=9), significance(x.numpy(), against=against, draws=9)
+    np.testing.assert_allclose(one.p_synergy, other.p_synergy)
+
+
+def test_planted_triplet_is_found_among_hundreds_of_others():
+    x = np.random.default_rng(5).normal(size=(400, 14))
+    x[:, 9] += x[:, 4] + x[:, 12]
+    found = significance(x, draws=100)
+    assert found.significant().members.tolist() == [(4, 9, 12)]
+    assert not len(significance(x, draws=100, pooled=False).significant())  # too coarse a p-value for 364 triplets
+
+
+@pytest.mark.parametrize("ties", ["average", "ordinal", "numpy", "random"])
+def test_every_rule_for_equal_values(ties):
+    x = np.round(mixed(200), 0)
+    found = significance(x, ties=ties, draws=99)
+    assert found.p_synergy[0] < 0.01 and found.significant("synergy").members.iloc[0] == (0, 1, 2)
+
+
+@pytest.mark.parametrize("against", NULLS)
+def test_blocks_of_one_row_are_rows(against):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = significance(mixed(), against=against, draws=9, block_length=1)
+    assert found.block_length == 1 and (found.p_values() > 0).all()
+
+
+def test_bad_tables_are_refused_by_name():
+    frame = pd.DataFrame(mixed(), columns=NAMES)
+    for act in (significance, lambda x: compare_groups(frame, x), lambda x: bootstrap_multiplets(x, [("a", "b", "c")])):
+        with pytest.raises(ValueError, match="NaN or infinite values in column 'b'"):
+            act(frame.assign(b=frame.b.where(frame.b > 0)))
+        with pytest.raises(ValueError, match="the same value in every sample of column 'e'"):
+            act(frame.assign(e=1.0))
+    with pytest.raises(ValueError, match="'a'.*'f'"):
+        significance(frame.assign(f=2 * frame.a))
+    with pytest.raises(ValueError, match="kind='roll' is unknown"):
+        significance(frame, kind="roll")
+    with pytest.raises(ValueError, match="a shift keeps all rows together"):
+        significance(frame, kind="shift", block_length=5)
+    with pytest.raises(ValueError, match="containing"):
+        significance(frame, containing="z")
+
+
+def test_memory_does_not_grow_with_draws():
+    found = significance(np.random.default_rng(0).normal(size=(50, 20)), against="independence", draws=40)
+    held = sum(value.nbytes for value in vars(found).values() if isinstance(value, np.ndarray))
+    assert held < 8 * (6 * len(found) + 2 * 40 + 100)
+
+
+# Two groups
+
+def test_swapped_groups_give_mirrored_results():
+    one, other = mixed(60, 1), mixed(60, 2)
+    there, back = (compare_groups(*pair, paired=True, draws=49) for pair in ((one, other), (other, one)))
+    np.testing.assert_allclose(there.observed, -back.observed, atol=1e-12)
+    np.testing.assert_allclose(there.p_synergy, back.p_redundancy)
+    np.testing.assert_allclose(there.family_wise(), back.family_wise())
+    assert (there.signs == -back.signs).all()
+
+
+def test_a_synergy_in_one_group_only_is_found():
+    broken = mixed(200, 2)
+    broken[:, 2] = np.random.default_rng(9).normal(size=200)
+    names = {"columns": NAMES}
+    found = compare_groups(pd.DataFrame(mixed(200, 1), **names), pd.DataFrame(broken, **names), draws=99)
+    assert found.significant().names.tolist()[0] == ("a", "b", "c") and found.signs[0] == -1
+    assert pickle.loads(pickle.dumps(found)) == found and "<table" in found._repr_html_()
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_equal_groups_have_uniform_p_values(paired):
+    root = np.linalg.cholesky(np.full((3, 3), 0.6) + 0.4 * np.eye(3))
+    p = []
+    for seed in range(80):
+        x = np.random.default_rng(seed).normal(size=(2, 80, 3)) @ root.T
+        p.append(compare_groups(x[0], np.exp(x[1]), paired=paired, draws=19, seed=seed).p_synergy[0])
+    for level in (0.05, 0.25, 0.5, 0.75):
+        low, high = binom.interval(0.9995, len(p), level)
+        assert low <= (np.array(p) <= level).sum() <= high, level
+
+
+# Intervals
+
+def test_intervals_of_chosen_multiplets():
+    frame = pd.DataFrame(mixed(300), columns=NAMES)
+    by_name = bootstrap_multiplets(frame, [("c", "a", "b"), ("a", "b", "d", "e")], draws=60)
+    by_place = bootstrap_multiplets(frame.to_numpy(), [(0, 1, 2), (0, 1, 3, 4)], draws=60)
+    np.testing.assert_allclose(by_name.interval, by_place.interval)
+    every = all_multiplets(copula_correlation(frame), min_size=3, max_size=4, n_samples=300)
+    members = [every.members(i) for i in range(len(every))]
+    np.testing.assert_allclose(by_name.observed, [every.omega[members.index(some)] for some in by_name.members])
+    assert by_name.interval[0, 1] < 0 and by_name.frame().names[0] == ("a", "b", "c")
+    assert pickle.loads(pickle.dumps(by_name)) == by_name != by_place
+    with pytest.raises(ValueError, match="members: 'g' is none of the 6 variables"):
+        bootstrap_multiplets(frame, [("a", "b", "g")])
+    with pytest.raises(ValueError, match="members is empty"):
+        bootstrap_multiplets(frame, [])
