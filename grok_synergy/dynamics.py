@@ -90,11 +90,13 @@ def fit_autoregression(
     """
     order = whole_number("order", order)
     t = _checked_series(x, order)
-    past = _with_past(t - t.mean(0), order)
+    unit = np.ldexp(1.0, np.frexp(abs(t).max(0))[1])  # least squares drop columns that are small
+    past = _with_past((t / unit) - (t / unit).mean(0), order)
     design = past[:, 1:].reshape(len(past), -1)
     found = np.linalg.lstsq(design, past[:, 0], rcond=None)[0]
     left = past[:, 0] - design @ found
-    coefficients = found.T.reshape(t.shape[1], order, -1).swapaxes(0, 1)
+    coefficients = found.T.reshape(t.shape[1], order, -1).swapaxes(0, 1) * (unit[:, None] / unit)
+    left = left * unit
     noise = pd.DataFrame(left.T @ left / (len(left) - design.shape[1]), columns=column_names(x))
     model = Autoregression(coefficients, as_numpy(check_correlation(noise)), column_names(x))
     if not model.growth < 1:

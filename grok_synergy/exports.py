@@ -7,6 +7,7 @@ __all__ = []
 
 # %% ../nbs/03b0_exports.ipynb #b4610caf
 import json
+import warnings
 from importlib import import_module
 
 import numpy as np
@@ -38,9 +39,18 @@ def _measures(found, axes: list[str]) -> dict:
             for name in ("tc", "dtc", "omega", "s")}
 
 # %% ../nbs/03b0_exports.ipynb #c36a7e10
+def _plain(name) -> str | int | float | bool:
+    "A name as JSON can hold it: a NumPy scalar as its number, others as text, with a warning."
+    if isinstance(name, np.generic) and isinstance(name.item(), str | int | float | bool):
+        return name.item()
+    warnings.warn(f"names of type {type(name).__name__}, such as {name}, are saved as text: use text "
+                  "or numbers to have them back as they are", stacklevel=2)
+    return str(name)
+
+
 def _described(found) -> dict:
     "What else there is to say, as attributes of a dataset."
-    names = found.names if found.names is None else json.dumps(found.names, default=str)
+    names = found.names if found.names is None else json.dumps(found.names, default=_plain)
     return {"kind": type(found).__name__, "n_members": found.n_members,
             **({} if names is None else {"names": names})}
 

@@ -30,7 +30,7 @@ from grok_synergy.low_orders import (
 )
 from .oinfo import biases
 from .pair_tables import _Stream
-from .results import WIDEST, Extremes, Multiplets, _as_groups, _as_masks
+from .results import EQUAL, WIDEST, Extremes, Multiplets, _as_groups, _as_masks
 from .small import SMALL, _at_the_door, _small
 from grok_synergy.strongest import (
     _count_between,
@@ -56,6 +56,8 @@ from grok_synergy.walk import (
 def _refuse_many(asked: _Asked, most: int, remedy: str) -> None:
     "Raises `ValueError` for more multiplets than can be combined."
     n, size = len(asked.members), asked.largest
+    if n > most and asked.word != "variables":
+        raise ValueError(f"{n} {asked.word} have too many multiplets to {remedy}")
     if n > most:
         single = f"; for the best multiplet of {size}, `search_multiplet(corr, {size})`"
         raise ValueError(f"{n} {asked.word} have 2**{n} multiplets, too many to {remedy}; or ask "
@@ -386,9 +388,9 @@ def _search(asked: _Asked, n_samples: int | None) -> _Search:
 
 # %% ../nbs/03c_multiplets.ipynb #787decf3
 def _thresholds(asked: _Asked, below, above) -> list[float | None]:
-    "Both thresholds, checked."
-    limits = [None if value is None else real_number(name, value)
-              for name, value in (("below", below), ("above", above))]
+    "Both thresholds, checked; what differs from one by rounding is not beyond it."
+    limits = [None if value is None else real_number(name, value) - sign * EQUAL
+              for name, value, sign in (("below", below, 1), ("above", above, -1))]
     if limits != [None, None] and len(asked.t) > 1:
         raise ValueError(f"{len(asked.t)} matrices and a threshold (below, above): give one matrix, "
                          "or ask for the `top` multiplets of each")
@@ -447,6 +449,7 @@ def extremes(
     asked = _ask(corr, blocks, word, min_size, max_size, containing, among)
     below, above = _thresholds(asked, below, above)
     search = _search(asked, n_samples)
+    top = min(top, search.count // len(asked.t))
     held = _strongest(search.orders, len(asked.t), top, below, above, search.shift)
     search.run(partial(_offer, held), progress)
     omega, keys = _held(held)

@@ -76,11 +76,13 @@ def multiplets_by(
     Source: Rosas et al. (2019), equation 5.
     """
     n = whole_number("n", n, 2)
+    if names is not None and len(names) != n:
+        raise ValueError(f"names={names!r} of {n} columns: give one name for each")
     smallest, largest = _check_sizes(n, min_size, max_size)
     bits, parts = {}, []
     for order in range(1, largest + 1):
         groups = _all_groups(order, n)
-        bits[order] = np.asarray(entropy(groups), dtype=float)
+        bits[order] = np.array(entropy(groups), dtype=float)  # a copy: it may be used again
         if bits[order].shape != (len(groups),) or not np.isfinite(bits[order]).all():
             raise ValueError(f"entropy of {len(groups)} groups gave values of shape "
                              f"{bits[order].shape}, or some not finite: give one number for each")
@@ -159,7 +161,8 @@ def _unit_columns(x: Array, k: int) -> np.ndarray:  # (samples, variables)
     if len(tied):
         raise ValueError(f"column {name_columns(tied, names)} holds a value more than k={k} "
                          "times, whose neighbours are at distance 0: use discrete_multiplets()")
-    unit = t - t.mean(0, dtype=float)
+    near = np.ldexp(t.astype(float), -np.frexp(abs(t).max(0))[1])  # squares of these are finite
+    unit = near - near.mean(0)
     return unit / unit.std(0)
 
 # %% ../nbs/03o_nonparametric.ipynb #6b3541ac

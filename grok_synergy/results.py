@@ -338,11 +338,16 @@ def _line_of_extremes(found: Extremes) -> str:
             + f"; Ω from {ends} bits")
 
 # %% ../nbs/03b1_results.ipynb #1fb65072
+def _as_names(read: list) -> tuple:
+    "Names as they were saved, lists as the tuples that they stand for."
+    return tuple(_as_names(one) if isinstance(one, list) else one for one in read)
+
+
 def _of_dataset(dataset: xr.Dataset) -> Multiplets | Extremes:
     "The result that a dataset was made from."
     n, names = int(dataset.attrs["n_members"]), dataset.attrs.get("names")
     if names is not None:
-        names = tuple(tuple(one) if isinstance(one, list) else one for one in json.loads(names))
+        names = _as_names(json.loads(names))
     values = {name: variable.values for name, variable in dataset.variables.items()}
     sets = values["groups"] if n > WIDEST else _as_masks(values["groups"])
     if dataset.attrs["kind"] == "Multiplets":
@@ -361,11 +366,15 @@ def load_multiplets(
     something else.
     """
     path = as_path("path", path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: give a file that was written by `save`")
     dataset = load_dataset(path)
     if dataset is None:
         if not path.exists():
             raise FileNotFoundError(f"there is no file {path}: give one that was written by `save`")
         raise ValueError(f"{path} is damaged: make the result again, and `save` it")
-    if dataset.attrs.get("kind") not in ("Multiplets", "Extremes"):
+    needed = {"Multiplets": {"size", "parts"}, "Extremes": {"order"}}.get(dataset.attrs.get("kind"))
+    if needed is None or not needed | {"groups", "tc", "dtc"} <= set(dataset.variables) or \
+            "n_members" not in dataset.attrs:
         raise ValueError(f"{path} holds no multiplets and no extremes: give a file of their `save`")
     return _of_dataset(dataset)

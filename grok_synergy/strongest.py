@@ -132,7 +132,7 @@ def _wait(held: _Strongest, kind: int, row: int, new: tuple) -> None:
         held.waiting[kind, row] = ([], 0) if full else (pieces, count)
     if count > MOST:
         name, limit = ("above", -held.beyond[1]) if kind else ("below", held.beyond[0])
-        raise ValueError(f"{name}={limit} holds more than {MOST} multiplets of order "
+        raise ValueError(f"{name}={limit:.6g} holds more than {MOST} multiplets of order "
                          f"{held.orders[row]}: give a stricter bound, or ask for the `top` ones")
     if full:
         _enter(held, kind, row, slice(0, 1), _joined(pieces))

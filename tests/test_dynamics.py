@@ -179,3 +179,11 @@ def test_hoi_adds_up_the_same_dynamic_omega():
     for members, value in zip(model._multiplets, theirs, strict=True):
         members = [int(i) for i in members if i >= 0]
         np.testing.assert_allclose(dynamic_omega(x[:, members]).sum(), value, atol=1e-3)
+
+
+@pytest.mark.parametrize("units", [(1, 1, 1e14), (1e-7, 1, 1e7), (1e-100, 1, 1e100)])
+def test_units_of_the_columns_do_not_matter(units):
+    rng, x = np.random.default_rng(0), np.zeros((500, 3))
+    for i in range(1, 500):
+        x[i] = 0.4 * x[i - 1] + 0.3 * x[i - 1][[1, 2, 0]] + rng.normal(size=3)
+    np.testing.assert_allclose(omega_rate(x * np.array(units)).tc, omega_rate(x).tc, atol=1e-8)

@@ -4,6 +4,7 @@ import itertools
 import math
 import pickle
 import sys
+from dataclasses import replace
 from functools import partial
 from types import ModuleType
 
@@ -17,7 +18,8 @@ from grok_synergy import low_orders, multiplets, results, strongest
 from grok_synergy.entropy import copula_correlation
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.oinfo import dual_total_correlation, o_information, total_correlation
-from grok_synergy.results import load_multiplets
+from grok_synergy.results import EQUAL, load_multiplets
+from grok_synergy.store import save_dataset
 
 RNG = np.random.default_rng(0)
 
@@ -132,7 +134,7 @@ def test_all_beyond_a_threshold_are_held(n, options):
 
 def test_thresholds_that_hold_too_much_are_refused(monkeypatch):
     monkeypatch.setattr(strongest, "MOST", 100)
-    with pytest.raises(ValueError, match="below=1.0 holds more than 100 multiplets of order 3: give a stricter bound"):
+    with pytest.raises(ValueError, match="below=1 holds more than 100 multiplets of order 3: give a stricter bound"):
         extremes(mixed(40), max_size=3, below=1)
     with pytest.raises(ValueError, match="2 matrices and a threshold"):
         extremes(mixed(6, 2), below=1)
@@ -348,3 +350,35 @@ def test_small_matrices_have_the_same_multiplets_in_any_form(n):
         assert found == all_multiplets(torch.tensor(corr), **options) == all_multiplets(corr.tolist(), **options)
     found.masks[:] = 0  # the caller's own
     assert all_multiplets(corr, n_samples=50).masks[0] == 3
+
+
+def test_a_threshold_that_was_measured_leaves_out_its_own_multiplet():
+    corr = copula_correlation(np.random.default_rng(0).normal(size=(100, 8)))
+    every = all_multiplets(corr, min_size=3, max_size=3)
+    for value in every.omega[:30]:
+        found = extremes(corr, below=value, above=value, min_size=3, max_size=3)
+        held = [int((found.groups[kind, 0, :, 0] >= 0).sum()) for kind in (0, 1)]
+        assert held == [int((every.omega < value - EQUAL).sum()), int((every.omega > value + EQUAL).sum())]
+
+
+def test_room_is_made_for_what_there_is():
+    corr = copula_correlation(np.random.default_rng(0).normal(size=(100, 6)))
+    assert extremes(corr, top=2**20).tc.shape == (2, 5, 57)
+
+
+def test_names_are_read_as_they_were_saved_or_a_warning_says_not(tmp_path):
+    corr = copula_correlation(np.random.default_rng(0).normal(size=(100, 3)))
+    names = (("a", ("b", 1)), np.int64(3), "c")
+    found = replace(all_multiplets(corr), names=names)
+    found.save(tmp_path / "found.nc")
+    assert load_multiplets(tmp_path / "found.nc").names == names
+    with pytest.warns(UserWarning, match="names of type Timestamp, such as 2026-01-01 00:00:00, are saved as text"):
+        replace(found, names=(pd.Timestamp("2026-01-01"), "b", "c")).save(tmp_path / "found.nc")
+
+
+def test_what_is_no_file_of_multiplets_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="is a folder: give a file that was written by `save`"):
+        load_multiplets(tmp_path)
+    save_dataset(xr.Dataset({"a": 1}, attrs={"kind": "Multiplets"}), tmp_path / "other.nc")
+    with pytest.raises(ValueError, match="holds no multiplets and no extremes"):
+        load_multiplets(tmp_path / "other.nc")

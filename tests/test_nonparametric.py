@@ -222,3 +222,28 @@ def test_more_columns_than_a_mask_has_bits():
     ours, engine = multiplets_by(entropy, 70, max_size=3), all_multiplets(corr, max_size=3)
     np.testing.assert_array_equal(ours.groups, engine.groups)
     np.testing.assert_allclose(ours.omega, engine.omega, atol=1e-9)
+
+
+@pytest.mark.parametrize("factor", [1e160, 1e-180])
+@pytest.mark.parametrize("method", ["entropies", "neighbours"])
+def test_the_size_of_numbers_does_not_matter(factor, method):
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    x[:, 1] += x[:, 0]
+    kind = {} if method == "neighbours" else {"method": method}
+    expected = nearest_multiplets(x, max_size=2, **kind).tc
+    np.testing.assert_allclose(nearest_multiplets(x * factor, max_size=2, **kind).tc, expected, atol=1e-9)
+
+
+def test_an_estimator_may_use_its_array_again():
+    buffer = np.zeros(100)
+
+    def entropy(groups):
+        buffer[:len(groups)] = groups.shape[1]
+        return buffer[:len(groups)]
+
+    assert (multiplets_by(entropy, 4).tc == 0).all()
+
+
+def test_each_column_has_a_name_or_none_has():
+    with pytest.raises(ValueError, match="names=.'a', 'b'. of 4 columns: give one name for each"):
+        multiplets_by(lambda groups: np.ones(len(groups)), 4, names=("a", "b"))
