@@ -137,8 +137,9 @@ def _count(asked: _Asked) -> int:
 # %% ../nbs/03b2_low_orders.ipynb #852c684e
 def _is_low(asked: _Asked, most: int) -> bool:
     "Whether single orders are cheaper than the tree of all, or all that is possible."
-    n = len(asked.members)
-    cheaper = 16 * (_count(asked) + 2**12) < 2**n if n <= most else asked.largest < n / 2
+    n, count = len(asked.members), _count(asked)
+    cheaper = 16 * (count + 2**12) < 2**n if n <= most else (
+        asked.largest < n / 2 or asked.largest - len(asked.always) <= 4)
     return max(asked.sizes) == 1 and cheaper
 
 # %% ../nbs/03b2_low_orders.ipynb #d2e9b4ad

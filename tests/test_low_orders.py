@@ -382,3 +382,16 @@ def test_what_is_no_file_of_multiplets_is_refused(tmp_path):
     save_dataset(xr.Dataset({"a": 1}, attrs={"kind": "Multiplets"}), tmp_path / "other.nc")
     with pytest.raises(ValueError, match="holds no multiplets and no extremes"):
         load_multiplets(tmp_path / "other.nc")
+
+
+def test_many_columns_of_which_most_are_always_there():
+    corr = mixed(40)
+    found = all_multiplets(corr, containing=range(37))
+    omega = [float(o_information(corr[np.ix_(some, some)])) for some in map(list, map(found.members, range(len(found))))]
+    assert len(found) == 8
+    np.testing.assert_allclose(found.omega, omega, atol=1e-9)
+    assert extremes(corr, containing=range(37)).synergy == pytest.approx(-min(omega), abs=1e-9)
+    with pytest.raises(ValueError, match="40 variables have 2..40 multiplets"):
+        all_multiplets(corr, min_size=39)
+    with pytest.raises(ValueError, match="63 blocks have too many multiplets to hold"):
+        all_multiplets(mixed(66), blocks=np.arange(66) % 63, max_size=2)
