@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -20,7 +19,7 @@ from .draws import _batches, _correlations, _naming, _Question, _question, _warn
 from .judged import Judged, _by_order, _counted, _Pool, _Tally
 from .multiplets import Multiplets
 from .uncertainty import _moved_scores, _redrawn, _refuse_few_rows, _shift, _torn, _way
-from .walk import _chosen
+from .walk import _chosen, _told_by_name
 
 # %% ../nbs/03j_significance.ipynb #f3f8514c
 def _all_moved(
@@ -183,9 +182,7 @@ def _in_words(judged: Significance, level: float) -> str:
 # %% ../nbs/03j_significance.ipynb #df96a039
 def _named_search(asked: _Question, corr: Tensor) -> Multiplets:
     "The multiplets of the data under their names, which errors tell as well."
-    if asked.names is None:
-        return asked.search(corr)
-    return asked.search(pd.DataFrame(corr.cpu().numpy(), asked.names, asked.names))
+    return replace(asked.search(_told_by_name(corr, asked.names)), names=asked.names)
 
 # %% ../nbs/03j_significance.ipynb #5e78b18b
 def _refuse_shift(against: str, kind: str) -> None:
