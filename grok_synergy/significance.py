@@ -75,6 +75,9 @@ def _filtered(asked: _Question, containing, among) -> _Question:
     names, n = asked.names, asked.t.shape[1]
     always = _chosen("containing", containing, names, n, "variables")
     own = None if among is None else _chosen("among", among, names, n, "variables")
+    if (left := n if own is None else len({*own, *always})) < 3:
+        where = "" if own is None else " in `among`"
+        raise ValueError(f"{left} variables, of which Ω is 0: give three or more{where}")
     return replace(asked, search=partial(asked.search, containing=always, among=own))
 
 # %% ../nbs/03j_significance.ipynb #a761f52f
@@ -136,7 +139,7 @@ def _judge(
         z, own = tally.standardise(tally.observed).cpu().numpy(), tally.p_values()
         for pool, order in zip(pools, places, strict=True) if pooled else ():
             rows = np.isin(some, order)
-            own[:, rows] = pool.p_values(z[rows])
+            own[:, rows] = pool.p_values(z[rows], tally.margin()[rows])
         p[:, some] = np.maximum(p[:, some], own)
         closer = abs(z) < nearest[some]
         weakest[some[closer]], nearest[some[closer]], nulls[:, some[closer]] = i, abs(z[closer]), tally.moments()[:, closer]
@@ -189,6 +192,13 @@ def _refuse_shift(against: str, kind: str) -> None:
     "Raises `ValueError` for rotated columns where rows are resampled."
     if kind == "shift" and against == "zero":
         raise ValueError("kind='shift' with against='zero', which resamples rows: give block_length for rows in an order")
+
+# %% ../nbs/03j_significance.ipynb #4879982b
+def _refuse_few_draws(draws: int, pooled: bool) -> None:
+    "Raises `ValueError` for draws that have no spread once one of them is left out."
+    if pooled and draws < 3:
+        raise ValueError(f"draws={draws} with pooled=True, which measures each draw by the spread of the others: give 3 "
+                         "or more, best hundreds")
 
 # %% ../nbs/03j_significance.ipynb #a8321e00
 def _draws_against(
@@ -243,6 +253,7 @@ def significance(
     asked = _question(x, bins=None, blocks=None, min_size=whole_number("min_size", min_size, 3), max_size=max_size,
                       draws=draws, ties=ties, bias_correction=bias_correction, block_length=block_length, seed=seed,
                       progress=progress)
+    _refuse_few_draws(asked.draws, pooled)
     asked = _filtered(asked, containing, among)
     corr, move = _correlations(asked), _way(kind, asked.block_length)
     found = _named_search(asked, corr)
