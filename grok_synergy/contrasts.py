@@ -124,9 +124,8 @@ def _refuse_bad_rows(x: Array) -> None:
     check_samples(x)
 
 # %% ../nbs/03k_contrasts.ipynb #5438a2e3
-def _refuse_unlike(one: Array, other: Array, questions: list[_Question], paired: bool) -> None:
+def _refuse_unlike(questions: list[_Question], paired: bool) -> None:
     "Raises `ValueError` for groups that cannot be compared."
-    _refuse_other_columns(one, other)
     counts = [asked.t.shape[1] for asked in questions]
     if counts[0] != counts[1]:
         raise ValueError(f"the groups have {counts[0]} and {counts[1]} columns: give both the same ones")
@@ -165,10 +164,11 @@ def compare_groups(
     for name, x in (("one", one), ("other", other)):
         with _in_group(name):
             _refuse_bad_rows(x)
+    _refuse_other_columns(one, other)
     questions = [_filtered(_question(x, bins=None, blocks=None, min_size=min_size, max_size=max_size, draws=draws,
                                      ties="average", bias_correction=bias_correction, block_length=block_length,
                                      seed=seed, progress=progress), containing, among) for x in (one, other)]
-    _refuse_unlike(one, other, questions, paired)
+    _refuse_unlike(questions, paired)
     _refuse_few_draws(questions[0].draws, pooled)
     results = []
     for name, asked in zip(("one", "other"), questions, strict=True):
@@ -246,6 +246,8 @@ def _unpadded(some, names: tuple | None):
 # %% ../nbs/03k_contrasts.ipynb #ddffe3e4
 def _wanted(members, names: tuple | None, n: int) -> tuple[tuple[int, ...], ...]:
     "The multiplets that were asked for, as positions."
+    if isinstance(members, str) or not hasattr(members, "__iter__"):
+        raise ValueError(f"members={members!r} is no list of multiplets: give some, such as [(0, 1, 2)]")
     members = [_unpadded(some, names) for some in members]
     found = tuple(tuple(_chosen("members", some, names, n, "variables")) for some in members)
     if not found:

@@ -19,7 +19,7 @@ from .draws import _batches, _correlations, _naming, _Question, _question, _warn
 from .judged import Judged, _by_order, _counted, _Pool, _Tally
 from .multiplets import Multiplets
 from .uncertainty import _moved_scores, _redrawn, _refuse_few_rows, _shift, _torn, _way
-from .walk import _chosen, _told_by_name
+from .walk import _chosen, _size_range, _told_by_name
 
 # %% ../nbs/03j_significance.ipynb #f3f8514c
 def _all_moved(
@@ -77,7 +77,8 @@ def _filtered(asked: _Question, containing, among) -> _Question:
     own = None if among is None else _chosen("among", among, names, n, "variables")
     if (left := n if own is None else len({*own, *always})) < 3:
         where = "" if own is None else " in `among`"
-        raise ValueError(f"{left} variables, of which Ω is 0: give three or more{where}")
+        raise ValueError(f"columns{where} to choose from: {left}; give three or more, for with fewer Ω is 0")
+    _size_range(left, asked.search.keywords["min_size"], asked.search.keywords["max_size"], "variables")
     return replace(asked, search=partial(asked.search, containing=always, among=own))
 
 # %% ../nbs/03j_significance.ipynb #a761f52f

@@ -402,13 +402,16 @@ def test_multiplets_of_a_result_and_of_generators_are_taken():
     assert bootstrap_multiplets(x, (iter(found.members(i)) for i in range(len(found))), draws=9) == expected
     with pytest.raises(ValueError, match=r"members holds \(0, 1\)"):
         bootstrap_multiplets(x, iter([(0, 1)]), draws=9)
+    for none in (5, "abc"):
+        with pytest.raises(ValueError, match=f"members={none!r} is no list of multiplets"):
+            bootstrap_multiplets(x, none, draws=9)
 
 
 def test_two_columns_have_no_multiplet():
     x = mixed(columns=2)
     for act in (lambda: significance(x, draws=9), lambda: compare_groups(x, x, draws=9),
                 lambda: significance(mixed(), draws=9, among=[0, 1])):
-        with pytest.raises(ValueError, match="2 variables, of which Ω is 0: give three or more"):
+        with pytest.raises(ValueError, match="to choose from: 2; give three or more"):
             act()
 
 
@@ -420,3 +423,11 @@ def test_errors_of_groups_name_the_group():
             compare_groups(frame, bad, draws=9)
         with pytest.raises(ValueError, match=f"in the group `one`: .*{match}"):
             compare_groups(bad, frame, draws=9)
+
+
+def test_errors_of_both_groups_name_none():
+    frame = pd.DataFrame(mixed(), columns=NAMES)
+    with pytest.raises(ValueError, match="^min_size=3, max_size=2 with 6 variables"):
+        compare_groups(frame, frame, max_size=2)
+    with pytest.raises(ValueError, match="^the columns of the groups differ"):
+        compare_groups(frame, frame[["a", "b"]], containing="c")
