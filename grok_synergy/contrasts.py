@@ -7,21 +7,33 @@ __all__ = ['Contrast', 'compare_groups', 'Intervals', 'bootstrap_multiplets']
 
 # %% ../nbs/03k_contrasts.ipynb #f844f2aa
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Number
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from .arrays import Array, as_numpy, column_names, real_number, same_content, truth, whole_number
+from grok_synergy.arrays import (
+    Array,
+    as_numpy,
+    check_samples,
+    column_names,
+    real_number,
+    real_samples,
+    same_content,
+    truth,
+    whole_number,
+)
 from .draws import _batches, _correlations, _naming, _Question, _question, _warn
 from .entropy import copula_normal
 from .judged import Judged, _counted
 from .multiplets import Multiplets
 from .oinfo import o_information
-from .significance import _Draws, _filtered, _judge, _named_search
+from .significance import _Draws, _filtered, _judge, _named_search, _refuse_few_draws
 from .uncertainty import _moved_quantiles, _redrawn, _refuse_few_rows, _resampled, _sort_once
 from .walk import _chosen
 
@@ -79,13 +91,42 @@ class Contrast(Judged):
         return (f"{len(self)} multiplets of {of} in two groups: Ω of {low} is lower in the first, of {high} higher, at "
                 f"q <= 0.05 (Benjamini-Hochberg); {self.draws} draws ({how})")
 
-# %% ../nbs/03k_contrasts.ipynb #5438a2e3
-def _refuse_unlike(one: Array, other: Array, questions: list[_Question], paired: bool) -> None:
-    "Raises `ValueError` for groups that cannot be compared."
-    names, counts = [column_names(x) for x in (one, other)], [asked.t.shape[1] for asked in questions]
-    if None not in names and names[0] != names[1]:
-        raise ValueError(f"the columns of the groups differ: {list(names[0])} and {list(names[1])}; give both the same "
+# %% ../nbs/03k_contrasts.ipynb #fa1a4fdf
+def _labels(x: Array) -> tuple | None:
+    "The labels of columns, mere positions among them; None where there are none."
+    labelled = hasattr(x, "columns") or len(getattr(x, "indexes", ()))
+    return column_names(x) or (tuple(range(x.shape[-1])) if labelled else None)
+
+# %% ../nbs/03k_contrasts.ipynb #d6e5869f
+def _refuse_other_columns(one: Array, other: Array) -> None:
+    "Raises `ValueError` for groups with other columns, or with the same in another order."
+    labels, names = [_labels(x) for x in (one, other)], [column_names(x) for x in (one, other)]
+    if None in labels or labels[0] == labels[1]:
+        return
+    if None not in names or all(isinstance(some, Number) for some in labels[0] + labels[1]):
+        raise ValueError(f"the columns of the groups differ: {list(labels[0])} and {list(labels[1])}; give both the same "
                          "columns in the same order")
+
+# %% ../nbs/03k_contrasts.ipynb #b0c92ea1
+@contextmanager
+def _in_group(name: str):
+    "Errors about one group say which it is."
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"in the group `{name}`: {error}") from None
+
+# %% ../nbs/03k_contrasts.ipynb #d1b15358
+def _refuse_bad_rows(x: Array) -> None:
+    "Raises `ValueError` for one row, and for columns without ranks."
+    if len(t := real_samples(x)) == 1 and t.ndim == 2:
+        raise ValueError("it holds one row: give several, best many more than there are variables in a multiplet")
+    check_samples(x)
+
+# %% ../nbs/03k_contrasts.ipynb #5438a2e3
+def _refuse_unlike(questions: list[_Question], paired: bool) -> None:
+    "Raises `ValueError` for groups that cannot be compared."
+    counts = [asked.t.shape[1] for asked in questions]
     if counts[0] != counts[1]:
         raise ValueError(f"the groups have {counts[0]} and {counts[1]} columns: give both the same ones")
     rows = [len(asked.t) for asked in questions]
@@ -120,11 +161,20 @@ def compare_groups(
     """
     paired, pooled = truth("paired", paired), truth("pooled", pooled)
     min_size = whole_number("min_size", min_size, 3)
+    for name, x in (("one", one), ("other", other)):
+        with _in_group(name):
+            _refuse_bad_rows(x)
+    _refuse_other_columns(one, other)
     questions = [_filtered(_question(x, bins=None, blocks=None, min_size=min_size, max_size=max_size, draws=draws,
                                      ties="average", bias_correction=bias_correction, block_length=block_length,
                                      seed=seed, progress=progress), containing, among) for x in (one, other)]
-    _refuse_unlike(one, other, questions, paired)
-    first, second = (_named_search(asked, _correlations(asked)) for asked in questions)
+    _refuse_unlike(questions, paired)
+    _refuse_few_draws(questions[0].draws, pooled)
+    results = []
+    for name, asked in zip(("one", "other"), questions, strict=True):
+        with _in_group(name):
+            results.append(_named_search(asked, _correlations(asked)))
+    first, second = results
     for asked in questions:
         _warn(asked, rows=block_length is None)
     difference = as_numpy(first.omega) - as_numpy(second.omega)
@@ -183,9 +233,22 @@ def _omega_of(
         omega[:, places] = o_information(corr[:, some[:, :, None], some[:, None, :]], n_samples)
     return omega
 
+# %% ../nbs/03k_contrasts.ipynb #ec770452
+def _unpadded(some, names: tuple | None):
+    "One multiplet as a tuple, without the -1 behind its members that rows of `groups` have."
+    if isinstance(some, str) or not hasattr(some, "__iter__") or getattr(some, "ndim", None) == 0:
+        return some
+    some = tuple(some.tolist() if hasattr(some, "tolist") else some)
+    while some and -1 not in (names or ()) and some[-1] == -1:
+        some = some[:-1]
+    return some
+
 # %% ../nbs/03k_contrasts.ipynb #ddffe3e4
 def _wanted(members, names: tuple | None, n: int) -> tuple[tuple[int, ...], ...]:
     "The multiplets that were asked for, as positions."
+    if isinstance(members, str) or not hasattr(members, "__iter__"):
+        raise ValueError(f"members={members!r} is no list of multiplets: give some, such as [(0, 1, 2)]")
+    members = [_unpadded(some, names) for some in members]
     found = tuple(tuple(_chosen("members", some, names, n, "variables")) for some in members)
     if not found:
         raise ValueError("members is empty: give multiplets, such as [(0, 1, 2)]")

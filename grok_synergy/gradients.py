@@ -6,7 +6,7 @@
 __all__ = ['omega_gradient', 'omega_gradient_pairs', 'Targeted', 'target_multiplets']
 
 # %% ../nbs/03n_gradients.ipynb #8a8f8ae1
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from .matrices import check_correlation, in_graph
 from .multiplets import all_multiplets
 from .oinfo import biases
 from .results import Multiplets, _rows_of_members
+from .walk import _told_by_name
 
 # %% ../nbs/03n_gradients.ipynb #05fd1eb1
 def _from_inverse(
@@ -195,14 +196,17 @@ def target_multiplets(
     corr, names = with_labels(corr), column_names(corr)
     if not isinstance(corr, Tensor | pd.DataFrame):
         corr = np.asarray(corr)
-    place, = chosen_columns("target", [target], corr.shape[-1], names)
+    place, = chosen_columns("target", [target], n := corr.shape[-1], names)
     asked = {"min_size": min_size, "max_size": max_size} | {
-        name: _without(place, name, columns, corr.shape[-1], names)
+        name: _without(place, name, columns, n, names)
         for name, columns in (("containing", containing), ("among", among))}
+    corr = _told_by_name(corr, names) if corr.ndim == 2 else corr
     free = all_multiplets(_but(corr, place), **asked, n_samples=n_samples)
     given = all_multiplets(conditional_correlation(corr, [place]), **asked,
                            n_samples=None if n_samples is None else n_samples - 1)
     alone = [mutual_information(corr, [column], [place], n_samples=n_samples)
-             for column in range(corr.shape[-1]) if column != place]
+             for column in range(n) if column != place]
+    rest = None if names is None else names[:place] + names[place + 1:]
+    free, given = (replace(found, names=rest) for found in (free, given))
     alone = torch.stack(alone, -1) if isinstance(corr, Tensor) else np.stack(alone, -1)
     return Targeted(free, given, alone, place if names is None else names[place])

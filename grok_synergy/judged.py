@@ -46,6 +46,10 @@ class _Tally:
         "Mean and standard deviation of the draws, bits: (2, multiplets)."
         return torch.stack([self.mean, (self.squares / self.count).sqrt()]).cpu().numpy()
 
+    def margin(self) -> np.ndarray:
+        "What rounding may do to equal values, in standard deviations of the draws: (multiplets,)."
+        return MARGIN / np.maximum(self.moments()[1], MARGIN)
+
     def standardise(
         self,
         values: Tensor,      # (..., multiplets) bits
@@ -72,10 +76,11 @@ class _Pool:
         "Counts more draws."
         self.counts += torch.bincount(self.bins(z).flatten(), minlength=len(self.counts))
 
-    def p_values(self, z: np.ndarray) -> np.ndarray:
-        "The share of draws in a bin as low, and as high, the observed one among them: (2, multiplets)."
-        upto, bins = self.counts.cumsum(0), self.bins(torch.as_tensor(z, device="cpu"))
-        beyond = torch.stack([upto[bins], upto[-1] - upto[bins] + self.counts[bins]])
+    def p_values(self, z: np.ndarray, margin: np.ndarray | float = 0) -> np.ndarray:
+        "The share of draws in bins as low, and as high, to within a margin; the observed one among them: (2, multiplets)."
+        upto = self.counts.cumsum(0)
+        low, high = (self.bins(torch.as_tensor(end, device="cpu")) for end in (z - margin, z + margin))
+        beyond = torch.stack([upto[high], upto[-1] - upto[low] + self.counts[low]])
         return ((1 + beyond.double()) / (1 + upto[-1])).numpy()
 
 # %% ../nbs/03i_judged.ipynb #68319608

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -20,7 +19,7 @@ from .draws import _batches, _correlations, _naming, _Question, _question, _warn
 from .judged import Judged, _by_order, _counted, _Pool, _Tally
 from .multiplets import Multiplets
 from .uncertainty import _moved_scores, _redrawn, _refuse_few_rows, _shift, _torn, _way
-from .walk import _chosen
+from .walk import _chosen, _size_range, _told_by_name
 
 # %% ../nbs/03j_significance.ipynb #f3f8514c
 def _all_moved(
@@ -76,6 +75,10 @@ def _filtered(asked: _Question, containing, among) -> _Question:
     names, n = asked.names, asked.t.shape[1]
     always = _chosen("containing", containing, names, n, "variables")
     own = None if among is None else _chosen("among", among, names, n, "variables")
+    if (left := n if own is None else len({*own, *always})) < 3:
+        where = "" if own is None else " in `among`"
+        raise ValueError(f"columns{where} to choose from: {left}; give three or more, for with fewer Ω is 0")
+    _size_range(left, asked.search.keywords["min_size"], asked.search.keywords["max_size"], "variables")
     return replace(asked, search=partial(asked.search, containing=always, among=own))
 
 # %% ../nbs/03j_significance.ipynb #a761f52f
@@ -137,7 +140,7 @@ def _judge(
         z, own = tally.standardise(tally.observed).cpu().numpy(), tally.p_values()
         for pool, order in zip(pools, places, strict=True) if pooled else ():
             rows = np.isin(some, order)
-            own[:, rows] = pool.p_values(z[rows])
+            own[:, rows] = pool.p_values(z[rows], tally.margin()[rows])
         p[:, some] = np.maximum(p[:, some], own)
         closer = abs(z) < nearest[some]
         weakest[some[closer]], nearest[some[closer]], nulls[:, some[closer]] = i, abs(z[closer]), tally.moments()[:, closer]
@@ -183,15 +186,20 @@ def _in_words(judged: Significance, level: float) -> str:
 # %% ../nbs/03j_significance.ipynb #df96a039
 def _named_search(asked: _Question, corr: Tensor) -> Multiplets:
     "The multiplets of the data under their names, which errors tell as well."
-    if asked.names is None:
-        return asked.search(corr)
-    return asked.search(pd.DataFrame(corr.cpu().numpy(), asked.names, asked.names))
+    return replace(asked.search(_told_by_name(corr, asked.names)), names=asked.names)
 
 # %% ../nbs/03j_significance.ipynb #5e78b18b
 def _refuse_shift(against: str, kind: str) -> None:
     "Raises `ValueError` for rotated columns where rows are resampled."
     if kind == "shift" and against == "zero":
         raise ValueError("kind='shift' with against='zero', which resamples rows: give block_length for rows in an order")
+
+# %% ../nbs/03j_significance.ipynb #4879982b
+def _refuse_few_draws(draws: int, pooled: bool) -> None:
+    "Raises `ValueError` for draws that have no spread once one of them is left out."
+    if pooled and draws < 3:
+        raise ValueError(f"draws={draws} with pooled=True, which measures each draw by the spread of the others: give 3 "
+                         "or more, best hundreds")
 
 # %% ../nbs/03j_significance.ipynb #a8321e00
 def _draws_against(
@@ -246,6 +254,7 @@ def significance(
     asked = _question(x, bins=None, blocks=None, min_size=whole_number("min_size", min_size, 3), max_size=max_size,
                       draws=draws, ties=ties, bias_correction=bias_correction, block_length=block_length, seed=seed,
                       progress=progress)
+    _refuse_few_draws(asked.draws, pooled)
     asked = _filtered(asked, containing, among)
     corr, move = _correlations(asked), _way(kind, asked.block_length)
     found = _named_search(asked, corr)

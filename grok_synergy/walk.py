@@ -13,6 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -66,11 +67,15 @@ def _size_range(members: int, min_size: int, max_size: int | None, word: str) ->
 def _place(name: str, one, known: dict, count: int, word: str) -> int:
     "The position of one member that was given, checked."
     try:
-        return known[one] if one in known else whole_number(name, one, 0, count - 1)
+        places = known[one] if one in known else [whole_number(name, one, 0, count - 1)]
     except (TypeError, ValueError):
         names = f" or names, such as {next(iter(known))!r}" if known else ""
         raise ValueError(f"{name}: {one!r} is none of the {count} {word}: give positions from 0 to "
                          f"{count - 1}{names}") from None
+    if len(places) > 1:
+        raise ValueError(f"{name}: {one!r} is the name of {len(places)} {word}: give each a name "
+                         "of its own")
+    return places[0]
 
 # %% ../nbs/03b_walk.ipynb #64eb65e6
 def _chosen(
@@ -81,9 +86,33 @@ def _chosen(
     word: str,             # what they are
 ) -> list[int]:            # ascending
     "Positions of the members that were given. Raises `ValueError` for those that are not there."
-    known = {} if names is None else {label: i for i, label in enumerate(names)}
-    given = [given] if isinstance(given, str | int) else list(given)
-    return sorted({_place(name, one, known, count, word) for one in given})
+    known = {}
+    for i, label in enumerate(names or ()):
+        known.setdefault(label, []).append(i)
+    if getattr(given, "ndim", None) == 0:
+        given = given.item()
+    one = isinstance(given, str) or not hasattr(given, "__iter__")
+    one = one or isinstance(given, tuple) and given in (names or ())
+    given = [given] if one else as_numpy(given).tolist() if isinstance(given, Tensor) else given
+    return sorted({_place(name, some, known, count, word) for some in given})
+
+# %% ../nbs/03b_walk.ipynb #35646651
+class _Label:
+    "The name of a column that no position equals: columns go by position, and errors tell names."
+
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return repr(self.name)
+
+# %% ../nbs/03b_walk.ipynb #4b48a965
+def _told_by_name(corr: Array, names: tuple | None) -> Array:
+    "One (n, n) matrix whose columns go by position, and are told by their names."
+    if names is None:
+        return corr
+    labels = pd.Index([_Label(name) for name in names], dtype=object)
+    return pd.DataFrame(as_numpy(corr), labels, labels)
 
 # %% ../nbs/03b_walk.ipynb #d11ed137
 def _only(t: Tensor, columns: tuple | None, members: list[np.ndarray]) -> tuple:

@@ -171,3 +171,14 @@ def test_more_columns_than_samples():
     assert left.shape == (58, 58)
     np.testing.assert_allclose(o_information(left[:5, :5]),
                                o_information(conditional_correlation(np.corrcoef(x[:, :7].T), [0, 1])), atol=1e-10)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 3, 4, 5, 6], [2, 0, 1, 4, 3, 5], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]], ids=str)
+def test_whole_numbers_that_are_names_are_names_of_blocks(labels):
+    corr = pd.DataFrame(np.corrcoef(samples(6).T), labels, labels)
+    text, (one, other, given) = corr.rename(columns=str, index=str), (labels[:2], labels[2:4], labels[4:])
+    there = [list(map(str, some)) for some in (one, other, given)]
+    assert mutual_information(corr, one, other, given) == mutual_information(text, *there)
+    left = conditional_correlation(corr, given)
+    pd.testing.assert_frame_equal(left.rename(columns=str, index=str), conditional_correlation(text, there[2]))
+    assert left.columns.tolist() == labels[:4]

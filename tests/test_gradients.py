@@ -162,3 +162,22 @@ def test_labelled_arrays_keep_their_names():
     for form in (CORR.to_numpy().tolist(), torch.tensor(CORR.to_numpy())):
         index = as_numpy(target_multiplets(form, 2).index)
         np.testing.assert_allclose(index, target_multiplets(CORR, "c").index, atol=1e-10)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 3, 4, 5, 6], [2, 0, 1, 4, 3, 5], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+                                    [1, 2, 3, 4, 5, 6]], ids=str)
+def test_whole_numbers_that_are_names_are_names_of_targets_too(labels):
+    frame = pd.DataFrame(samples(), columns=labels)
+    corr = copula_correlation(frame)
+    text = corr.rename(columns=str, index=str)
+    for asked in ({}, {"containing": [labels[3]]}, {"among": labels[1:5]}):
+        by_text = {name: list(map(str, given)) for name, given in asked.items()}
+        by_place = {name: list(map(labels.index, given)) for name, given in asked.items()}
+        for target in {labels[0], labels[5]} - set(asked.get("among", ())):
+            plain = target_multiplets(corr, target, max_size=3, **asked)
+            named = target_multiplets(text, str(target), max_size=3, **by_text)
+            bare = target_multiplets(corr.to_numpy(), labels.index(target), max_size=3, **by_place)
+            np.testing.assert_allclose(plain.index, named.index, atol=1e-12)
+            np.testing.assert_allclose(plain.information, bare.information, atol=1e-12)
+            assert [tuple(map(str, some)) for some in plain.frame().members] == named.frame().members.tolist()
+            assert plain.target == target

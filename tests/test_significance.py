@@ -300,3 +300,134 @@ def test_intervals_of_chosen_multiplets():
         bootstrap_multiplets(frame, [("a", "b", "g")])
     with pytest.raises(ValueError, match="members is empty"):
         bootstrap_multiplets(frame, [])
+
+
+# Found by breaking it
+
+WHOLE = [[0, 1, 3, 4, 5, 6], [2, 0, 1, 4, 3, 5], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1, 2, 3, 4, 5, 6]]
+
+
+@pytest.mark.parametrize("labels", WHOLE, ids=str)
+def test_whole_numbers_that_are_names_are_names_throughout(labels):
+    frame = pd.DataFrame(mixed(60), columns=labels)
+    text = frame.rename(columns=str)
+    asks = [{"containing": [labels[3]]}, {"among": labels[1:5]}, {"containing": labels[4], "among": labels[:4]}]
+    acts = [lambda x, **asked: significance(x, draws=9, **asked),
+            lambda x, **asked: significance(x, draws=9, against="independence", **asked),
+            lambda x, **asked: compare_groups(x[:30], x[30:], draws=9, **asked)]
+    for asked in asks:
+        by_text = {name: [str(some) for some in np.atleast_1d(given).tolist()] for name, given in asked.items()}
+        if isinstance(labels[0], float):
+            by_text = {name: [str(float(some)) for some in given] for name, given in by_text.items()}
+        for act in acts:
+            plain, named = act(frame, **asked).frame(), act(text, **by_text).frame()
+            assert [tuple(map(str, some)) for some in plain.names] == named.names.tolist()
+            pd.testing.assert_frame_equal(plain[["members", "p"]], named[["members", "p"]])
+    one = bootstrap_multiplets(frame, [labels[2:5]], draws=9)
+    by_text = bootstrap_multiplets(text, [[str(some) for some in labels[2:5]]], draws=9)
+    np.testing.assert_array_equal(one.interval, by_text.interval)
+    frame[labels[4]] = 2 * frame[labels[0]]
+    follows = max(labels[0], labels[4], key=labels.index)
+    with pytest.raises(ValueError, match=f"column {follows!r} follows"):
+        significance(frame, draws=9, containing=[labels[0]])
+
+
+@pytest.mark.parametrize("draws", [1, 2])
+def test_so_few_draws_have_no_spread_to_be_pooled(draws):
+    x = np.random.default_rng(0).normal(size=(60, 6))
+    for act in (lambda **how: significance(x, draws=draws, **how),
+                lambda **how: compare_groups(x[:30], x[30:], draws=draws, **how)):
+        with pytest.raises(ValueError, match=f"draws={draws} with pooled=True"):
+            act()
+        assert act(pooled=False).p_values("synergy").min() >= 1 / (1 + draws)
+
+
+@pytest.mark.parametrize("draws", [3, 5])
+def test_a_few_pooled_draws_call_no_noise_significant(draws):
+    called = [len(significance(np.random.default_rng(seed).normal(size=(60, 8)), against="independence",
+                               draws=draws).significant()) for seed in range(40)]
+    assert np.count_nonzero(called) <= binom.ppf(0.9999, 40, 0.05)
+
+
+def test_groups_with_columns_in_another_order_are_refused():
+    x = pd.DataFrame(mixed())
+    for one, other in ((x, x[[3, 2, 1, 0, 4, 5]]), (x[[3, 2, 1, 0, 4, 5]], x), (x[[0, 1, 2]], x[[3, 4, 5]])):
+        with pytest.raises(ValueError, match="columns of the groups differ"):
+            compare_groups(one, other, draws=5)
+    for other in (x.to_numpy(), x.set_axis(NAMES, axis=1)):  # which say nothing of another order
+        assert not compare_groups(x, other, draws=5).observed.any()
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_equal_values_are_tied(pooled):
+    x = mixed(60)
+    assert (compare_groups(x, x, paired=True, draws=9, pooled=pooled).frame().p == 1).all()
+
+
+def test_a_name_of_two_columns_is_no_choice():
+    frame = pd.DataFrame(mixed(), columns=list("abcdea"))
+    for asked in ({"containing": "a"}, {"among": ["a", "b", "c"]}):
+        for act in (lambda **how: significance(frame, draws=9, **how),
+                    lambda **how: all_multiplets(copula_correlation(frame), **how)):
+            with pytest.raises(ValueError, match="'a' is the name of 2 variables"):
+                act(**asked)
+    assert {5} <= set(significance(frame, draws=9, containing=5).found.members(0))
+
+
+def test_a_position_of_any_kind_is_a_position():
+    x = mixed()
+    expected = significance(x, draws=9, containing=1)
+    for one in (np.int64(1), np.array(1), torch.tensor(1), np.array([1]), torch.tensor([1]), {1}, iter([1])):
+        assert significance(x, draws=9, containing=one) == expected
+    with pytest.raises(ValueError, match="containing: 1.5 is none of the 6 variables"):
+        significance(x, draws=9, containing=1.5)
+    with pytest.raises(ValueError, match="containing: None is none of the 6 variables"):
+        significance(x, draws=9, containing=None)
+
+
+def test_a_tuple_that_is_a_name_is_one_name():
+    names = pd.MultiIndex.from_product([["u", "v"], [0, 1, 2]])
+    frame = pd.DataFrame(mixed(), columns=names)
+    expected = significance(frame, draws=9, containing=[("u", 2)])
+    assert significance(frame, draws=9, containing=("u", 2)) == expected
+    assert significance(frame, draws=9, containing=2) == expected
+    assert expected.frame().names[0] == (("u", 0), ("u", 1), ("u", 2))
+
+
+def test_multiplets_of_a_result_and_of_generators_are_taken():
+    x = mixed()
+    found = all_multiplets(copula_correlation(x), min_size=3, max_size=4)
+    expected = bootstrap_multiplets(x, [found.members(i) for i in range(len(found))], draws=9)
+    assert bootstrap_multiplets(x, found.groups, draws=9) == expected
+    assert bootstrap_multiplets(x, (iter(found.members(i)) for i in range(len(found))), draws=9) == expected
+    with pytest.raises(ValueError, match=r"members holds \(0, 1\)"):
+        bootstrap_multiplets(x, iter([(0, 1)]), draws=9)
+    for none in (5, "abc"):
+        with pytest.raises(ValueError, match=f"members={none!r} is no list of multiplets"):
+            bootstrap_multiplets(x, none, draws=9)
+
+
+def test_two_columns_have_no_multiplet():
+    x = mixed(columns=2)
+    for act in (lambda: significance(x, draws=9), lambda: compare_groups(x, x, draws=9),
+                lambda: significance(mixed(), draws=9, among=[0, 1])):
+        with pytest.raises(ValueError, match="to choose from: 2; give three or more"):
+            act()
+
+
+def test_errors_of_groups_name_the_group():
+    frame = pd.DataFrame(mixed(), columns=NAMES)
+    for bad, match in ((frame[:1], "one row"), (frame.assign(b=np.nan), "column 'b'"), (frame.assign(e=1.0), "column 'e'"),
+                       (frame.assign(f=2 * frame.a), "'f' follows")):
+        with pytest.raises(ValueError, match=f"in the group `other`: .*{match}"):
+            compare_groups(frame, bad, draws=9)
+        with pytest.raises(ValueError, match=f"in the group `one`: .*{match}"):
+            compare_groups(bad, frame, draws=9)
+
+
+def test_errors_of_both_groups_name_none():
+    frame = pd.DataFrame(mixed(), columns=NAMES)
+    with pytest.raises(ValueError, match="^min_size=3, max_size=2 with 6 variables"):
+        compare_groups(frame, frame, max_size=2)
+    with pytest.raises(ValueError, match="^the columns of the groups differ"):
+        compare_groups(frame, frame[["a", "b"]], containing="c")
