@@ -53,12 +53,13 @@ audit: $(INSTALLED) ## after `make paper`: every claim under 512 combinations of
 	@echo "figures and tables: figures/"
 
 # One thread a process: the notebooks share the cores, and small tensors crawl when every process claims them all.
+# For the same reason no notebook starts processes of its own; a run would also wait two minutes for the last of them.
 test test-plain test-python: export OMP_NUM_THREADS := 1
 test: $(INSTALLED) ## check notebooks, library and package
 	@$(BIN)/python $(SAY) "notebooks, library and README agree" \
 		$(BIN)/python tests/check_notebooks.py
 	@$(BIN)/python $(SAY) "ruff" $(BIN)/ruff check -q || { echo 'ruff: run `make prepare`, mend what remains in notebooks and tests'; exit 1; }
-	@$(BIN)/python $(SAY) "notebooks" $(BIN)/nbdev_test --n_workers 2 --do_print \
+	@LOKY_MAX_CPU_COUNT=1 $(BIN)/python $(SAY) "notebooks" $(BIN)/nbdev_test --n_workers 2 --do_print \
 		|| { echo 'notebooks: run `make lab` and mend the cells shown above'; exit 1; }
 	@$(BIN)/python $(SAY) "tests" $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
 		tests/test_main_job.py tests \
