@@ -56,12 +56,11 @@ from grok_synergy.walk import (
 def _refuse_many(asked: _Asked, most: int, remedy: str) -> None:
     "Raises `ValueError` for more multiplets than can be combined."
     n, size = len(asked.members), asked.largest
-    if n > most and asked.word != "variables":
-        raise ValueError(f"{n} {asked.word} have too many multiplets to {remedy}")
     if n > most:
+        low = "; or ask for low orders (max_size)" * (asked.word == "variables")
         single = f"; for the best multiplet of {size}, `search_multiplet(corr, {size})`"
-        raise ValueError(f"{n} {asked.word} have 2**{n} multiplets, too many to {remedy}; or ask "
-                         "for low orders (max_size)" + single * (3 <= size < n))
+        raise ValueError(f"{n} {asked.word} have 2**{n} multiplets, too many to {remedy}"
+                         + low + single * (3 <= size < n))
 
 # %% ../nbs/03c_multiplets.ipynb #b3000012
 class _Table(NamedTuple):
