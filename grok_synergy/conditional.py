@@ -40,7 +40,8 @@ def chosen_columns(
 ) -> list[int]:            # positions, in the order given
     "Columns by position or name. Raises `ValueError` for one that is not there, or is there twice."
     several = isinstance(columns, Sequence | set | frozenset) or getattr(columns, "ndim", 0) == 1
-    one = isinstance(columns, str) or not several or (names is not None and columns in names)
+    one = isinstance(columns, str) or not several or (
+        isinstance(columns, tuple | frozenset) and columns in (names or ()))
     places = []
     for column in [columns] if one else list(columns):
         if names is not None and column in names:

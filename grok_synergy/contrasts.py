@@ -33,6 +33,7 @@ from .entropy import copula_normal
 from .judged import Judged, _counted
 from .multiplets import Multiplets
 from .oinfo import o_information
+from .results import _name_members
 from .significance import _Draws, _filtered, _judge, _named_search, _refuse_few_draws
 from .uncertainty import _moved_quantiles, _redrawn, _refuse_few_rows, _resampled, _sort_once
 from .walk import _chosen
@@ -61,7 +62,7 @@ def _regrouped(
     one, sizes = questions[0], tuple(len(asked.t) for asked in questions)
     scores = torch.cat([copula_normal(asked.t) for asked in questions])
     columns = [_sort_once(scores, one.names, size) for size in sizes]
-    for part in _batches(one, max(multiplets, len(columns[0].shape) ** 2)):
+    for part in _batches(one, max(multiplets, one.t.shape[1] ** 2)):
         first = [_new_groups(sizes, paired, one.block_length, np.random.default_rng([one.seed, draw])) for draw in part]
         with _naming(part):
             omega = []
@@ -178,7 +179,7 @@ def compare_groups(
     for asked in questions:
         _warn(asked, rows=block_length is None)
     difference = as_numpy(first.omega) - as_numpy(second.omega)
-    batches = _Draws(partial(_regrouped, questions, paired, len(first)), [np.arange(len(first))], draws)
+    batches = _Draws(partial(_regrouped, questions, paired, len(first)), [np.arange(len(first))], questions[0].draws)
     told = _judge(batches, torch.as_tensor(difference, device="cpu").to(questions[0].t.device), first.orders, pooled)
     return Contrast(found=first, other=second, observed=difference, draws=questions[0].draws, paired=paired,
                     block_length=questions[0].block_length, **told)
@@ -205,9 +206,9 @@ class Intervals:
 
     def frame(self) -> pd.DataFrame:
         "One row for each multiplet."
-        names = {} if self.names is None else {"names": [tuple(self.names[i] for i in some) for some in self.members]}
         low, high = self.interval.T
-        return pd.DataFrame({"members": self.members, **names, "omega": self.observed, "low": low, "high": high,
+        return pd.DataFrame({"members": self.members, **_name_members(self.members, self.names),
+                             "omega": self.observed, "low": low, "high": high,
                              "spread": self.resampled.std(1), "displacement": self.displacement})
 
     def __repr__(self):
@@ -285,7 +286,7 @@ def bootstrap_multiplets(
     plain, corrected = (_omega_of(corr[None], members, n)[0] for n in (None, len(asked.t)))
     _warn(asked, rows=asked.block_length is None)
     n_samples, draw_matrix, found = len(asked.t) if asked.bias_correction else None, _redrawn(asked), []
-    for part in _batches(asked, max(len(corr) ** 2, len(members))):
+    for part in _batches(asked, max(len(corr) ** 2, sum(len(some) ** 2 for some in members))):
         with _naming(part):
             found.append(_omega_of(torch.stack([draw_matrix(draw) for draw in part]), members, n_samples))
     observed, resampled = corrected if asked.bias_correction else plain, torch.cat(found).T

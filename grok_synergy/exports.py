@@ -78,7 +78,7 @@ def _dataset_of_extremes(found) -> xr.Dataset:
 # %% ../nbs/03b0_exports.ipynb #eb332778
 def _hypergraph(
     nodes: list,
-    frame: pd.DataFrame,  # `members`, or `names`, and numbers
+    frame: pd.DataFrame,  # `members`, and numbers
 ):
     "An `xgi.Hypergraph` with these numbers on its edges; `ImportError` where XGI is not there."
     try:
@@ -88,7 +88,6 @@ def _hypergraph(
                           "pip install 'grok_synergy[xgi]'") from error
     graph = xgi.Hypergraph()
     graph.add_nodes_from(nodes)
-    edges = frame["names" if "names" in frame else "members"]
-    rest = frame.drop(columns=["names", "members"], errors="ignore").to_dict("records")
-    graph.add_edges_from(list(zip(map(list, edges), frame.index.tolist(), rest, strict=True)))
+    rest = frame.drop(columns="members").to_dict("records")
+    graph.add_edges_from(list(zip(map(list, frame["members"]), frame.index.tolist(), rest, strict=True)))
     return graph

@@ -147,7 +147,7 @@ def generations(
     "The members and scores of each generation, until families agree or there have been 250."
     members = _first(aim, size, families * FAMILY, generator)
     value = _omega(aim, members)
-    place, family = torch.arange(len(value), device=value.device), FAMILY
+    place = torch.arange(len(value), device=value.device)
     for generation in range(GENERATIONS):
         best = value.view(families, FAMILY).amin(1)
         if _SOONEST <= generation < APART < APART * families and (best < best.min() + 1e-6).all():

@@ -20,10 +20,11 @@ from grok_synergy.conditional import (
     mutual_information,
     with_labels,
 )
+from .exports import _rows_of_members
 from .matrices import check_correlation, in_graph
 from .multiplets import all_multiplets
 from .oinfo import biases
-from .results import Multiplets, _rows_of_members
+from .results import Multiplets
 from .walk import _told_by_name
 
 # %% ../nbs/03n_gradients.ipynb #05fd1eb1
@@ -145,7 +146,7 @@ def _frame_of_targeted(found: Targeted) -> pd.DataFrame:
     bits = {"information": found.information, "index": found.index,
             "omega_change": found.omega_change, "omega": free.omega, "omega_given": found.given.omega}
     table = pd.DataFrame({"members": _rows_of_members(free.groups, free.names),
-                          "order": free.orders.astype(int)}
+                          "order": free.orders}
                          | {name: as_numpy(values) for name, values in bits.items()})
     return table.sort_values("index", ascending=False, kind="stable", ignore_index=True)
 

@@ -15,7 +15,9 @@ from scipy.stats import false_discovery_control, rankdata
 from torch import Tensor
 
 from .arrays import choice, real_number, same_content, truth, whole_number
+from .exports import _rows_of_members
 from .multiplets import Multiplets
+from .results import _name_members
 
 # %% ../nbs/03i_judged.ipynb #f429ff48
 MARGIN = 1e-9  # bits: what rounding may do to equal values
@@ -168,9 +170,8 @@ def _by_extremes(judged: _Many, side: str, per_order: bool) -> np.ndarray:
 # %% ../nbs/03i_judged.ipynb #9ea3a520
 def _members_of(found: Multiplets) -> dict[str, list]:
     "Members, their names where they have some, and order."
-    members = [found.members(place) for place in range(len(found))]
-    names = {} if found.names is None else {"names": [tuple(found.names[i] for i in some) for some in members]}
-    return {"members": members, **names, "order": found.orders}
+    members = _rows_of_members(found.groups, None)
+    return {"members": members, **_name_members(members, found.names), "order": found.orders}
 
 # %% ../nbs/03i_judged.ipynb #cf140293
 def _judgements(judged: "Judged") -> dict[str, np.ndarray]:

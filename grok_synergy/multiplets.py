@@ -438,7 +438,7 @@ def extremes(
 
     Of equal ones the smaller masks are held. Hundreds of variables are welcome where `max_size` is
     low. At all orders time doubles with each variable, and beyond 27 grows a little faster; memory
-    stays below 2 GiB. A number of bins costs the time twice. Raises `ValueError` naming the columns
+    stays below 2 GiB. A histogram costs the time twice. Raises `ValueError` naming the columns
     where one of the multiplets is singular, for more of them beyond `below` or `above` than fit into
     memory, for top < 1, and for more than 32 variables or blocks at all orders. Source: as for
     `all_multiplets`.
@@ -447,6 +447,7 @@ def extremes(
     word = "variables" if blocks is None else "blocks"
     asked = _ask(corr, blocks, word, min_size, max_size, containing, among)
     below, above = _thresholds(asked, below, above)
+    _edges(histogram, np.zeros(1))  # refused before any work
     search = _search(asked, n_samples)
     top = min(top, search.count // len(asked.t))
     held = _strongest(search.orders, len(asked.t), top, below, above, search.shift)

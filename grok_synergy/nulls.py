@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .arrays import Array, group_labels, real_number, same_content
+from .arrays import Array, as_numpy, group_labels, real_number, same_content
 
 # %% ../nbs/04c_nulls.ipynb #5fa6c3f2
 KINDS = ("columns", "responses", "chimera")
@@ -26,7 +26,7 @@ def factor_values(
     samples: int,    # of the layer
 ) -> np.ndarray:     # (samples, factors) whole numbers from 0
     "The values of each input factor, numbered. Raises `ValueError` for other samples, and for gaps."
-    table = np.asarray(factors)
+    table = as_numpy(factors)
     table = table[:, None] if table.ndim == 1 else table
     if table.ndim != 2 or len(table) != samples or not table.size:
         raise ValueError(f"factors of shape {np.shape(factors)} were given for {samples} samples: "

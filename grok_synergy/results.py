@@ -194,7 +194,7 @@ class Multiplets(_Ranked, _Members):
     @property
     def orders(self) -> np.ndarray:
         "Number of members in each multiplet: (multiplets,)."
-        return np.bitwise_count(self.sets) if self.as_masks else (self.sets >= 0).sum(-1)
+        return np.bitwise_count(self.sets).astype(int) if self.as_masks else (self.sets >= 0).sum(-1)
 
     def members(self, multiplet: int) -> tuple[int, ...]:
         "Which members belong to the multiplet at one position."
@@ -237,7 +237,7 @@ def _frame_of_multiplets(found: Multiplets) -> pd.DataFrame:
     _of_one_matrix(found)
     measures = {name: as_numpy(getattr(found, name)) for name in ("tc", "dtc", "omega", "s")}
     return pd.DataFrame({"members": _rows_of_members(found.groups, found.names),
-                         "order": found.orders.astype(int), **measures})
+                         "order": found.orders, **measures})
 
 # %% ../nbs/03b1_results.ipynb #b300000d
 def _table_of_multiplets(found: Multiplets, rows: int) -> pd.DataFrame:

@@ -55,12 +55,12 @@ def _one_moved(
     asked: _Question,
     move: Callable,  # of (variables, samples) and a generator
     corr: Tensor,    # (n, n) correlations of the data
-    variables: list[int],  # which to move
+    places: list[np.ndarray],  # of each variable: the multiplets that hold it
 ) -> Iterator[tuple[int, Tensor]]:  # a variable; (some draws, multiplets that hold it) bits
     "Ω where one variable was moved, for one batch of draws and one variable after the other."
     scores, draw_scores = _moved_scores(asked, move)
-    always, n = asked.search.keywords["containing"], len(corr)
-    for part in _batches(asked, n**2):
+    always, variables = asked.search.keywords["containing"], [i for i, some in enumerate(places) if len(some)]
+    for part in _batches(asked, max(len(corr) ** 2, *map(len, places))):
         with _naming(part):
             cross = torch.stack([draw_scores(draw) @ scores.T for draw in part])
             for i in variables:
@@ -157,8 +157,8 @@ _AGAINST = {"zero": "against Ω = 0", "bystander": "beyond a bystander", "indepe
 class Significance(Judged):
     "Ω of every multiplet beside its null; everything in the order of `found`."
 
-    against: str              # "bystander" or "independence"
-    kind: str                 # "shuffle" or "shift"
+    against: str              # "bystander", "independence" or "zero"
+    kind: str                 # "shuffle", "shift" or, against zero, "resample"
     weakest: np.ndarray | None = None  # (multiplets,) the member whose null lies nearest, against a bystander
     block_length: int | None = None    # rows that stayed together
     pooled: bool = False      # whether a multiplet is held against the draws of its whole order
@@ -214,7 +214,7 @@ def _draws_against(
     if against == "bystander":
         move = _rotate if move is _shift else move  # left where it was, a member is no bystander
         places = [np.flatnonzero((found.groups == i).any(1)) for i in range(found.n_members)]
-        make = partial(_one_moved, asked, move, corr, [i for i, some in enumerate(places) if len(some)])
+        make = partial(_one_moved, asked, move, corr, places)
         return _Draws(make, places, asked.draws)
     if against == "zero":
         _refuse_few_rows(asked)
@@ -227,7 +227,7 @@ def _draws_against(
 def significance(
     x: Array,                         # (samples, variables) real numbers, finite, no constant column
     *,
-    against: str = "bystander",       # "bystander": each member must matter; "independence" of all columns
+    against: str = "bystander",       # "bystander": each member matters; "independence" of all; "zero": rows resampled
     kind: str = "shuffle",            # "shuffle" permutes columns, "shift" rotates them, for an order
     block_length: int | None = None,  # for "shuffle": rows that stay together; None: each for itself
     draws: int = 1000,                # data sets of moved columns
@@ -249,7 +249,7 @@ def significance(
     (2001) and Westfall and Young (1993) for many at once.
     """
     against, pooled = choice("against", against, tuple(_AGAINST)), truth("pooled", pooled)
-    move = _way(kind, block_length)
+    _way(kind, block_length)
     _refuse_shift(against, kind)
     asked = _question(x, bins=None, blocks=None, min_size=whole_number("min_size", min_size, 3), max_size=max_size,
                       draws=draws, ties=ties, bias_correction=bias_correction, block_length=block_length, seed=seed,

@@ -182,3 +182,8 @@ def test_whole_numbers_that_are_names_are_names_of_blocks(labels):
     left = conditional_correlation(corr, given)
     pd.testing.assert_frame_equal(left.rename(columns=str, index=str), conditional_correlation(text, there[2]))
     assert left.columns.tolist() == labels[:4]
+
+
+@pytest.mark.parametrize("columns", [np.array([2, 0]), pd.Index(["c", "a"]), pd.Series(["c", "a"]), torch.tensor([2, 0])])
+def test_columns_may_come_in_an_array_beside_names(columns):
+    assert chosen_columns("members", columns, 3, ("a", "b", "c")) == [2, 0]

@@ -395,3 +395,13 @@ def test_many_columns_of_which_most_are_always_there():
         all_multiplets(corr, min_size=39)
     with pytest.raises(ValueError, match="63 blocks have 2..63 multiplets, too many to hold"):
         all_multiplets(mixed(66), blocks=np.arange(66) % 63, max_size=2)
+
+
+def test_a_histogram_is_refused_before_any_work(monkeypatch):
+    monkeypatch.setattr(multiplets, "_search", lambda *given: pytest.fail("it was searched first"))
+    with pytest.raises(ValueError, match="histogram"):
+        extremes(mixed(6), histogram=[1.0, 0.0])
+
+
+def test_orders_are_whole_numbers_that_can_be_less_than_0_apart():
+    assert (all_multiplets(mixed(6)).orders - 4).min() == -2

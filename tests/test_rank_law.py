@@ -14,7 +14,8 @@ from grok_synergy.data import ModularTask
 from grok_synergy.entropy import copula_correlation, copula_normal
 from grok_synergy.layer import Layer
 from grok_synergy.matrices import correlation
-from grok_synergy.meaning import exact_omega, in_levels, noisy_omega
+from grok_synergy.meaning import exact_omega, noisy_omega
+from grok_synergy.nonparametric import in_levels
 from grok_synergy.oinfo import o_information
 from grok_synergy.rank_law import expected_omega, group_omegas, outside_share, random_features
 

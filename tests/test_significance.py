@@ -1,6 +1,7 @@
 """Significance of every multiplet, groups and intervals: equal to the plain way, calibrated, and refused by name."""
 
 import itertools
+import math
 import pickle
 import warnings
 
@@ -12,6 +13,7 @@ import xarray as xr
 from scipy.signal import lfilter
 from scipy.stats import binom, false_discovery_control
 
+from grok_synergy import contrasts, draws
 from grok_synergy import significance as room
 from grok_synergy.contrasts import bootstrap_multiplets, compare_groups
 from grok_synergy.entropy import copula_correlation
@@ -431,3 +433,20 @@ def test_errors_of_both_groups_name_none():
         compare_groups(frame, frame, max_size=2)
     with pytest.raises(ValueError, match="^the columns of the groups differ"):
         compare_groups(frame, frame[["a", "b"]], containing="c")
+
+
+def test_batches_are_no_larger_than_what_they_hold(monkeypatch):
+    x, asked_for, real = np.random.default_rng(0).normal(size=(200, 12)), [], draws._batches
+
+    def batches(asked, each):
+        asked_for.append(each)
+        return real(asked, each)
+
+    for one in (room, contrasts):
+        monkeypatch.setattr(one, "_batches", batches)
+    significance(x, draws=3, max_size=None)
+    assert asked_for == [sum(math.comb(11, size) for size in range(2, 12))]  # those that hold one variable
+    asked_for.clear()
+    compare_groups(x, x + 0.1, draws="3", containing=[0, 1])
+    bootstrap_multiplets(x, [tuple(range(12))] * 30, draws=3)
+    assert asked_for == [144, 30 * 144]

@@ -226,7 +226,7 @@ def chosen_step(
 
 # %% ../../nbs/study/02_ablations.ipynb #ab00001b
 def choose(
-    measures: xr.Dataset,      # (step): as `phases.measure` returns, of one seed
+    measures: xr.Dataset,      # (step): as `measures.measure` returns, of one seed
     metrics: xr.Dataset,       # (step): test_acc of that seed, at the same checkpoints
     phase: str = "emergence",  # the phase, as `phases.segment` names it
     first: int = FIRST,           # steps before this one are left out
@@ -401,7 +401,7 @@ def planned_runs(
 def ablate(
     experiment: Experiment,         # the condition
     seed: int,                      # whose initial weights to start from
-    measures: xr.Dataset,           # (step): as `phases.measure` returns, of that seed
+    measures: xr.Dataset,           # (step): as `measures.measure` returns, of that seed
     metrics: xr.Dataset,            # (step): test_acc of that seed
     ablation: Ablation = Ablation(),
     *,

@@ -284,7 +284,7 @@ def subnetworks_later(
     than: str,
 ) -> Bounds:       # decades
     "How much later a retrained network generalises than another, at most of all conditions."
-    return Bounds.greatest(*(_steps(view, condition, variant) - _steps(view, condition, than)
+    return Bounds.greatest(*(subnetwork_later(condition, variant, than)(view)
                              for condition in conditions))
 
 # %% ../../nbs/study/04b_compared.ipynb #84f92272

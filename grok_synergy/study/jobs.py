@@ -112,7 +112,7 @@ class _Settings:
         return f"{self.kind} of {self.condition}{labels}, {which}"
 
 # %% ../../nbs/study/08_jobs.ipynb #d7c091c2
-NULLS = ("responses", "chimera")  # kinds of jobs, as of `phases.measure`
+NULLS = ("responses", "chimera")  # kinds of jobs, as of `measures.measure`
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from ..look import COLOURS, STYLE, log_steps
-from .conditions import CONDITIONS, GROK, MEMORISE_ONLY
+from .conditions import CONDITIONS, FIRST, GROK, MEMORISE_ONLY
 from .evidence import NULLS, from_step
 from .register import AGAIN, PAPER
 from .results import Findings
@@ -44,7 +44,7 @@ WINDOW = 0.25  # decades to either side of an event
 def _events(metrics, seed) -> dict[str, float]:
     "The steps of one network's events; NaN for what it never does."
     one = metrics.sel(seed=seed)
-    return {"start": float(one.step[one.step >= 5][0]),
+    return {"start": float(one.step[one.step >= FIRST][0]),
             "memorised": float(reaches(one.train_acc)), "generalised": float(reaches(one.test_acc)),
             "end": float(one.step[-1])}
 
