@@ -129,10 +129,11 @@ def _first(aim: Sought, size: int, count: int, generator: torch.Generator) -> Te
 
 # %% ../nbs/03ea_families.ipynb #fa00001b
 def _held(child: Tensor, members: Tensor, family: int) -> Tensor:
-    "Which children their family, of so many multiplets, holds already."
+    "Which children their family, of so many multiplets, holds already, or has twice."
     child, members = (some.sort(1).values.view(-1, family, some.shape[1])
                       for some in (child, members))
-    return (child.unsqueeze(2) == members.unsqueeze(1)).all(3).any(2).view(-1)
+    before, twice = ((child.unsqueeze(2) == some.unsqueeze(1)).all(3) for some in (members, child))
+    return (before.any(2) | twice.tril(-1).any(2)).view(-1)
 
 # %% ../nbs/03ea_families.ipynb #fa00001d
 FAMILY, APART, GENERATIONS, _SOONEST = 12, 60, 250, 20
