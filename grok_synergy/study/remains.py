@@ -27,10 +27,14 @@ from ..trajectory import reaches
 # %% ../../nbs/study/13_remains.ipynb #2ea9952a
 def survivors(
     verdicts: pd.DataFrame,    # of `judge`
+    idle: pd.DataFrame,        # the same of networks that are their own null
     way: str = "mid_ranks",    # to look
 ) -> pd.DataFrame:             # by claim: statement, and the outcome on bits and on each excess
     "The paper's claims on synergy and redundancy, and what became of them under each null."
-    seen = verdicts[verdicts.way == way]
+    seen, idle = (some[some.way == way] for some in (verdicts, idle))
+    nothing = idle.id[idle.family.isin(NULLS) & (idle.outcome == "supported")]
+    free = seen.id.isin(nothing) & (seen.outcome == "supported")
+    seen = seen.assign(outcome=seen.outcome.mask(free, "says nothing"))
     excess = seen[seen.family.isin(NULLS)].pivot(index="of", columns="family", values="outcome")
     paper = seen[seen.family.isin([PAPER, AGAIN])].set_index("id")
     found = paper.loc[paper.index.intersection(excess.index), ["statement", "outcome"]]
@@ -91,6 +95,11 @@ OTHERS = ("redundancy", "tc", "zeros")  # numbers that are easier to have than a
 CLOCK = ("condition", "log step")
 
 
+def _of_medians(draws: int) -> float:
+    "The variance of the median of normal draws, in those of one: from 100 000 medians."
+    return float(np.median(np.random.default_rng(0).normal(size=(100_000, draws)), 1).var())
+
+
 def checkpoints(
     findings: Findings,         # of one group of networks
     null: str = "responses",
@@ -100,7 +109,7 @@ def checkpoints(
     rows = []
     for number, (name, table) in enumerate(_less_null(findings, preset, null).items()):
         table = from_step(table)
-        noise = np.pi / 2 * table.null_synergy.var("draw", ddof=1) / table.sizes["draw"]
+        noise = _of_medians(table.sizes["draw"]) * table.null_synergy.var("draw", ddof=1)
         one = table[["excess_synergy", *OTHERS]].assign(noise=noise).drop_vars("null")
         one = one.to_dataframe().dropna().reset_index()
         rows.append(one.assign(condition=number, name=name, **{"log step": np.log10(one.step)}))
