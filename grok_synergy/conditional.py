@@ -93,7 +93,7 @@ def conditional_correlation(
 
     A measure of this matrix that corrects bias takes `n_samples` less the number of given columns.
     Raises `ValueError` naming given columns that are singular, and columns that follow from them.
-    Source: Whittaker (1990), section 5.5.
+    Source: Whittaker (1990).
     """
     corr = with_labels(corr)
     names, eps = column_names(corr), given_precision(corr)
@@ -144,7 +144,7 @@ def mutual_information(
     """Information that two blocks of columns share, given a third.
 
     Raises `ValueError` naming the columns where blocks overlap or are singular together. Source:
-    Cover and Thomas (2006), equation 2.61; bias after Misra, Singh and Demchuk (2005).
+    Cover and Thomas (2006); bias after Misra, Singh and Demchuk (2005).
     """
     names, eps = column_names(corr), given_precision(corr)
     t = _unit_diagonal(in_graph(check_correlation(corr, whole=False), corr))

@@ -158,7 +158,7 @@ def compare_groups(
     """Ω of every multiplet in one group less Ω in another, beside groups between which rows were exchanged.
 
     Equal values get mid-ranks, group by group. Raises `ValueError` for groups with other columns or, paired,
-    with other rows, and as `significance` does. Source: Good (2005), chapters 3 and 5.
+    with other rows, and as `significance` does. Source: Good (2005).
     """
     paired, pooled = truth("paired", paired), truth("pooled", pooled)
     min_size = whole_number("min_size", min_size, 3)

@@ -73,7 +73,7 @@ def multiplets_by(
     """TC, DTC, Ω and S of every multiplet of low order, from entropies by any estimator.
 
     Raises `ValueError` for orders that are not possible, and for entropies that are not finite.
-    Source: Rosas et al. (2019), equation 5.
+    Source: Rosas et al. (2019).
     """
     n = whole_number("n", n, 2)
     if names is not None and len(names) != n:
@@ -154,8 +154,8 @@ def discrete_multiplets(
 ) -> Multiplets:                      # with tc, dtc, omega and s, in bits
     """TC, DTC, Ω and S of every multiplet of low order, from counts of joint symbols.
 
-    Raises `ValueError` naming columns that are constant or not finite. Source: Rosas et al. (2019),
-    equation 5, for the measures; Miller (1955) for the correction.
+    Raises `ValueError` naming columns that are constant or not finite. Source: Rosas et al. (2019)
+    for the measures; Miller (1955) for the correction.
     """
     choice("estimator", estimator, ESTIMATORS)
     symbols = _symbols(x, whole_number("levels", levels, 2))
