@@ -72,6 +72,7 @@ def steps_from_zero(
     powers = range(int(np.log10(last)) + 1)
     ax.set(xscale="log", xlim=(0.4, last))
     ax.set_xticks([0.5, *(10**k for k in powers)], labels=["0", *(f"$10^{k}$" for k in powers)])
+    ax.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
 
 # %% ../nbs/00c_look.ipynb #9dad0cfb
 def draw_curve(
