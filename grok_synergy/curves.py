@@ -93,10 +93,9 @@ def exponential_average(
     weight = real_number("weight", weight, "a number from 0 to 1", lambda weight: 0 <= weight <= 1)
     every = real_number("every", every, "a positive number", lambda every: every >= 1e-9)
     smooth = _finite(_ordered(values)).transpose(..., "step").copy(deep=True)
-    steps = smooth.step.values.astype(float)
-    for i in range(1, len(steps)):
-        keep = (1 - weight) ** ((steps[i] - steps[i - 1]) / every)
-        smooth.values[..., i] = keep * smooth.values[..., i - 1] + (1 - keep) * smooth.values[..., i]
+    average, gaps = smooth.values, np.diff(smooth.step.values.astype(float))
+    for i, keep in enumerate((1 - weight) ** (gaps / every), 1):
+        average[..., i] = keep * average[..., i - 1] + (1 - keep) * average[..., i]
     return smooth
 
 # %% ../nbs/04e_curves.ipynb #4b1d0006

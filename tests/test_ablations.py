@@ -344,9 +344,6 @@ def test_one_seed_gives_the_whole_table():
     assert curves.test_acc.dims == ("variant", "step")
     assert curves.variant.values.tolist() == ["full", "synergistic", "inverse"]
     assert int(curves.seed) == 0
-    again, same = ablated(measures, metrics, preset="mid_ranks", n_random=3)
-    pd.testing.assert_frame_equal(rows, again)
-    xr.testing.assert_identical(curves, same)
     drawn, same = ablated(measures, metrics, preset="mid_ranks", part="drawn")
     controls, nothing = ablated(measures, metrics, preset="mid_ranks", part="controls", n_random=3)
     assert len(nothing.dims) == 0

@@ -26,12 +26,13 @@ from grok_synergy.training import train
 
 TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=150), replace(CONDITIONS["alpha8"], steps=100)), ablated=("wd2",),
              seeds=(0, 100), figure_seeds=1, pairs=((421, 2000),), draws=1, task=ModularTask(p=13), width=16, per_decade=4)
+PLAIN = replace(TINY, ablated=())  # without sub-networks
 RUN = """
 from pathlib import Path
 import sys
 sys.path.insert(0, {tests!r})
 from test_paper import TINY, run_paper
-run_paper(TINY, store=Path("store"), tables=Path("tables"), n_jobs=2)
+run_paper(TINY, store=Path("store"), tables=Path("tables"), n_jobs={jobs})
 """
 
 
@@ -51,11 +52,17 @@ def undisturbed(tmp_path_factory):
     return folder
 
 
-def test_a_study_without_sub_networks_is_written_and_read(tmp_path):
-    plain = replace(TINY, ablated=())
-    run_paper(plain, store=tmp_path / "store", tables=tmp_path, n_jobs=1, progress=False)
-    found = load_paper(tmp_path)
-    assert set(found.of("pairs").metrics) == {one.name for one in plain.conditions}
+@pytest.fixture(scope="module")
+def without_subnetworks(undisturbed, tmp_path_factory):
+    """The tables of a study whose networks are those of the other."""
+    tables = tmp_path_factory.mktemp("plain")
+    run_paper(PLAIN, store=undisturbed / "store", tables=tables, n_jobs=1, progress=False)
+    return tables
+
+
+def test_a_study_without_sub_networks_is_written_and_read(without_subnetworks):
+    found = load_paper(without_subnetworks)
+    assert set(found.of("pairs").metrics) == {one.name for one in PLAIN.conditions}
     assert found.ablations.empty and not found.curves
 
 
@@ -128,8 +135,9 @@ def test_tables_of_the_audit_beside_them_are_passed_over(undisturbed, tmp_path):
 
 
 def test_killed_and_run_again_gives_the_files_of_an_undisturbed_run(undisturbed, tmp_path):
-    script = [sys.executable, "-c", RUN.format(tests=str(Path(__file__).parent))]
-    killed = subprocess.Popen(script, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    side_by_side, alone = ([sys.executable, "-c", RUN.format(tests=str(Path(__file__).parent), jobs=jobs)]
+                           for jobs in (2, 1))
+    killed = subprocess.Popen(side_by_side, cwd=tmp_path, stdout=subprocess.DEVNULL)
     while not list((tmp_path / "store").rglob("*-network-*.nc")):
         assert killed.poll() is None, "ended before it could be killed"
         time.sleep(0.005)
@@ -138,7 +146,7 @@ def test_killed_and_run_again_gives_the_files_of_an_undisturbed_run(undisturbed,
     assert not (tmp_path / "tables").exists()
     finished = {path: path.stat().st_mtime_ns for path in results(tmp_path / "store")}
     assert 0 < len(finished) < len(results(undisturbed / "store"))
-    again = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    again = subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stderr
     assert "ends about" in again.stdout and not again.stdout.lstrip("\r").startswith("0 %")
     assert finished == {path: path.stat().st_mtime_ns for path in finished}
@@ -194,7 +202,7 @@ def test_a_job_that_fails_does_not_stop_those_beside_it(tmp_path, monkeypatch):
     assert Job(TINY, "alpha8", 0).found(tmp_path / "store") is not None and not (tmp_path / "tables").exists()
 
 
-def test_every_network_is_trained_on_a_cuda_device_first(undisturbed, tmp_path, monkeypatch):
+def test_every_network_is_trained_on_a_cuda_device_first(without_subnetworks, tmp_path, monkeypatch):
     asked = []
 
     def spied(experiments, **settings):
@@ -202,13 +210,13 @@ def test_every_network_is_trained_on_a_cuda_device_first(undisturbed, tmp_path, 
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(study, "train_many", spied)
-    run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False)
-    expected = [TINY.experiment(name, [seed], labels) for name in ("wd2", "alpha8")
+    run_paper(PLAIN, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False)
+    expected = [PLAIN.experiment(name, [seed], labels) for name in ("wd2", "alpha8")
                 for seed, labels in ((0, "true"), (100, "true"), (2000, "true"), (2000, "shuffled"))]
     assert sorted(asked) == sorted(("cuda", one.name, one.seeds) for one in expected)
-    assert contents(tmp_path / "tables") == contents(undisturbed / "tables")
+    assert contents(tmp_path / "tables") == contents(without_subnetworks)
     asked.clear()
-    run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False)
+    run_paper(PLAIN, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1, progress=False)
     assert not asked
 
 

@@ -182,15 +182,21 @@ def _look(view: "View", condition: str, name: str) -> _Looked:
         return _averaged(values) if view.average else (smooth_log_steps(values),) * 2
 
     before, reading = look(values)
-    range_ = before.max("step") - before.min("step")
+    range_ = np.ptp(before.values, axis=1)
     before, curve = look(excess(view, condition, name)) if less else (before, reading)
-    scaled = (curve - before.min("step")) / xr.where(range_ > 0, range_, 1.0)
-    return _Looked(curve, reading, scaled, range_)
+    above = curve.values - before.values.min(1)[:, None]
+    scaled = curve.copy(data=above / np.where(range_ > 0, range_, 1.0)[:, None])
+    return _Looked(curve, reading, scaled, before.seed.copy(data=range_))
 
 # %% ../../nbs/study/03a_evidence.ipynb #13659577
 EVENTS = {"memorised": ("train_acc", TARGET), "generalised": ("test_acc", TARGET),
           "learning": ("train_acc", 0.5), "half": ("test_acc", 0.5),
           "rising": ("test_acc", 0.1), "risen": ("test_acc", 0.9)}
+
+
+def _seeds(view: "View", condition: str, name: str) -> np.ndarray:
+    "The seeds with a metric or measure."
+    return view.measured(condition, name).seed.values
 
 
 @dataclass(frozen=True)
@@ -219,7 +225,9 @@ class View:
 
     def _once(self, function, condition: str, name: str):
         "What a function makes of all seeds; made once for the evidence."
-        key = (function, self.preset, self.average, self.null, condition, name)
+        preset = self.preset if name in MEASURE_CURVES else None
+        null = None if self.null == "responses" and name not in BITS else self.null
+        key = (function, preset, self.average, null, condition, name)
         if key not in (known := self.evidence._looked_at):
             known[key] = function(replace(self, seeds=None), condition, name)
         return known[key]
@@ -230,8 +238,12 @@ class View:
 
     def together(self, *conditions: str) -> "View":
         "The view of the seeds that several conditions have."
-        seeds = [self.measured(each, "test_acc").seed.values for each in conditions]
-        return replace(self, seeds=tuple(reduce(np.intersect1d, seeds).tolist()))
+        seeds = [self._once(_seeds, each, "test_acc") for each in conditions]
+        seeds += [] if self.seeds is None else [self.seeds]
+        common = reduce(np.intersect1d, seeds)
+        if all(np.array_equal(each, common) for each in seeds):  # nothing is to be left out
+            return replace(self, seeds=None)
+        return replace(self, seeds=tuple(common.tolist()))
 
 # %% ../../nbs/study/03a_evidence.ipynb #6e70d7ff
 def range_of(
@@ -308,8 +320,11 @@ def between(
     stop: pd.Series,      # (seed) last step
 ) -> xr.DataArray:        # (seed, step)
     "A curve with NaN outside a stretch."
-    start, stop = (xr.DataArray.from_series(end.rename_axis("seed")) for end in (start, stop))
-    return curve.where((curve.step >= start) & (curve.step <= stop))
+    curve = curve.transpose("seed", "step")
+    steps, seeds = curve.step.values, curve.seed.values
+    start, stop = (end[seeds].values[:, None] for end in (start, stop))
+    inside = (steps >= start) & (steps <= stop)
+    return curve.copy(data=np.where(inside, curve.values, np.nan))
 
 # %% ../../nbs/study/03a_evidence.ipynb #9929d39b
 _READS = {"bits": WAYS, "curves": WAYS, "metrics": (None,), "networks": tuple(PRESETS)}

@@ -72,11 +72,11 @@ def highest_peak(
 ) -> pd.DataFrame:        # (seed): height, 0 where none is, NaN without such a stretch; step
     "The highest peak in a stretch, by prominence. Source: `scipy.signal.find_peaks`."
     rows, steps = {}, curve.step.values
-    for seed in curve.seed.values:
-        at, found = find_peaks(curve.sel(seed=seed).values, prominence=0)
+    for i, (seed, row) in enumerate(zip(curve.seed.values, curve.values, strict=True)):
+        at, found = find_peaks(row, prominence=0)
         heights = found["prominences"]
         if most is not None:
-            heights = np.minimum(heights, most.sel(seed=seed).values[at])
+            heights = np.minimum(heights, most.values[i, at])
         inside = (steps[at] >= start[seed]) & (steps[at] <= stop[seed]) & (heights > 0)
         inside &= but is None or steps[at] != but[seed]
         exists = start[seed] <= stop[seed]

@@ -82,9 +82,10 @@ def early_summit(
 ) -> pd.DataFrame:  # (seed): its value and its step
     "The highest point of synergy until a decade after memorising."
     curve = between(view.curve(condition, "synergy"), *stretch(view, condition, "start", "early"))
-    top = curve.max("step")
-    step = curve.step.where(curve == top).min("step")
-    return pd.DataFrame({"value": top.to_series(), "step": step.to_series()})
+    values = curve.fillna(-np.inf).values
+    top, step = values.max(1), curve.step.values[values.argmax(1)]
+    found = pd.DataFrame({"value": top, "step": step}, curve.seed.to_index())
+    return found.where(np.isfinite(found.value))
 
 # %% ../../nbs/study/04_statistics.ipynb #c3173a13
 PHASE_CHANGES = {
