@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['Reader', 'row_of', 'features_digest', 'Rows', 'known_row', 'flat_numbers']
 
-# %% ../nbs/06b_layer_rows.ipynb #5e5140ed
+# %% ../nbs/06b_layer_rows.ipynb #e7c6ca7a
+import glob
 import hashlib
 from contextlib import suppress
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 import xarray as xr
 from torch import Tensor
 
@@ -20,7 +22,14 @@ from .arrays import as_path
 from .layer import Layer
 from .measurement import Measurement, empty_reading
 from .measures import MEASURES
-from .store import digest, load_dataset, save_dataset, warn_unwritten, warn_user
+from grok_synergy.store import (
+    digest,
+    load_dataset,
+    load_result,
+    save_dataset,
+    warn_unwritten,
+    warn_user,
+)
 
 # %% ../nbs/06b_layer_rows.ipynb #06c4b71a
 class Reader(NamedTuple):
@@ -84,53 +93,86 @@ def features_digest(
         made.update(np.ascontiguousarray(x.numpy()).data)
     return made.hexdigest()[:16]
 
-# %% ../nbs/06b_layer_rows.ipynb #3adfc3b6
-class Rows:
-    "The readings of a run by step, in memory and in files."
+# %% ../nbs/06b_layer_rows.ipynb #3cdb8d13
+class _Files:
+    "The files of a run: one for the readings of each step, one for its features where they are kept."
 
     def __init__(
         self,
-        store: Path | None,  # a folder; None: in memory alone
+        store: Path | None,  # a folder; None: there are no files
         name: str,           # of the run
         settings: dict,      # that decide what is read
     ):
-        self.known, self.on_disk, self.failed, self.folder = {}, set(), False, None
+        self.folder, self.failed = None, False
         if store is None:
             return
-        if not isinstance(name, str) or not name or Path(name).name != name:
+        if not isinstance(name, str) or not name.strip(".") or Path(name).name != name:
             raise ValueError(f"name={name!r} is not possible: give a word that can name a folder")
         self.folder = as_path("store", store) / f"{name}-{digest(settings)}"
-        for path in sorted(self.folder.glob("step-*.nc")):
-            if (row := load_dataset(path)) is not None:
-                self.known[int(path.stem[5:])] = row
-        self.on_disk = set(self.known)
-        others = [one.name for one in self.folder.parent.glob(f"{name}-*")
-                  if one != self.folder and len(one.name) == len(self.folder.name)]
-        if others and not self.known:
-            warn_user(f"{self.folder.parent} holds {name!r} with other settings ({others[0]}); the "
-                      f"readings of this run are kept beside it, in {self.folder.name}")
+        others = [one.name for one in self.folder.parent.glob(f"{glob.escape(name)}-{'?' * 10}")
+                  if one != self.folder]
+        if others and not self.folder.exists():
+            warn_user(f"{self.folder.parent} holds {name!r} with other settings ({others[0]}); this "
+                      f"run is kept beside it, in {self.folder.name}")
 
-    def keep(self, step: int, row: xr.Dataset) -> None:
-        "Takes a row in, and writes its file. Warns once where that is not possible."
-        self.known[step] = row
-        if self.folder is None:
-            return
+    def path(self, step: int, kind: str = "step") -> Path:
+        "The file of a step."
+        return self.folder / f"{kind}-{step:09d}.nc"
+
+    def write(self, dataset: xr.Dataset, *place) -> None:
+        "Writes a file. Warns once where that is not possible."
         try:
-            save_dataset(row, self.folder / f"step-{step:09d}.nc")
-            self.on_disk.add(step)
+            save_dataset(dataset, self.path(*place))
         except OSError as error:
             if not self.failed:
                 warn_unwritten([error], "readings of a probe")
             self.failed = True
 
+# %% ../nbs/06b_layer_rows.ipynb #3adfc3b6
+class Rows(_Files):
+    "The readings of a run by step, in memory and in files; its features, where they are kept."
+
+    def __init__(self, store: Path | None, name: str, settings: dict):
+        super().__init__(store, name, settings)
+        self.known, self.features, self.on_disk = {}, {}, set()
+        for path in [] if self.folder is None else sorted(self.folder.glob("step-*.nc")):
+            if (row := load_dataset(path)) is not None:
+                self.known[int(path.stem[5:])] = row
+        self.on_disk |= set(self.known)
+
+    def keep(self, step: int, row: xr.Dataset) -> None:
+        "Takes the readings of a step in."
+        self.known[step] = row
+        if self.folder is not None:
+            self.write(row, step)
+            self.on_disk.add(step)
+
+    def keep_features(self, step: int, features: dict[str, Tensor], made_from: str) -> None:
+        "Takes the features of a step in, in a file where there is a folder."
+        if self.folder is None:
+            self.features[step] = features
+        elif load_result(self.path(step, "features"), made_from) is None:
+            table = {f"layer {i}": ((f"sample {i}", f"neuron {i}"), x.numpy())
+                     for i, x in enumerate(features.values())}
+            self.write(xr.Dataset(table, attrs={"made_from": made_from}), step, "features")
+
+    def features_of(self, step: int, layers: list[str]) -> dict[str, Tensor] | None:
+        "The features that were kept of a step; None where there are none."
+        if self.folder is None or step in self.features:
+            return self.features.get(step)
+        found = load_result(self.path(step, "features"), self.known[step].attrs["made_from"])
+        return None if found is None else {
+            name: torch.from_numpy(found[f"layer {i}"].values) for i, name in enumerate(layers)}
+
     def leave(self, first: int) -> None:
         "Forgets all rows from a step on, which another network left; their files go, too."
         for step in [step for step in self.known if step >= first]:
             del self.known[step]
-            if step in self.on_disk:
-                self.on_disk.remove(step)
+            self.features.pop(step, None)
+            for kind in ("step", "features") if step in self.on_disk else ():
                 with suppress(OSError):
-                    (self.folder / f"step-{step:09d}.nc").unlink()
+                    self.path(step, kind).unlink()
+            self.on_disk.discard(step)
 
 # %% ../nbs/06b_layer_rows.ipynb #3cf27723
 def known_row(rows: Rows, step: int, made_from: str) -> xr.Dataset | None:
