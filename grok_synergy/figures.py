@@ -118,7 +118,8 @@ def draw_accuracy(
         if np.isfinite(reached):
             ax.axvline(reached, color=colour, ls=":", lw=0.8)
     ax.set(ylabel="accuracy (%)", ylim=(-3, 103))
-    ax.legend(loc="center left")
+    if ax.lines:
+        ax.legend(loc="center left")
 
 # %% ../nbs/05_figures.ipynb #0a56ab9b
 def draw_loss(
@@ -135,9 +136,10 @@ def draw_loss(
         ax.fill_between(logs.step, 10 ** (mean - spread), 10 ** (mean + spread), color=colour,
                         alpha=0.18, lw=0)
         ax.plot(logs.step, 10**mean, color=colour, ls=dashes, label=part)
-    log_steps(ax, float(loss.step.max()))
+    if ax.lines:
+        log_steps(ax, float(loss.step.max()))
+        ax.legend(loc="lower left")
     ax.set(yscale="log", ylabel="cross-entropy (nats)")
-    ax.legend(loc="lower left")
 
 # %% ../nbs/05_figures.ipynb #7c17c364
 def draw_phases(

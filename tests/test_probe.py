@@ -354,14 +354,14 @@ def test_a_live_picture_shows_nothing_outside_notebooks(capsys):
 
 
 def test_a_live_picture_is_redrawn_in_its_place(monkeypatch):
-    shown = []
+    shown, before = [], plt.get_fignums()
     handle = SimpleNamespace(update=lambda figure: shown.append("again"))
     monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel="a kernel"))
     monkeypatch.setattr(IPython.display, "display", lambda figure, display_id: shown.append("first") or handle)
     picture = show_again(plt.figure, None)
     assert show_again(plt.figure, picture) is picture and shown == ["first"]  # it is recent
     show_again(plt.figure, picture, every=0)
-    assert shown == ["first", "again"] and not plt.get_fignums()
+    assert shown == ["first", "again"] and plt.get_fignums() == before
 
 
 def test_the_main_jobs_figure_takes_what_was_followed(run):
@@ -409,8 +409,10 @@ def test_probes_that_differ_are_not_joined():
         assert joined(probes).step.values.tolist() == [0, 2]
     with pytest.raises(ValueError, match="chimera=True of 2 networks"):
         joined(probes[:1] * 2, chimera=True)
+    means = made(unit="means")
+    means(0)
     with pytest.raises(ValueError, match="made with the same settings"):
-        joined([probes[0], made(unit="means")])
+        joined([probes[0], means])
     with pytest.raises(ValueError, match="give probes that have measured"):
         joined([])
     other = made(every=1)
