@@ -164,8 +164,8 @@ def show_again(
 _LATER = ValueError, RuntimeError, np.linalg.LinAlgError  # what must not end a training
 
 
-class _Measuring:
-    "What measures a network at a step."
+class _Meeting:
+    "What meets a network before training."
 
     def _meet(self, inputs, samples: int) -> dict[str, Tensor]:
         "Takes the inputs, and the features that the network has of them now."
@@ -187,6 +187,10 @@ class _Measuring:
             self.trial = self._read(features, 0, caught=()).assign_attrs(
                 made_from=features_digest(features))
         self.spent = self.checked = time.perf_counter() - start
+
+# %% ../nbs/06c_probe.ipynb #d77e978a
+class _Measuring(_Meeting):
+    "What measures a network at a step."
 
     def features(self) -> dict[str, Tensor]:  # (samples, neurons) by layer, on the CPU
         "The features of the layers now, on the inputs that the probe was given."
@@ -256,6 +260,10 @@ class _Scheduled(_Measuring):
         self.skipped += 1
         return False
 
+# %% ../nbs/06c_probe.ipynb #7f1dea9a
+class _Called(_Scheduled):
+    "What is called from a loop."
+
     def measure(self, step: int, **scalars) -> dict[str, float]:
         "Measures at a step, due or not, and returns plain numbers by name/layer, for any logger."
         step, scalars = whole_number("step", step, 0), plain_numbers(scalars)
@@ -284,7 +292,7 @@ class _Scheduled(_Measuring):
         return self.measure(step, **scalars) if due else {}
 
 # %% ../nbs/06c_probe.ipynb #7896ab74
-class _Shown(_Scheduled):
+class _Shown(_Called):
     "What a probe has to show."
 
     @property
