@@ -100,13 +100,18 @@ def _check_sizes(features: dict[str, Tensor], settings: Measurement) -> None:
                 warn_user(f"layer {name!r}: {note.message}")
 
 # %% ../nbs/06c_probe.ipynb #4b287802
+_TAKEN = {*MEASURES, "seconds", "layer", "step", "seed", "null", "draw", "neuron",
+          *(f"{one}_{two}" for one in ("null", "excess") for two in ("synergy", "redundancy")),
+          *(f"{word}_neurons" for word in ("synergy", "redundancy"))}
+
+
 def plain_numbers(
     scalars: Mapping,  # by name: numbers, or arrays and tensors of one number
 ) -> dict[str, float]:
     "Numbers that are followed beside the layers. Raises `ValueError` for other things."
     found = {}
     for name, value in scalars.items():
-        if name in (*MEASURES, "seconds", "layer", "step", "null", "draw", "neuron"):
+        if name in _TAKEN:
             raise ValueError(f"{name}={value!r}: the probe has a number of that name; give another")
         try:
             found[name] = float(value.detach() if isinstance(value, Tensor) else value)
