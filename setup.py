@@ -28,5 +28,6 @@ setup(
     packages=find_packages(include=[settings["lib_name"], f"{settings['lib_name']}.*"]),
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
-    extras_require={extra: settings[f"{extra}_requirements"].split() for extra in ("dev", "bench", "xgi")},
+    extras_require={name.removesuffix("_requirements"): settings[name].split()
+                    for name in settings if name.endswith("_requirements")},
 )

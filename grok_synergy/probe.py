@@ -106,13 +106,14 @@ _TAKEN = {*MEASURES, "seconds", "layer", "step", "seed", "null", "draw", "neuron
 
 
 def plain_numbers(
-    scalars: Mapping,  # by name: numbers, or arrays and tensors of one number
+    scalars: Mapping,  # by name: numbers, arrays and tensors of one; or functions that return one
 ) -> dict[str, float]:
     "Numbers that are followed beside the layers. Raises `ValueError` for other things."
     found = {}
     for name, value in scalars.items():
         if name in _TAKEN:
             raise ValueError(f"{name}={value!r}: the probe has a number of that name; give another")
+        value = value() if callable(value) else value
         try:
             found[name] = float(value.detach() if isinstance(value, Tensor) else value)
         except (TypeError, ValueError, RuntimeError):
@@ -289,9 +290,11 @@ class _Called(_Scheduled):
         return flat_numbers(followed)
 
     def __call__(self, step: int, **scalars) -> dict[str, float]:
-        "The same where the step is due and the budget allows it; else an empty dictionary."
-        step, scalars = whole_number("step", step, 0), plain_numbers(scalars)
-        self.ended = time.perf_counter()
+        """The same where the step is due and the budget allows it; else an empty dictionary.
+
+        Scalars may be functions, such as one of the test accuracy; they are called where it is due.
+        """
+        step, self.ended = whole_number("step", step, 0), time.perf_counter()
         self.began = self.ended if self.began is None else self.began
         due = self._due(step) and self._within_budget(step)
         return self.measure(step, **scalars) if due else {}
