@@ -188,7 +188,7 @@ def _look(view: "View", condition: str, name: str) -> _Looked:
     scaled = curve.copy(data=above / np.where(range_ > 0, range_, 1.0)[:, None])
     return _Looked(curve, reading, scaled, before.seed.copy(data=range_))
 
-# %% ../../nbs/study/03a_evidence.ipynb #13659577
+# %% ../../nbs/study/03a_evidence.ipynb #7f1877ed
 EVENTS = {"memorised": ("train_acc", TARGET), "generalised": ("test_acc", TARGET),
           "learning": ("train_acc", 0.5), "half": ("test_acc", 0.5),
           "rising": ("test_acc", 0.1), "risen": ("test_acc", 0.9)}
@@ -198,7 +198,7 @@ def _seeds(view: "View", condition: str, name: str) -> np.ndarray:
     "The seeds with a metric or measure."
     return view.measured(condition, name).seed.values
 
-
+# %% ../../nbs/study/03a_evidence.ipynb #13659577
 @dataclass(frozen=True)
 class View:
     "The evidence in one way to look. Raises `NotMeasured` for curves that are not there."
