@@ -133,15 +133,16 @@ def _score(
     score = torch.special.ndtri(share)
     return torch.where(upper, score, -score)
 
-# %% ../nbs/06c_streams.ipynb #e4abf738
+# %% ../nbs/06c_streams.ipynb #d4fb1eb1
 def _weighed(
     levels: Sequence[_Level],
     part: slice,  # which of the neurons
 ) -> tuple[Tensor, Tensor, Tensor]:
     "Values in order (neurons, m), weight up to each, and up to the last that equals it."
     values = torch.cat([level.values[part] for level in levels], 1)
-    weights = torch.cat([torch.full((level.values.shape[1],), 2.0**h, dtype=torch.float64)
-                         for h, level in enumerate(levels)]).to(values.device)
+    each = torch.tensor([2.0**h for h in range(len(levels))], dtype=torch.float64, device="cpu")
+    counts = torch.tensor([level.values.shape[1] for level in levels], device="cpu")
+    weights = each.repeat_interleave(counts).to(values.device)
     values, order = values.sort(-1)
     upto = weights[order].cumsum(-1)
     last = torch.ones_like(values, dtype=torch.bool)
@@ -252,7 +253,7 @@ def _correlations(
     corr = (corr + corr.mT) / 2
     return corr.fill_diagonal_(1)
 
-# %% ../nbs/06c_streams.ipynb #5aca65e0
+# %% ../nbs/06c_streams.ipynb #b8add8c1
 MEMORY = 2**29  # bytes: what the sketch may take where nothing is said
 
 
@@ -260,7 +261,12 @@ def _enough(neurons: int) -> int:
     "How many values of each neuron a level may keep."
     return 2 ** min(15, max(9, int(np.log2(MEMORY / (100 * neurons)))))
 
+# %% ../nbs/06c_streams.ipynb #c1ba502c
+def _parts(batch: Tensor) -> tuple[Tensor, ...]:
+    "A batch in parts whose copies in 64 bits take little memory."
+    return batch.split(max(1, 2**22 // batch.shape[1]))
 
+# %% ../nbs/06c_streams.ipynb #ee6a4e03
 def _first_pass(batches: Iterator[Tensor], kept: int | None) -> tuple[_Levels, _Products, Tensor]:
     "What a pass over the activations leaves: values, products, lowest and highest of each neuron."
     taken = None
@@ -268,15 +274,16 @@ def _first_pass(batches: Iterator[Tensor], kept: int | None) -> tuple[_Levels, _
         low, high = batch.aminmax(dim=0)
         if taken is None:
             taken = _Levels(_enough(batch.shape[1]) if kept is None else kept)
-            raw, ends = _Products(batch.double().mean(0)), (low, high)
+            raw, ends = _Products(batch.mean(0, dtype=torch.float64)), (low, high)
         taken.add(batch)
-        raw.add(batch.double().mT)
+        for part in _parts(batch):
+            raw.add(part.double().mT)
         ends = torch.minimum(ends[0], low), torch.maximum(ends[1], high)
     if taken is None:
         raise ValueError("batches hold no samples: give two or more")
     return taken, raw, torch.stack(ends)
 
-# %% ../nbs/06c_streams.ipynb #c5eb31ac
+# %% ../nbs/06c_streams.ipynb #c0208b46
 def _second_pass(
     batches: Iterator[Tensor],
     sketch: _Sketch,
@@ -284,13 +291,12 @@ def _second_pass(
 ) -> tuple[_Products, Tensor]:
     "Products of scores, and for each neuron the mean square of how far these may be off."
     scored, total = _Products(torch.zeros_like(raw.shift)), torch.zeros_like(raw.total)
-    square, rows = torch.zeros_like(total), max(1, 2**22 // len(total))
-    for batch in batches:
-        total += (batch.double() - raw.shift).sum(0)
-        for part in batch.split(rows):
-            scores, off = sketch.scores(part.mT)
-            scored.add(scores)
-            square += off.sum(1)
+    square = torch.zeros_like(total)
+    for part in (part for batch in batches for part in _parts(batch)):
+        total += (part.double() - raw.shift).sum(0)
+        scores, off = sketch.scores(part.mT)
+        scored.add(scores)
+        square += off.sum(1, dtype=torch.float64)
     slack = 1e-6 * (raw.samples * raw.gram.diagonal()).sqrt() + 1e-9 * raw.samples * raw.shift.abs()
     if scored.samples != raw.samples or ((total - raw.total).abs() > slack).any():
         raise ValueError(f"batches: the second pass met {scored.samples} samples, the first "
