@@ -6,6 +6,7 @@
 __all__ = ['ROWS', 'MEMORY', 'ALLOWED', 'StreamedLayer', 'streamed_layer']
 
 # %% ../nbs/06c_streams.ipynb #d7290960
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -24,6 +25,7 @@ from grok_synergy.arrays import (
 )
 from .binning import group_distances
 from .layer import _Read
+from .matrices import independent
 from .measurement import Measurement, Reading
 
 # %% ../nbs/06c_streams.ipynb #305f43a3
@@ -396,6 +398,24 @@ def _alive(
         raise ValueError(f"{int(live.sum())} of {len(live)} neurons vary: give two or more")
     return live
 
+# %% ../nbs/06c_streams.ipynb #3feebd0d
+def _warn_of_sums(
+    raw: _Products,
+    live: Tensor,         # (neurons,) booleans
+    names: tuple | None,  # of the neurons
+) -> None:
+    "Warns of live columns that are sums of others."
+    if raw.samples <= live.sum():
+        return
+    centred = raw.centred()[live][:, live]
+    scale = centred.diagonal().rsqrt()
+    follow = ~independent(centred * scale * scale.unsqueeze(1), 1e-12)
+    if follow.any():
+        columns = name_columns(live.nonzero().flatten()[follow], names)
+        warnings.warn(f"columns that are sums of others: {columns}. All of them together share "
+                      "infinitely many bits, and ranks blur that to a number that grows with the "
+                      "samples and is no amount: leave such columns out", stacklevel=3)
+
 # %% ../nbs/06c_streams.ipynb #faba3afd
 def streamed_layer(
     batches,                       # a table, or tables of (samples, neurons) that are met twice
@@ -410,6 +430,7 @@ def streamed_layer(
     `batches` may be an array, on a disk or in memory, a list, a loader, or a function that makes
     batches anew; on CUDA, sums and sketch stay there. Raises `ValueError` for batches that can be
     met only once, differ in width or in the second pass, or hold NaN, and naming constant columns.
+    Warns of columns that are sums of others.
     Source: Manku, Rajagopalan and Lindsay (1998) for the sketch, Ince et al. (2017) for the scores.
     """
     kept = None if kept is None else whole_number("kept", kept, 16)
@@ -423,5 +444,6 @@ def streamed_layer(
     given = None if bins is None else group_labels("bins", bins, neurons)
     live, sketch = _alive(ends, names, degenerate), _Sketch(taken)
     del taken  # its values are in the sketch
+    _warn_of_sums(raw, live, names)
     second = _second_pass(_in_turn(again, neurons, names), sketch, raw)
     return StreamedLayer(sketch, raw, second, live, names=names, given=given, degenerate=degenerate)

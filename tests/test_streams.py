@@ -133,7 +133,7 @@ def test_means_of_bins_are_a_stream_of_their_own():
 
 def test_dead_and_dependent_neurons_are_named_or_dropped():
     x = layer_of()
-    x[:, 5], x[:, 21] = 0.1, x[:, 20]
+    x[:, 5], x[:, 21] = 0.1, np.exp(0.1 * x[:, 20])  # a copy in rank
     with pytest.raises(ValueError, match=r"column 5 \(a dead neuron, perhaps\).* degenerate='drop'"):
         streamed_layer(x)
     names = [f"n{i}" for i in range(24)]
@@ -145,6 +145,14 @@ def test_dead_and_dependent_neurons_are_named_or_dropped():
     whole = streamed_layer(np.delete(x, 5, 1))
     with pytest.raises(ValueError, match="column 20 follows from the columns before it"):
         whole.read(measurement())
+
+
+def test_columns_that_are_sums_of_others_are_told_of():
+    x = layer_of(30_000)
+    x[:, 6], x[:, 22] = 0, x[:, 20] - x[:, 21]
+    for parts in (x, x.astype(float) + 100):
+        with pytest.warns(UserWarning, match="sums of others: 22. All"):
+            streamed_layer(parts, kept=64, degenerate="drop")
 
 
 def test_names_are_those_of_a_frame():
