@@ -40,6 +40,7 @@ from grok_synergy.measurement import PRESETS
 from grok_synergy.model import hidden_features
 from grok_synergy.nulls import design_of
 from grok_synergy.probe import Probe
+from grok_synergy.streams import streamed_layer
 from grok_synergy.trainer import Experiment, Trainer
 
 HERE = Path(__file__).resolve().parent
@@ -789,12 +790,84 @@ def probe(options):
             "Note": f"Addition modulo {p}, 30 % of all pairs in one batch, float32; no nulls."}
 
 
+# 12. Layers as they are
+
+
+def peak_memory():
+    "Most bytes that this process has held."
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def layer_batches(samples, neurons, rows=20_000):
+    "Rectified neurons of 16 signals and noise, made anew batch by batch: (rows, neurons) float32."
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(16, neurons)).astype(np.float32) / 4
+    for first in range(0, samples, rows):
+        x = rng.standard_normal((min(rows, samples - first), neurons), dtype=np.float32)
+        x += rng.standard_normal((len(x), 16), dtype=np.float32) @ weights - np.float32(0.2)
+        yield np.maximum(x, 0, out=x)
+
+
+def wide_once(options):
+    "One reading of n neurons in this process: seconds and peak memory, that of the samples included."
+    x = next(layer_batches(2000 if options.quick else 20_000, options.n))
+    return {"seconds": duration(lambda: measure_features(x)), "peak": peak_memory()}
+
+
+def stream(options):
+    "What makes the batches of n samples."
+    return partial(layer_batches, options.n, 64 if options.quick else 256)
+
+
+def streamed_once(options):
+    "A reading of n samples in two passes: seconds without the making of batches, memory over the start."
+    made, before = 2 * duration(lambda: [None for _ in stream(options)()]), peak_memory()
+    taken = duration(lambda: streamed_layer(stream(options)).read(PRESETS["mid_ranks"]))
+    return {"seconds": taken - made, "peak": peak_memory() - before}
+
+
+def collected_once(options):
+    "The same of all samples in one table, which counts as memory."
+    made, before = duration(lambda: [None for _ in stream(options)()]), peak_memory()
+    taken = duration(lambda: measure_features(np.concatenate(list(stream(options)()))))
+    return {"seconds": taken - made, "peak": peak_memory() - before}
+
+
+def layers(options):
+    "Readings of wide layers and of many samples, whole and in two passes, each in a fresh process with two threads."
+    threads, rows = min(2, len(CPUS)), []
+    set_threads(len(CPUS))  # which the processes inherit, and lower
+    wide = [(256, 10, 2)] if options.quick else [(2048, 10, 2), (4096, 60, 4)]
+    many = 40_000 if options.quick else 1_000_000
+    few = "2,000" if options.quick else "20,000"
+    works = [("wide_once", n, f"{n} neurons, {few} samples", limits) for n, *limits in wide]
+    works += [("collected_once", many, f"{many:,} samples, collected", None),
+              ("streamed_once", many, f"{many:,} samples, in two passes", (None, 1))]
+    for name, n, work, limits in works:
+        runs = [in_process(name, options, threads, n) for _ in range(1 if n == many else 3)]
+        if any("Failed" in run for run in runs):
+            rows.append({"work": work, "bar": "failed"})
+            continue
+        taken, peak = [run["seconds"] for run in runs], [run["peak"] / 2**30 for run in runs]
+        bars = [bar(max(values), most=most, unit=unit) for values, most, unit in
+                zip((taken, peak), limits or (), (" s", " GiB"), strict=False) if most]
+        rows.append({"work": work, "time": seconds(taken), "peak memory": spread(peak, " GiB"),
+                     "bar": "; ".join(bars) or "–"})
+        say("layers,", work)
+    set_threads(options.threads)
+    note = (f"{threads} threads, float32. The many samples are of {64 if options.quick else 256} neurons. Their time is "
+            "without that of making the batches, and their memory is what was added to a process that had made the batches "
+            "once. A bar is met where the worst run meets it.")
+    return {"": rows, "Note": note}
+
+
 # Running and reporting
 
 
 SECTIONS = {orders: "1. All orders", extremes: "2. Extremes of many variables", unions: "3. Unions of bins",
             checkpoint: "4. One checkpoint", copula: "5. Copula", trainer: "6. Training step", search: "7. Search",
-            batch: "8. Many matrices at once", nulls: "9. Nulls", low_orders: "10. Low orders", probe: "11. Probe"}
+            batch: "8. Many matrices at once", nulls: "9. Nulls", low_orders: "10. Low orders", probe: "11. Probe",
+            layers: "12. Layers as they are"}
 
 
 def in_process(name, options, threads, n=None):
@@ -856,7 +929,7 @@ def markdown(content):
 def section_text(section, tables, options, load):
     "One section of the report, without its heading."
     summary = f"{section.__doc__} {date.today()}, load average before: {load:.1f}."
-    if section not in (extremes, trainer):
+    if section not in (extremes, trainer, layers):
         summary += f" Threads: {options.threads}."
     parts = [markdown(content) if name in ("", "Note", "Failed") else f"**{name}**\n\n{markdown(content)}"
              for name, content in tables.items() if content]

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .activations import OWN, Activations, source
+from .activations import OWN, Activations, in_few_samples, source
 from grok_synergy.arrays import (
     Array,
     as_tensor,
@@ -40,7 +40,7 @@ from .unions import union_multiplets
 # %% ../nbs/04b_layer.ipynb #1c064271
 def bin_multiplets(
     x: Tensor,            # (samples, neurons) activations
-    corr: Tensor,         # (neurons, neurons) their correlations
+    corr: Tensor | None,  # (neurons, neurons) their correlations; means need none
     bins: np.ndarray,     # (neurons,) bin number of each neuron
     unit: str,            # what is left out one at a time: "neurons", "blocks" or "means"
     correlate: Callable,  # (samples, bins) -> (bins, bins) correlations, for means
@@ -62,13 +62,15 @@ class _Multiplets(Activations):
 
     def counted(self, settings: Measurement) -> int | None:
         "How many samples the bias is corrected for; None where it is not."
-        return len(self.x["post"]) if settings.bias_correction else None
+        return self.n_samples if settings.bias_correction else None
 
     def multiplets(self, settings: Measurement, kept: np.ndarray, bins: np.ndarray) -> Multiplets:
         "Every multiplet of the kept neurons in some bins."
         x, n, inside = self.samples(settings), self.counted(settings), torch.from_numpy(kept)
+        means = settings.unit == "means"
         return self.once(lambda: bin_multiplets(
-            x if kept.all() else x[:, inside], self.correlation(settings, inside), bins[kept],
+            x if kept.all() else x[:, inside],
+            None if means else self.correlation(settings, inside), bins[kept],
             settings.unit, partial(self.estimate, settings), min_size=settings.min_size,
             n_samples=n), *source(settings), kept.tobytes(), bins.tobytes(), settings.unit,
             settings.min_size, n)
@@ -116,7 +118,9 @@ class _Extremes(_Multiplets):
             for extreme in ("synergy", "redundancy")], *source(settings), kept.tobytes(), n)
         neurons, places = np.arange(len(kept)), np.flatnonzero(kept)
         masks = [np.isin(neurons, places[list(one.members)]) for one in found]
-        every = float(total_correlation(corr, n)), float(dual_total_correlation(corr, n))
+        whole = self.n_samples > len(corr)  # or else all neurons together have no finite information
+        every = [float(measure(corr, n)) if whole else np.nan
+                 for measure in (total_correlation, dual_total_correlation)]
         return masks, [float(one.omega) for one in found], *every
 
 # %% ../nbs/04b_layer.ipynb #1e6464b6
@@ -209,30 +213,34 @@ def _look_at(
     settings: Measurement,
 ) -> bool:                # whether the neurons are free of sums of others
     "Raises `ValueError` for activations that cannot be read; warns of those that should not be."
-    samples, neurons = x.shape
+    (samples, neurons), small = x.shape, in_few_samples(settings)
     if degenerate == "raise":
         try:
             check_samples(x, names)
         except ValueError as error:
             raise ValueError(f"{error}; or let them be left out with degenerate='drop'") from None
-        if samples <= neurons and settings.unit != "means":
+        if samples <= neurons and not small:
             raise ValueError(f"{samples} samples of {neurons} neurons have a singular correlation "
-                             "matrix: give more samples than neurons, or fewer neurons")
+                             "matrix: give more samples than neurons, or fewer neurons; or ask for "
+                             "what so few samples can tell: unit='means' reads the means of bins, "
+                             "clustering='none' the best ten neurons")
     elif not (x.amin(0).isfinite() & x.amax(0).isfinite()).any():
         raise ValueError("every neuron has a NaN or infinite value, in "
                          f"{int((~x.isfinite()).any(1).sum())} of {samples} samples: remove those "
                          "samples")
-    if samples < 2 * neurons:
-        warnings.warn(f"{samples} samples of {neurons} neurons: Ω of many neurons is mostly noise "
-                      "below two samples for each neuron; give more samples, or fewer neurons",
-                      stacklevel=3)
+    at_once = min(neurons, {"means": settings.n_bins, "ten": DIRECT}.get(small, neurons))
+    if samples < 2 * at_once:
+        less = "" if small else ", or ask for unit='means' or clustering='none'"
+        warnings.warn(f"{samples} samples of {at_once} neurons: Ω of many neurons is mostly noise "
+                      "below two samples for each neuron; give more samples, or fewer neurons"
+                      + less, stacklevel=3)
     live = live_columns(x)
     if samples <= neurons or not live.any():
         return False
-    kept = names and tuple(compress(names, live))
+    x, kept = x if live.all() else x[:, live], names and tuple(compress(names, live))
     if settings.ties == "average":
-        warn_of_on_off(x[:, live], kept, stacklevel=4)
-    return warn_of_rank(x[:, live], kept, stacklevel=4)
+        warn_of_on_off(x, kept, stacklevel=4)
+    return warn_of_rank(x, kept, stacklevel=4)
 
 # %% ../nbs/04b_layer.ipynb #c13d28dd
 def excess_at_hand(

@@ -129,23 +129,32 @@ def _gather(xp, groups: list[_Nodes], held: int, new: Callable) -> list[_Nodes]:
     groups = sorted(groups, key=lambda group: group.matrix.shape[1])
     _, rows, columns = groups[-1].matrix.shape
     count = -(-sum(len(group.place) for group in groups) * rows * columns // held)
+    if count >= len(groups) and rows * columns > held:
+        return groups  # each too large for company, and for a copy
     parts = np.array_split(np.arange(len(groups)), min(max(count, 1), len(groups)))
     return [_padded(xp, [groups[i] for i in part], new) for part in parts]
 
 # %% ../nbs/03d_unions.ipynb #c300000d
 def _walk_part(xp, part: Tensor, sizes: Sequence[int], held: int) -> list[Array]:
     "Place and values, as those of `_strip`, of every union in some (matrices, n, n)."
-    device, cuts = part.device, [0, *range(3, len(sizes) - 1, 3)]
+    device, n = part.device, part.shape[-1]
     empty, place = part.new_ones(len(part), 0), torch.arange(len(part), device=device) << len(sizes)
-    groups = [_Nodes(*(t.numpy() if xp is np else t for t in (part, empty, empty.sum(-1), place)))]
-    new, found = _memory(groups[0].matrix), []
-    for cut, end in zip(cuts, [*cuts[1:], len(sizes)], strict=True):
-        groups = _gather(xp, groups, held, new) if cut else groups
+    root = _Nodes(*(t.numpy() if xp is np else t for t in (part, empty, empty.sum(-1), place)))
+    new, found = _memory(root.matrix), []
+
+    def decide(groups, cut):
+        end = cut + 3 if cut + 3 < len(sizes) - 1 else len(sizes)
         # What need not outlive its group is written in one place, again and again.
         most = max(math.prod(group.matrix.shape) for group in groups)
         scratch = [new(most) for _ in range(1 + (end - cut) * (end == len(sizes)))]
-        groups = [leaf for group in groups
-                  for leaf in _strip(xp, group, sizes[cut:end], 1 << cut, found, scratch, new)]
+        for some in [[group] for group in groups] if n * n > held else [groups]:
+            leaves = [leaf for group in some
+                      for leaf in _strip(xp, group, sizes[cut:end], 1 << cut, found, scratch, new)]
+            if end < len(sizes):
+                decide(_gather(xp, leaves, held, new), end)
+            del leaves  # before the next ones are made
+
+    decide([root], 0)
     return [xp.concat(parts) for parts in zip(*found, strict=True)]
 
 # %% ../nbs/03d_unions.ipynb #ed7a91f8

@@ -9,7 +9,7 @@ import torch
 from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from grok_synergy.binning import METHODS, bin_means, group_neurons, ward_bins
+from grok_synergy.binning import METHODS, bin_means, group_distances, group_neurons, ward_bins
 from grok_synergy.layer import bin_multiplets
 from grok_synergy.matrices import correlation
 from grok_synergy.measurement import UNITS
@@ -212,3 +212,12 @@ def test_odd_columns_are_grouped_or_the_missing_bins_are_told_of(x, method, stan
     assert bins.shape == (x.shape[1],) and set(bins) <= set(range(4))
     assert len(told) == (method == "kmeans" and len(set(bins)) < 4)
     assert all("k-means made" in str(one.message) and one.filename == __file__ for one in told)
+
+
+@pytest.mark.parametrize("method", ["ward", "average", "kmeans"])
+def test_distances_alone_give_the_same_bins(method):
+    x, _ = groups()
+    squares = np.square(x[:, :, None] - x[:, None]).sum(0)
+    np.testing.assert_array_equal(group_distances(squares, 4, method), group_neurons(x, 4, method))
+    with pytest.raises(ValueError, match="method='spectral' is unknown"):
+        group_distances(squares, 4, "spectral")

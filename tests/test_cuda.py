@@ -23,6 +23,7 @@ from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.oinfo import o_information
 from grok_synergy.probe import Probe
 from grok_synergy.search import search_multiplet
+from grok_synergy.streams import streamed_layer
 from grok_synergy.study.jobs import load_paper, run_paper
 from grok_synergy.trainer import Experiment
 from grok_synergy.training import train, train_many
@@ -256,6 +257,22 @@ def test_a_probe_follows_a_network_of_the_device():
     probe = Probe(net.float(), "1", x, nulls="columns", draws=2)
     assert np.isfinite(probe(0)["excess_synergy/1"])
     assert all(map(torch.equal, states, torch.cuda.get_rng_state_all())) and net.training
+
+
+@pytest.mark.parametrize("kept", [64, None])
+def test_two_passes_are_those_of_the_cpu(kept):
+    x = rectified(4000, 20).float()
+    ours, theirs = (streamed_layer(t.split(700), kept=kept) for t in (x.cuda(), x))
+    assert_same(ours.corr, torch.as_tensor(theirs.corr))
+    assert ours.error == pytest.approx(theirs.error) and ours.sketch.most == theirs.sketch.most
+    np.testing.assert_array_equal(ours.bins(PRESETS["mid_ranks"]), theirs.bins(PRESETS["mid_ranks"]))
+    assert repr(ours.read(PRESETS["mid_ranks"])) == repr(theirs.read(PRESETS["mid_ranks"]))
+
+
+def test_few_samples_are_read_as_on_the_cpu():
+    x = rectified(30, 50).float()
+    for choices in ({"unit": "means"}, {"clustering": "none"}):
+        assert repr(measure_features(x.cuda(), **choices)) == repr(measure_features(x, **choices))
 
 
 # The study

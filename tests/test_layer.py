@@ -236,3 +236,41 @@ def test_features_are_a_layer_of_what_the_choices_say():
         one = replace(Measurement(), **choices)
         reading = measure_features(post, degenerate="drop", **choices)
         assert reading == replace(Layer(post, post).read(one), settings=one)
+
+
+def few_samples(samples=120, neurons=200, seed=0):
+    "Fewer samples than neurons, of eight signals: one neuron is dead, one a copy."
+    rng = np.random.default_rng(seed)
+    x = np.maximum(rng.normal(size=(samples, 8)) @ rng.normal(size=(8, neurons)) + rng.normal(size=(samples, neurons)), 0)
+    x[:, 3], x[:, 150] = 0, x[:, 4]
+    return x.astype("float32")
+
+
+def test_few_samples_get_what_can_be_said():
+    x = few_samples()
+    sound = np.delete(x, [3, 150], 1)
+    with pytest.raises(ValueError, match="120 samples of 198 neurons have a singular .* unit='means' .* clustering='none'"):
+        measure_features(sound)
+    with pytest.warns(UserWarning, match="or ask for unit='means' or clustering='none'"):
+        assert measure_features(x, degenerate="drop").dropped.sum() > 80
+    for choices, dropped in (({"unit": "means"}, [3]), ({"clustering": "none"}, [3, 150])):
+        found, alone = measure_features(x, degenerate="drop", **choices), measure_features(sound, **choices)
+        assert found.dropped.nonzero()[0].tolist() == dropped
+        assert np.isfinite([found.synergy, found.redundancy, alone.synergy, alone.redundancy]).all()
+        if "clustering" in choices:
+            assert found.redundancy == pytest.approx(alone.redundancy) and found.redundancy_size == 10
+            assert np.isnan([found.tc, found.dtc]).all()
+
+
+def test_few_samples_of_each_half_are_judged_too():
+    x = few_samples(300)
+    for choices in ({"unit": "means"}, {"clustering": "none"}):
+        found = measure_features(x, degenerate="drop", judged_on="other half", **choices)
+        assert np.isfinite([found.synergy, found.redundancy]).all() and found.dropped.sum() <= 2
+
+
+def test_means_need_no_correlations_of_neurons(monkeypatch):
+    x = np.delete(few_samples(500), [3, 150], 1)
+    layer = Layer(x, degenerate="raise")
+    monkeypatch.setattr(Layer, "correlation", lambda *given: pytest.fail("correlations of the neurons were asked for"))
+    assert layer.read(measurement(unit="means")) == measure_features(x, unit="means")

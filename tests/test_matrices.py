@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from grok_synergy import matrices
 from grok_synergy.matrices import check_correlation, correlation, independent_columns, nearest_correlation
 
 FORTY = settings(derandomize=True, deadline=None, max_examples=40)
@@ -31,6 +32,20 @@ def test_independent_columns_are_those_that_raise_the_rank(seed):
     ranks = [np.linalg.matrix_rank(x[:, :j]) for j in range(8)]
     scale = 10 ** rng.uniform(-3, 3, size=7)
     np.testing.assert_array_equal(independent_columns(scale * (x.T @ x) * scale[:, None]), np.diff(ranks) > 0)
+
+
+@pytest.mark.parametrize("panel", [1, 7, 16])
+def test_panels_find_the_columns_that_are_found_one_by_one(panel, monkeypatch):
+    rng = np.random.default_rng(panel)
+    x = rng.normal(size=(300, 40))
+    x[:, 1], x[:, 15], x[:, 39] = x[:, 0], x[:, 3] + x[:, 9], x[:, 20:30].sum(1)
+    x[:, 16] = -x[:, 15]
+    corr = correlation(x)
+    one_by_one = independent_columns(corr)
+    assert (~one_by_one).nonzero()[0].tolist() == [1, 15, 16, 39]
+    monkeypatch.setattr(matrices, "PANEL", panel)
+    np.testing.assert_array_equal(independent_columns(corr), one_by_one)
+    np.testing.assert_array_equal(independent_columns(np.ones((40, 40))), np.arange(40) == 0)
 
 
 def test_tolerance_is_the_share_of_variance_left_unexplained():

@@ -1,6 +1,7 @@
 """TC, DTC, Ω and S: closed forms, brute force from the definitions, 50-digit arithmetic, and symmetries."""
 
 import math
+import tracemalloc
 from functools import partial
 
 import mpmath
@@ -194,6 +195,20 @@ def test_unions_do_not_depend_on_how_nodes_are_grouped(held, monkeypatch):
     for found in (union_multiplets(corr, bins), union_multiplets(corr[1], bins)):
         chosen = whole.omega if found.omega.ndim == 2 else whole.omega[1]
         np.testing.assert_allclose(found.omega, chosen, atol=1e-11)
+
+
+def test_a_wide_layer_is_walked_in_the_memory_of_one_path():
+    n = 1000
+    signals = np.random.default_rng(0).normal(size=(n, 10)) / 3
+    corr, bins = signals @ signals.T + np.eye(n), np.arange(n) % 10
+    tracemalloc.start()
+    found = union_multiplets(corr, bins, max_size=9)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 300 * n * n  # bytes; level by level there were 436
+    inside = np.isin(bins, found.members(600))
+    alone = [measure(corr[inside][:, inside]) for measure in MEASURES[:2]]
+    assert [found.tc[600], found.dtc[600]] == pytest.approx(alone, rel=1e-9)
 
 
 def test_pairs_have_no_o_information_to_the_last_bit():
