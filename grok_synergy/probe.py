@@ -23,6 +23,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from .activations import in_few_samples
 from grok_synergy.arrays import (
     Array,
     choice,
@@ -83,15 +84,16 @@ def _null_kinds(nulls: str | Sequence[str], factors) -> tuple[str, ...]:
 def _check_sizes(features: dict[str, Tensor], settings: Measurement) -> None:
     """Warns of layers that should not be read, as `measure_features` does.
 
-    Raises `ValueError` for fewer samples than neurons, unless means of bins are read.
+    Raises `ValueError` for fewer samples than neurons, unless means or the best ten are read.
     """
     for name, x in features.items():
         samples, neurons = x.shape
         if neurons < 2:
             raise ValueError(f"layer {name!r} has {neurons} neuron: give layers of two or more")
-        if settings.unit != "means" and samples <= neurons:
+        if samples <= neurons and not in_few_samples(settings):
             raise ValueError(f"layer {name!r} has {samples} samples of {neurons} neurons: give more "
-                             "inputs, or unit='means' for the means of ten bins")
+                             "inputs, or unit='means' for the means of ten bins, or "
+                             "clustering='none' for the best ten neurons")
         if x.isfinite().all():
             with warnings.catch_warnings(record=True) as notes:
                 warnings.simplefilter("always")
