@@ -34,9 +34,9 @@ class _Tally:
         "Counts more draws."
         self.below += (values <= self.observed + MARGIN).sum(0)
         self.above += (values >= self.observed - MARGIN).sum(0)
-        squares, mean = torch.var_mean(values, 0, correction=0)
+        mean = values.mean(0)
         count, apart = len(values), mean - self.mean
-        self.squares += count * (squares + apart**2 * (self.count / (self.count + count)))
+        self.squares += (values - mean).square_().sum(0) + apart**2 * (self.count * count / (self.count + count))
         self.count += count
         self.mean += apart * (count / self.count)
 

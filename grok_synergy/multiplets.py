@@ -196,6 +196,20 @@ def _hold_small(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets
     both = (like(torch.from_numpy(part).view(*asked.batch, -1), corr) for part in both)
     return Multiplets(_over_all(asked, masks), orders, *both, asked.count, orders, asked.names)
 
+# %% ../nbs/03c_multiplets.ipynb #2f4f14f6
+def _hold(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets:
+    "Every multiplet of a search, the way that is cheaper."
+    if (found := _hold_small(asked, n_samples, corr)) is not None:
+        return found
+    if _is_low(asked, 24):
+        return _hold_low_orders(asked, n_samples, corr)
+    _refuse_many(asked, 24, "hold: ask for their `extremes`, or group them into 24 blocks or bins, "
+                 "or fewer")
+    walk = _regular_walk(asked, n_samples)
+    table = _empty_table(walk, asked.smallest)
+    _visit(walk, partial(_keep, walk, table))
+    return _as_multiplets(asked, walk, table, corr)
+
 # %% ../nbs/03c_multiplets.ipynb #11dddee9
 def all_multiplets(
     corr: Array,                    # (..., n, n) correlation (or covariance) matrices
@@ -218,17 +232,7 @@ def all_multiplets(
     if plain and (found := _at_the_door(corr, min_size, max_size)) is not None:
         return found
     word = "variables" if blocks is None else "blocks"
-    asked = _ask(corr, blocks, word, min_size, max_size, containing, among)
-    if (found := _hold_small(asked, n_samples, corr)) is not None:
-        return found
-    if _is_low(asked, 24):
-        return _hold_low_orders(asked, n_samples, corr)
-    _refuse_many(asked, 24, "hold: ask for their `extremes`, or group them into 24 blocks or bins, "
-                 "or fewer")
-    walk = _regular_walk(asked, n_samples)
-    table = _empty_table(walk, asked.smallest)
-    _visit(walk, partial(_keep, walk, table))
-    return _as_multiplets(asked, walk, table, corr)
+    return _hold(_ask(corr, blocks, word, min_size, max_size, containing, among), n_samples, corr)
 
 # %% ../nbs/03c_multiplets.ipynb #b300001c
 class _Listing(NamedTuple):

@@ -186,7 +186,7 @@ def _unit_blocks(corr: Tensor, sizes: Sequence[int]) -> Tensor:
     "Each block of (..., n, n) at unit covariance, which changes no measure of whole blocks."
     if max(sizes) == 1:
         scale = corr.diagonal(dim1=-2, dim2=-1).rsqrt()
-        unit = corr * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+        unit = (corr * scale.unsqueeze(-1)).mul_(scale.unsqueeze(-2))
         unit.diagonal(dim1=-2, dim2=-1).fill_(1)  # exactly, for the Ω of a pair to be exactly 0
         return unit
     blocks, scale, start = [], torch.zeros_like(corr), 0
