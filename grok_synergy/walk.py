@@ -233,7 +233,8 @@ class _Walk(NamedTuple):
 
     def sum_alone(self, root: int) -> Tensor:
         "Sum of the members' own entropies, for every multiplet of a subtree: (2**low, 1)."
-        return self.low_alone + sum(self.alone[self.low + i] for i in _bits(root))
+        above = sum(self.alone[self.low + i] for i in _bits(root))
+        return self.low_alone + above if above else self.low_alone
 
     def orders(self, root: int) -> Tensor:
         "Members in each multiplet of a subtree: (2**low, 1)."
