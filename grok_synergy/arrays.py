@@ -253,6 +253,8 @@ def check_samples(
     if len(broken):
         raise ValueError(f"NaN or infinite values in column {name_columns(broken, names)} (masked "
                          "and missing ones are NaN): remove those columns or samples")
+    if t.shape[-2] == 1:
+        raise ValueError("a single sample was given: give two rows or more, samples by variables")
     constant = (low == high).any(0).nonzero().flatten()
     if len(constant):
         raise ValueError("the same value in every sample of column "

@@ -26,7 +26,7 @@ from .conditional import chosen_columns, mutual_information
 from .entropy import copula_normal
 from .matrices import check_correlation
 from .nonparametric import multiplets_by
-from .results import Multiplets
+from .results import Multiplets, _Measured
 
 # %% ../nbs/03q_dynamics.ipynb #6fea9c0e
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ def _of_spectrum(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (...) each
 
 # %% ../nbs/03q_dynamics.ipynb #9bc80f8d
 @dataclass(frozen=True, eq=False)
-class Rate:
+class Rate(_Measured):
     "Measures of processes at each frequency, or their means: bits per step."
 
     tc: np.ndarray           # (frequencies,)
@@ -125,16 +125,6 @@ class Rate:
     order: int               # of the autoregression
 
     __eq__ = same_content
-
-    @property
-    def omega(self) -> np.ndarray:
-        "Ω at each frequency, (frequencies,)."
-        return self.tc - self.dtc
-
-    @property
-    def s(self) -> np.ndarray:
-        "S at each frequency, (frequencies,)."
-        return self.tc + self.dtc
 
     def mean(
         self,

@@ -151,7 +151,7 @@ def test_what_cannot_be_asked_is_refused():
             (lambda: omega_rate(x[:20], order=4), "20 samples of 4 variables are too few for order=4"),
             (lambda: omega_rate(grows), "-fold each step, so the series is not stationary"),
             (lambda: omega_rate(x, order=0), "order=0 is not possible"),
-            (lambda: omega_rate(x, "z"), "members='z' is not the name of a column"),
+            (lambda: omega_rate(x, "z"), "members: 'z' is none of the"),
             (lambda: omega_rate(x, ["a"]), "give two or more"),
             (lambda: omega_rate(x.to_numpy()[None]), "one series of two variables or more"),
             (lambda: omega_rate(x).mean(0.4, 0.6), "is no band"),
