@@ -107,7 +107,7 @@ def ratios(slow, fast):
 
 
 def bar(value, least=None, most=None, unit="×"):
-    "A bar, and whether a value meets it."
+    "A bar, and whether a value meets it: the end of a spread that is nearest to missing it."
     met = value >= least if most is None else value <= most
     return (f"≥ {number(least)}{unit}" if most is None else f"≤ {number(most)}{unit}") + (": met" if met else ": missed")
 
@@ -116,6 +116,16 @@ def installed(alternatives):
     "Those alternatives whose package is there, by the first word of their name."
     return {name: call for name, call in alternatives.items()
             if (peer := name.split()[0]) not in PACKAGES or find_spec(PACKAGES[peer][1])}
+
+
+def jidt_jar():
+    "JIDT's jar, where its path was given (--jidt or JIDT_JAR) and jpype is there; else why not."
+    path = os.environ.get("JIDT_JAR")
+    if not path:
+        return None, "the path of its jar was not given (`--jidt`, or the variable JIDT_JAR)"
+    if not Path(path).is_file():
+        return None, f"there is no file {path}"
+    return (Path(path), "") if find_spec("jpype") else (None, "jpype is not installed")
 
 
 def say(*words):
@@ -172,6 +182,22 @@ def syntropyx_orders(corr):
             for order in range(3, n + 1) for members in combinations(range(n), order)}
 
 
+def jidt_orders(corr):
+    "JIDT's Ω of every order, from the correlations, one multiplet at a time: by mask, nats."
+    import jpype
+    if not jpype.isJVMStarted():
+        jpype.startJVM("-XX:+UseSerialGC", f"-XX:ActiveProcessorCount={torch.get_num_threads()}",
+                       classpath=[str(jidt_jar()[0])])
+    calculator = jpype.JClass("infodynamics.measures.continuous.gaussian.OInfoCalculatorGaussian")()
+    matrix, n, found = jpype.JArray(jpype.JDouble, 2), len(corr), {}
+    for order in range(3, n + 1):
+        for members in combinations(range(n), order):
+            calculator.initialise(order)
+            calculator.setCovariance(matrix(corr[np.ix_(members, members)].tolist()))
+            found[sum(1 << i for i in members)] = calculator.computeAverageLocalOfObservations()
+    return found
+
+
 def omega_of_table(entropy):
     "Ω of every mask, from the entropy of every mask."
     n = len(entropy).bit_length() - 1
@@ -213,6 +239,7 @@ def order_alternatives(x):
         "THOI": lambda: thoi_orders(corr),
         "HOI": lambda: hoi_orders(x),
         "syntropyx": lambda: syntropyx_orders(corr),
+        **({"JIDT": lambda: jidt_orders(corr)} if jidt_jar()[0] else {}),
         "NumPy batches": lambda: numpy_batched(corr),
         "NumPy loop": lambda: numpy_loop(corr)})
 
@@ -238,9 +265,11 @@ def agreement(n):
         model, omega = hoi_orders(x)
         return [sum(1 << int(i) for i in members if i >= 0) for members in model.multiplets], omega[:, 0]
 
-    def syntropyx(correlations):
-        found = syntropyx_orders(correlations)
+    def by_masks(found):
         return list(found), np.array(list(found.values())) / math.log(2)
+
+    def syntropyx(correlations):
+        return by_masks(syntropyx_orders(correlations))
 
     def syntropyx_samples():
         from syntropy.gaussian.utils import copula_transform
@@ -253,6 +282,7 @@ def agreement(n):
         "HOI from samples (bits, float32)": (hoi, plain),
         "syntropyx from correlations (nats)": (lambda: syntropyx(corr), plain),
         "syntropyx from samples (nats, its copula: (rank − ½) / N)": (syntropyx_samples, plain),
+        **({"JIDT from correlations (nats)": (lambda: by_masks(jidt_orders(corr)), plain)} if jidt_jar()[0] else {}),
         "NumPy loop": (lambda: (all_masks, numpy_loop(corr)[all_masks]), plain)})
     rows = []
     for name, (call, reference) in results.items():
@@ -264,7 +294,7 @@ def agreement(n):
 
 def order_ratios(timings):
     "How many times as long the others take, at some n."
-    bars, rows = {("THOI", 10): 50, ("THOI", 20): 150, ("HOI", 15): 1000}, []
+    bars, rows = {("THOI", 10): 50, ("THOI", 15): 150, ("THOI", 20): 300, ("HOI", 15): 1000}, []
     for n in sorted({10, 15, 20, max(timings)} & set(timings)):
         times = timings[n]
         for name in times:
@@ -273,7 +303,7 @@ def order_ratios(timings):
                     values = ratios(times[name], times[fast])
                     least = bars.get((name, n))
                     rows.append({"n": n, "time of": f"{name}, warm" if name == "HOI" else name, "over that of": fast,
-                                 "ratio": spread(values, "×"), "bar": bar(median(values), least) if least else "–"})
+                                 "ratio": spread(values, "×"), "bar": bar(min(values), least) if least else "–"})
     return rows
 
 
@@ -284,7 +314,7 @@ def draw_orders(timings, folder):
 
     from grok_synergy.look import COLOURS
     looks = {OURS: ("vermilion", "o"), "THOI": ("blue", "s"), "HOI": ("green", "^"), "syntropyx": ("purple", "D"),
-             "NumPy batches": ("sky blue", "v"), "NumPy loop": ("black", "x")}
+             "JIDT": ("orange", "P"), "NumPy batches": ("sky blue", "v"), "NumPy loop": ("black", "x")}
     plt.rcParams.update({"font.size": 9, "svg.hashsalt": "orders"})
     figure, axes = plt.subplots(figsize=(5, 3.6), layout="constrained")
     for name, (colour, marker) in looks.items():
@@ -348,7 +378,7 @@ def extremes(options):
                     say("extremes, n =", n, "threads =", threads, found[-1])
         for threads, found in runs.items():
             taken, peak = [run["seconds"] for run in found], [run["peak"] / 2**30 for run in found]
-            bars = [bar(median(taken), most=most[n], unit=" s"), bar(max(peak), most=4, unit=" GiB")] if n in most else ["–"]
+            bars = [bar(max(taken), most=most[n], unit=" s"), bar(max(peak), most=4, unit=" GiB")] if n in most else ["–"]
             rows.append({"n": n, "multiplets": f"{2**n - n - 1:,}", "threads": threads, "time": seconds(taken),
                          "peak memory": spread(peak, " GiB"), "bar": "; ".join(bars)})
     return {"": rows}
@@ -399,7 +429,7 @@ def unions(options):
         values = ratios(times["plain"], times[OURS])
         rows.append({"case": name, "neurons in each bin": " ".join(map(str, sorted(np.bincount(bins), reverse=True))),
                      OURS: seconds(times[OURS]), "Cholesky for each union": seconds(times["plain"]),
-                     "ratio": spread(values, "×"), "bar": bar(median(values), 10), "max abs. ΔΩ, bits": f"{difference:.1e}"})
+                     "ratio": spread(values, "×"), "bar": bar(min(values), 10), "max abs. ΔΩ, bits": f"{difference:.1e}"})
     return {"": rows}
 
 
@@ -439,7 +469,7 @@ def checkpoint(options):
             reading = measure_features(kept, preset, bias_correction=False, degenerate="drop")
             difference = np.abs(np.subtract([-reading.synergy, reading.redundancy], plain_checkpoint(plain, settings.ties)))
             rows.append({"preset": preset, "step": steps, "whole": seconds(times["whole"]),
-                         "bar": bar(1e3 * median(times["whole"]), most=120, unit=" ms"),
+                         "bar": bar(1e3 * max(times["whole"]), most=120, unit=" ms"),
                          **{name: seconds(times[name]) for name in ("copula", "Ward", "unions")},
                          "plain path": seconds(times["plain"]), "ratio": spread(ratios(times["plain"], times["whole"]), "×"),
                          "max abs. ΔΩ, bits": f"{difference.max():.1e}"})
@@ -540,7 +570,7 @@ def trainer(options):
         times["five"] = [value / len(experiment.seeds) for value in times["five"]]
         values = ratios(times["plain"], times[OURS])
         rows.append({"threads": threads, OURS: seconds(times[OURS]), "Linear + AdamW": seconds(times["plain"]),
-                     "ratio": spread(values, "×"), "bar": bar(median(values), 2.2),
+                     "ratio": spread(values, "×"), "bar": bar(min(values), 2.2),
                      "Linear + fused AdamW": seconds(times["plain, fused AdamW"]),
                      "its ratio": spread(ratios(times["plain, fused AdamW"], times[OURS]), "×"),
                      "W2's products alone": seconds(times["products"]),
@@ -684,8 +714,7 @@ def nulls(options):
     _, times = race(calls, 2 if options.quick else 9, 0.05 if options.quick else 1.0)
     values = {name: ratios(times[name], times["the layer"]) for name in calls}
     return {"": [{"": name, "time": seconds(times[name]), "readings": spread(values[name]),
-                  "bar": "–" if name == "the layer" else bar(max(values[name]), most=1.3, unit="")} for name in calls],
-            "Note": "A bar is met where the highest of the rounds meets it."}
+                  "bar": "–" if name == "the layer" else bar(max(values[name]), most=1.3, unit="")} for name in calls]}
 
 
 # 10. Low orders
@@ -743,7 +772,7 @@ def low_orders(options):
         small = copula_correlation(gaussian_samples(few))
         race_row(f"all orders of {few}", 2**few - few - 1, {
             OURS: partial(oinfo.all_multiplets, small), "NumPy batches": partial(numpy_batched, small)}, 1)
-    return {"": rows, "Note": "A bar is met where the worst of the rounds meets it. NumPy batches find Ω alone, by one "
+    return {"": rows, "Note": "NumPy batches find Ω alone, by one "
                               "`slogdet` for each order, and check nothing."}
 
 
@@ -928,7 +957,7 @@ def markdown(content):
 
 def section_text(section, tables, options, load):
     "One section of the report, without its heading."
-    summary = f"{section.__doc__} {date.today()}, load average before: {load:.1f}."
+    summary = f"{section.__doc__} {date.today()}, load average before: {load[0]:.1f}, after: {load[1]:.1f}."
     if section not in (extremes, trainer, layers):
         summary += f" Threads: {options.threads}."
     parts = [markdown(content) if name in ("", "Note", "Failed") else f"**{name}**\n\n{markdown(content)}"
@@ -936,7 +965,20 @@ def section_text(section, tables, options, load):
     absent = [name for name, (_, module) in PACKAGES.items() if not find_spec(module)]
     if absent and section in (orders, search, batch, low_orders):
         parts.append(f"Not installed, so not compared: {', '.join(absent)}.")
+    if section is orders and not jidt_jar()[0]:
+        parts.append(f"JIDT was not compared: {jidt_jar()[1]}.")
     return "\n\n".join([summary, *parts])
+
+
+def refuse_load(options, own_until):
+    "The load average of others; ends the run where it is above the limit, once what this run left has had time to go."
+    while not options.quick and os.getloadavg()[0] > options.load and time.monotonic() < own_until:
+        time.sleep(5)
+    load = os.getloadavg()[0]
+    if load > options.load and not options.quick:
+        sys.exit(f"the load average is {load:.2f}, above --load {options.load:.2g}: end other programs and begin again "
+                 "(--only remakes single sections), or state a higher limit")
+    return load
 
 
 def report(options):
@@ -946,15 +988,17 @@ def report(options):
     header = "\n\n".join([
         "# Benchmarks", "`benchmarks/bench.py` times this package against others and against plain code, and writes this "
         "page. The alternatives take turns. Times are medians over the rounds, with the lowest and highest in "
-        "brackets. Ratios are taken round by round and given in the same way."
+        "brackets. Ratios are taken round by round and given in the same way. A bar is met where the worst of the rounds "
+        f"meets it. A section is refused where other programs' load average is above {options.load:.2g}."
         + " This was a quick run of small problems, in which bars mean little." * options.quick, markdown(machine())])
     old = path.read_text(encoding="utf-8") if path.exists() else ""
     texts = dict(part.split("\n", 1) for part in old.split("\n## ")[1:]) if old.startswith(header) else {}
-    failed = []
+    failed, quiet_until = [], 0.0
     for section, title in SECTIONS.items():
         if section.__name__ in (options.only or [section.__name__]):
-            load, start = os.getloadavg()[0], time.perf_counter()
+            before, start = refuse_load(options, quiet_until), time.perf_counter()
             tables = in_process(section.__name__, options, options.threads)
+            load, quiet_until = (before, os.getloadavg()[0]), time.monotonic() + 180
             failed += [section.__name__] * ("Failed" in tables)
             texts[title] = "\n" + section_text(section, tables, options, load) + "\n"
             say(f"{section.__name__}: {time.perf_counter() - start:.0f} s")
@@ -969,9 +1013,13 @@ def main():
     parser.add_argument("--quick", action="store_true", help="small problems, few repeats; results in build/benchmarks/")
     parser.add_argument("--only", action="append", choices=[section.__name__ for section in SECTIONS], help="one section")
     parser.add_argument("--threads", type=int, default=1, help="threads of every library (default 1)")
+    parser.add_argument("--load", type=float, default=0.5, help="highest load average that is not refused (default 0.5)")
+    parser.add_argument("--jidt", metavar="JAR", help="JIDT's infodynamics.jar, to compare with (jpype is needed)")
     for name, kind in {"--child": str, "--n": int, "--folder": Path}.items():
         parser.add_argument(name, type=kind, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.jidt:
+        os.environ["JIDT_JAR"] = options.jidt  # for the processes that run the sections
     options.folder = options.folder or (HERE.parent / "build" / "benchmarks" if options.quick else HERE)
     (run_child if options.child else report)(options)
 

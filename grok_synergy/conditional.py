@@ -7,7 +7,6 @@ __all__ = ['chosen_columns', 'with_labels', 'conditional_correlation', 'mutual_i
 
 # %% ../nbs/03m_conditional.ipynb #798f1d50
 import math
-from collections.abc import Sequence
 
 import pandas as pd
 import torch
@@ -20,7 +19,6 @@ from grok_synergy.arrays import (
     given_precision,
     like,
     name_columns,
-    whole_number,
 )
 from .entropy import entropy_bias
 from grok_synergy.matrices import (
@@ -30,6 +28,7 @@ from grok_synergy.matrices import (
     check_correlation,
     in_graph,
 )
+from .walk import _in_given_order
 
 # %% ../nbs/03m_conditional.ipynb #cf67a52c
 def chosen_columns(
@@ -39,21 +38,7 @@ def chosen_columns(
     names: tuple | None,   # of all columns, where they have some
 ) -> list[int]:            # positions, in the order given
     "Columns by position or name. Raises `ValueError` for one that is not there, or is there twice."
-    several = isinstance(columns, Sequence | set | frozenset) or getattr(columns, "ndim", 0) == 1
-    one = isinstance(columns, str) or not several or (
-        isinstance(columns, tuple | frozenset) and columns in (names or ()))
-    places = []
-    for column in [columns] if one else list(columns):
-        if names is not None and column in names:
-            if names.count(column) > 1:
-                raise ValueError(f"{argument}={column!r} is the name of {names.count(column)} "
-                                 "columns: give each column a name of its own")
-            places.append(names.index(column))
-        elif names is not None and isinstance(column, str):
-            raise ValueError(f"{argument}={column!r} is not the name of a column: the columns are "
-                             f"{name_columns(range(n), names)}")
-        else:
-            places.append(whole_number(argument, column, 0, n - 1))
+    places = _in_given_order(argument, columns, names, n, "columns")
     if len(set(places)) < len(places):
         raise ValueError(f"{argument}={columns!r} holds a column twice: give each once")
     return places

@@ -34,9 +34,9 @@ class _Tally:
         "Counts more draws."
         self.below += (values <= self.observed + MARGIN).sum(0)
         self.above += (values >= self.observed - MARGIN).sum(0)
-        squares, mean = torch.var_mean(values, 0, correction=0)
+        mean = values.mean(0)
         count, apart = len(values), mean - self.mean
-        self.squares += count * (squares + apart**2 * (self.count / (self.count + count)))
+        self.squares += (values - mean).square_().sum(0) + apart**2 * (self.count * count / (self.count + count))
         self.count += count
         self.mean += apart * (count / self.count)
 
@@ -181,6 +181,15 @@ def _judgements(judged: "Judged") -> dict[str, np.ndarray]:
               "q": judged.q_values(), "q_by": judged.q_values(method="by")}
     return values if judged.lowest is None else {**values, "family_wise": judged.family_wise()}
 
+# %% ../nbs/03i_judged.ipynb #bc34aaa3
+def _significant(judged: "Judged", side: str, level: float, method: str) -> np.ndarray:
+    "Which multiplets `significant` lists, in its order."
+    level = real_number("level", level, "a number between 0 and 1, such as 0.05", lambda number: 0 < number < 1)
+    wanted, by = {"synergy": ([-1], judged.observed), "redundancy": ([1], -judged.observed),
+                  "either": ([-1, 1], -abs(judged.observed))}[choice("side", side, SIDES)]
+    some = np.flatnonzero(np.isin(judged.signs, wanted) & (judged.q_values(method=method) <= level))
+    return some[by[some].argsort(kind="stable")]
+
 # %% ../nbs/03i_judged.ipynb #7edb6f4e
 class _Shown:
     "Judged multiplets as tables."
@@ -200,11 +209,7 @@ class _Shown:
         method: str = "bh",      # as for `q_values`
     ) -> pd.DataFrame:
         "The rows of `frame` with a two-sided q-value of `level` or less, the most extreme of that side first."
-        level = real_number("level", level, "a number between 0 and 1, such as 0.05", lambda number: 0 < number < 1)
-        wanted, by = {"synergy": ([-1], self.observed), "redundancy": ([1], -self.observed),
-                      "either": ([-1, 1], -abs(self.observed))}[choice("side", side, SIDES)]
-        some = np.flatnonzero(np.isin(self.signs, wanted) & (self.q_values(method=method) <= level))
-        return self.frame().loc[some[by[some].argsort(kind="stable")]]
+        return self.frame().loc[_significant(self, side, level, method)]
 
     def table(
         self,
@@ -212,8 +217,8 @@ class _Shown:
         level: float = 0.05,  # the highest q-value
     ) -> pd.DataFrame:
         "The most extreme among the significant multiplets."
-        low, high = (self.significant(side, level).head(whole_number("rows", rows)) for side in SIDES[:2])
-        return pd.concat([low, high[::-1]])
+        low, high = (_significant(self, side, level, "bh")[:whole_number("rows", rows)] for side in SIDES[:2])
+        return self.frame().loc[[*low, *high[::-1]]]
 
     def _repr_html_(self):
         return f"<p>{self!r}</p>" + self.table().to_html(float_format="{:.4g}".format, index=False)

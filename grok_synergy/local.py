@@ -15,11 +15,12 @@ import torch
 from .arrays import Array, as_numpy, check_samples, column_names, like, same_content, truth
 from .conditional import chosen_columns
 from .entropy import copula_normal
-from .matrices import check_correlation
+from .matrices import _unit_scale, check_correlation
+from .results import _Measured
 
 # %% ../nbs/03p_local.ipynb #6f45d14d
 @dataclass(frozen=True, eq=False)
-class Local:
+class Local(_Measured):
     "Measures of each sample of one multiplet, in bits."
 
     tc: Array                     # (..., samples)
@@ -29,16 +30,6 @@ class Local:
     index: pd.Index | None = None  # of the samples, where they were a data frame's
 
     __eq__ = same_content
-
-    @property
-    def omega(self) -> Array:
-        "Ω of each sample, (..., samples): its mean is the O-information."
-        return self.tc - self.dtc
-
-    @property
-    def s(self) -> Array:
-        "S of each sample, (..., samples)."
-        return self.tc + self.dtc
 
     def frame(self) -> pd.DataFrame:
         "One row for each sample of one set, under the index that the samples had."
@@ -57,7 +48,7 @@ def _unit_scores(
 ) -> torch.Tensor:        # (..., samples, members) of mean 0 and variance 1
     "What a Gaussian is fitted to."
     t = check_samples(x)[..., members].double()
-    z = copula_normal(t, ties) if copula else t
+    z = copula_normal(t, ties) if copula else _unit_scale(t.mT).mT
     z = z - z.mean(-2, keepdim=True)
     return z / z.square().mean(-2, keepdim=True).sqrt()
 

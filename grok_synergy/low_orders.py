@@ -117,7 +117,8 @@ def _regular_groups(asked: _Asked, stream: _Stream, visitor: Callable, det: bool
 
     Raises `ValueError` naming the columns of a singular one of the largest order.
     """
-    if _check_whole(asked.t, asked.columns, asked.eps, asked.largest == len(asked.members)):
+    every = asked.largest == len(asked.members)
+    if (every or not det) and _check_whole(asked.t, asked.columns, asked.eps, every):
         return _visit_groups(stream, visitor, det)
 
     def check(tile):

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .arrays import Array, like, real_number, truth, whole_number
+from .arrays import Array, like, truth, whole_number
 from grok_synergy.low_orders import (
     _count,
     _double_exp2,
@@ -30,15 +30,17 @@ from grok_synergy.low_orders import (
 )
 from .oinfo import biases
 from .pair_tables import _Stream
-from .results import EQUAL, WIDEST, Extremes, Multiplets, _as_groups, _as_masks
+from .results import WIDEST, Extremes, Multiplets, _as_groups, _as_masks
 from .small import SMALL, _at_the_door, _small
 from grok_synergy.strongest import (
+    _best_of_each_order,
     _count_between,
     _edges,
     _held,
     _offer,
     _Offered,
     _strongest,
+    _thresholds,
     _total_correlations,
 )
 from grok_synergy.walk import (
@@ -88,6 +90,8 @@ def _pieces(
     device: torch.device,
 ) -> list[tuple]:      # (rows of the subtree, slice of the table)
     "How to copy some rows: run by run, or one by one where runs are many."
+    if len(rows) and len(rows) == rows[-1] - rows[0] + 1:
+        return [(slice(rows[0], rows[-1] + 1), slice(start, start + len(rows)))]
     gaps = np.flatnonzero(np.diff(rows) > 1) + 1
     if len(gaps) > 100:
         return [(torch.as_tensor(rows, device=device), slice(start, start + len(rows)))]
@@ -196,6 +200,20 @@ def _hold_small(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets
     both = (like(torch.from_numpy(part).view(*asked.batch, -1), corr) for part in both)
     return Multiplets(_over_all(asked, masks), orders, *both, asked.count, orders, asked.names)
 
+# %% ../nbs/03c_multiplets.ipynb #2f4f14f6
+def _hold(asked: _Asked, n_samples: int | None, corr: Array) -> Multiplets:
+    "Every multiplet of a search, the way that is cheaper."
+    if (found := _hold_small(asked, n_samples, corr)) is not None:
+        return found
+    if _is_low(asked, 24):
+        return _hold_low_orders(asked, n_samples, corr)
+    _refuse_many(asked, 24, "hold: ask for their `extremes`, or group them into 24 blocks or bins, "
+                 "or fewer")
+    walk = _regular_walk(asked, n_samples)
+    table = _empty_table(walk, asked.smallest)
+    _visit(walk, partial(_keep, walk, table))
+    return _as_multiplets(asked, walk, table, corr)
+
 # %% ../nbs/03c_multiplets.ipynb #11dddee9
 def all_multiplets(
     corr: Array,                    # (..., n, n) correlation (or covariance) matrices
@@ -218,17 +236,7 @@ def all_multiplets(
     if plain and (found := _at_the_door(corr, min_size, max_size)) is not None:
         return found
     word = "variables" if blocks is None else "blocks"
-    asked = _ask(corr, blocks, word, min_size, max_size, containing, among)
-    if (found := _hold_small(asked, n_samples, corr)) is not None:
-        return found
-    if _is_low(asked, 24):
-        return _hold_low_orders(asked, n_samples, corr)
-    _refuse_many(asked, 24, "hold: ask for their `extremes`, or group them into 24 blocks or bins, "
-                 "or fewer")
-    walk = _regular_walk(asked, n_samples)
-    table = _empty_table(walk, asked.smallest)
-    _visit(walk, partial(_keep, walk, table))
-    return _as_multiplets(asked, walk, table, corr)
+    return _hold(_ask(corr, blocks, word, min_size, max_size, containing, among), n_samples, corr)
 
 # %% ../nbs/03c_multiplets.ipynb #b300001c
 class _Listing(NamedTuple):
@@ -385,16 +393,6 @@ def _search(asked: _Asked, n_samples: int | None) -> _Search:
         shift = (tc - dtc).numpy()[orders.start:]
     return _Search(partial(_visit_stream, asked, stream), stream, count, orders, shift)
 
-# %% ../nbs/03c_multiplets.ipynb #787decf3
-def _thresholds(asked: _Asked, below, above) -> list[float | None]:
-    "Both thresholds, checked; what differs from one by rounding is not beyond it."
-    limits = [None if value is None else real_number(name, value) - sign * EQUAL
-              for name, value, sign in (("below", below, 1), ("above", above, -1))]
-    if limits != [None, None] and len(asked.t) > 1:
-        raise ValueError(f"{len(asked.t)} matrices and a threshold (below, above): give one matrix, "
-                         "or ask for the `top` multiplets of each")
-    return limits
-
 # %% ../nbs/03c_multiplets.ipynb #314b5024
 def _with_counts(
     found: Extremes,
@@ -417,6 +415,11 @@ def _with_counts(
     search.run(count, progress)
     counts = np.moveaxis(counts, -1, 0).reshape(*asked.batch, *counts.shape[:2])
     return replace(found, counts=counts, edges=edges)
+
+# %% ../nbs/03c_multiplets.ipynb #c825b014
+def _is_soon_held(asked: _Asked) -> bool:
+    "Whether all multiplets of one matrix are few enough to be measured before any is chosen."
+    return len(asked.t) == 1 and asked.count <= 16
 
 # %% ../nbs/03c_multiplets.ipynb #4163ecf1
 def extremes(
@@ -448,6 +451,8 @@ def extremes(
     asked = _ask(corr, blocks, word, min_size, max_size, containing, among)
     below, above = _thresholds(asked, below, above)
     _edges(histogram, np.zeros(1))  # refused before any work
+    if top == 1 and below is above is histogram is None and _is_soon_held(asked):
+        return _best_of_each_order(_hold(asked, n_samples, corr))
     search = _search(asked, n_samples)
     top = min(top, search.count // len(asked.t))
     held = _strongest(search.orders, len(asked.t), top, below, above, search.shift)

@@ -39,8 +39,10 @@ def _place(
 # %% ../nbs/03o_nonparametric.ipynb #f97e4dd1
 def _check_sizes(n: int, min_size: int, max_size: int) -> tuple[int, int]:
     "Orders as whole numbers. Raises `ValueError` for impossible ones, or too many multiplets."
-    smallest = whole_number("min_size", min_size, 2, max(n, 2))
-    largest = whole_number("max_size", max_size, smallest, max(n, 2))
+    smallest, largest = whole_number("min_size", min_size, 2), whole_number("max_size", max_size, 2)
+    if not smallest <= largest <= n:
+        raise ValueError(f"min_size={min_size}, max_size={max_size} with {n} columns: give 2 <= "
+                         "min_size <= max_size <= the number of columns")
     count = sum(math.comb(n, order) for order in range(1, largest + 1))
     if count > 5_000_000:
         raise ValueError(f"max_size={max_size} asks for the entropies of {count} groups of {n} "

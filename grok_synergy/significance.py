@@ -17,9 +17,9 @@ from torch import Tensor
 from .arrays import Array, as_numpy, choice, truth, whole_number
 from .draws import _batches, _correlations, _naming, _Question, _question, _warn
 from .judged import Judged, _by_order, _counted, _Pool, _Tally
-from .multiplets import Multiplets
+from .multiplets import Multiplets, _hold
 from .uncertainty import _moved_scores, _redrawn, _refuse_few_rows, _shift, _torn, _way
-from .walk import _chosen, _size_range, _told_by_name
+from .walk import _ask, _chosen, _size_range, _told_by_name
 
 # %% ../nbs/03j_significance.ipynb #f3f8514c
 def _all_moved(
@@ -59,15 +59,19 @@ def _one_moved(
 ) -> Iterator[tuple[int, Tensor]]:  # a variable; (some draws, multiplets that hold it) bits
     "Ω where one variable was moved, for one batch of draws and one variable after the other."
     scores, draw_scores = _moved_scores(asked, move)
-    always, variables = asked.search.keywords["containing"], [i for i, some in enumerate(places) if len(some)]
+    how = asked.search.keywords
+    searches = {i: _ask(corr, None, "variables", how["min_size"], how["max_size"],
+                        sorted({i, *how["containing"]}), how["among"])
+                for i, some in enumerate(places) if len(some)}
     for part in _batches(asked, max(len(corr) ** 2, *map(len, places))):
         with _naming(part):
             cross = torch.stack([draw_scores(draw) @ scores.T for draw in part])
-            for i in variables:
-                matrices = corr.repeat(len(part), 1, 1)
-                matrices[:, i] = matrices[:, :, i] = cross[:, i]
-                matrices[:, i, i] = 1.0
-                yield i, asked.search(matrices, containing=sorted({i, *always})).omega
+            for i, search in searches.items():
+                place, matrices = search.own.tolist().index(i), search.t.repeat(len(part), 1, 1)
+                matrices[:, place] = matrices[:, :, place] = cross[:, i, search.own]
+                matrices[:, place, place] = 1.0
+                moved = search._replace(t=matrices, batch=(len(part),))
+                yield i, _hold(moved, how["n_samples"], matrices).omega
 
 # %% ../nbs/03j_significance.ipynb #f52e02b4
 def _filtered(asked: _Question, containing, among) -> _Question:
@@ -201,6 +205,14 @@ def _refuse_few_draws(draws: int, pooled: bool) -> None:
         raise ValueError(f"draws={draws} with pooled=True, which measures each draw by the spread of the others: give 3 "
                          "or more, best hundreds")
 
+# %% ../nbs/03j_significance.ipynb #d6238ae5
+def _holding_each(found: Multiplets) -> list[np.ndarray]:
+    "Of each variable: the multiplets that hold it."
+    members = found.groups.astype(int)
+    order = members.ravel().argsort(kind="stable") // members.shape[1]
+    counts = np.bincount(members.ravel() + 1, minlength=found.n_members + 1)  # -1: there are no more
+    return np.split(order, counts.cumsum()[:-1])[1:]
+
 # %% ../nbs/03j_significance.ipynb #a8321e00
 def _draws_against(
     against: str,
@@ -213,7 +225,7 @@ def _draws_against(
     "The draws of one null."
     if against == "bystander":
         move = _rotate if move is _shift else move  # left where it was, a member is no bystander
-        places = [np.flatnonzero((found.groups == i).any(1)) for i in range(found.n_members)]
+        places = _holding_each(found)
         make = partial(_one_moved, asked, move, corr, places)
         return _Draws(make, places, asked.draws)
     if against == "zero":

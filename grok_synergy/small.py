@@ -14,7 +14,7 @@ import numpy as np
 from .results import Multiplets
 
 # %% ../nbs/03b4_small.ipynb #a9a13cd6
-SMALL = 10  # most variables that the short way is for
+SMALL = 16  # most variables that the short way is for
 EPS = float(np.finfo(float).eps)
 
 
@@ -23,40 +23,54 @@ class _Plan(NamedTuple):
 
     masks: np.ndarray    # (multiplets,)
     orders: np.ndarray   # (multiplets,)
-    without: np.ndarray  # (multiplets, n) masks without each member; 0 where it is no member
+    fewer: np.ndarray    # (multiplets,) one less, as floats
+    but_one: np.ndarray  # (n,) masks of all variables but one
 
 # %% ../nbs/03b4_small.ipynb #bd3f2209
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=16)
 def _plan(n: int, smallest: int, largest: int) -> _Plan:
     "All multiplets of these orders."
     orders = np.bitwise_count(np.arange(2**n))
     masks = np.flatnonzero((orders >= smallest) & (orders <= largest))
-    bits = 1 << np.arange(n)
-    without = np.where(masks[:, None] & bits, masks[:, None] ^ bits, 0)
-    return _Plan(masks, orders[masks].astype(int), without)
+    orders = orders[masks].astype(int)
+    return _Plan(masks, orders, orders - 1.0, (2**n - 1) ^ 1 << np.arange(n))
 
 # %% ../nbs/03b4_small.ipynb #d1080a8a
 def _minors(corr: np.ndarray) -> np.ndarray:
     "Determinants of all groups of (n, n) correlations, by mask: (2**n,)."
-    n = len(corr)
-    minors, left, nodes = np.ones(2**n), corr[..., None], 1
-    for i in range(n):
-        rest, edge = left[1:, 1:], left[0, 1:]
-        np.multiply(minors[:nodes], left[0, 0], out=minors[nodes:2 * nodes])
-        if i < n - 1:
-            both = np.empty((n - i - 1, n - i - 1, 2 * nodes))
-            both[..., :nodes] = rest
-            np.subtract(rest, (edge / left[0, 0])[:, None] * edge, out=both[..., nodes:])
-            left = both
+    minors, left, nodes = np.ones(2**len(corr)), corr[..., None], 1
+    for rest in range(len(corr) - 1, -1, -1):
+        pivot, edge, before = left[0, 0], left[0, 1:], left[1:, 1:]
+        np.multiply(minors[:nodes], pivot, out=minors[nodes:2 * nodes])
+        left = np.empty((rest, rest, 2 * nodes))
+        left[..., :nodes] = before
+        given = left[..., nodes:]
+        np.multiply((edge / pivot)[:, None], edge, out=given)
+        np.subtract(before, given, out=given)
         nodes *= 2
     return minors
+
+# %% ../nbs/03b4_small.ipynb #d775309b
+_AT_ONCE = np.arange(2**5)
+_NEIGHBOURS = (np.bitwise_count(_AT_ONCE[:, None] ^ _AT_ONCE) == 1) & (_AT_ONCE[:, None] < _AT_ONCE)
+_NEIGHBOURS = _NEIGHBOURS.astype(float)  # 1 where a row's mask lacks one member of a column's
+
+
+def _without_each(entropy: np.ndarray) -> np.ndarray:
+    "The sum of the entropies without each member, by mask: (2**n,)."
+    low = min(len(entropy), len(_AT_ONCE))
+    total = (entropy.reshape(-1, low) @ _NEIGHBOURS[:low, :low]).ravel()
+    while low < len(entropy):
+        total.reshape(-1, 2, low)[:, 1] += entropy.reshape(-1, 2, low)[:, 0]
+        low *= 2
+    return total
 
 # %% ../nbs/03b4_small.ipynb #57e31f78
 def _unit(t: np.ndarray) -> np.ndarray:
     "Correlations behind exactly symmetric covariances."
     scale = 1 / np.sqrt(t.diagonal())
     unit = t * scale * scale[:, None]
-    np.fill_diagonal(unit, 1)
+    unit.flat[::len(t) + 1] = 1
     return unit
 
 # %% ../nbs/03b4_small.ipynb #050ead04
@@ -67,15 +81,14 @@ def _small(
     sizes: tuple[int, int],  # smallest and largest order
 ) -> tuple | None:         # masks, orders, TC and DTC; None where it takes a closer look
     "All multiplets of one small matrix, where that is surely regular."
-    n = len(t)
-    plan, minors = _plan(n, *sizes), _minors(_unit(t))
-    precision = minors[(2**n - 1) ^ (1 << np.arange(n))].sum() / minors[-1]
+    plan, minors = _plan(len(t), *sizes), _minors(_unit(t))
+    precision = minors[plan.but_one].sum() / minors[-1]
     if not (minors.min() > 0 and precision < min(2**30, 2**-8 / eps) and t.diagonal().min() > 0):
         return None
     entropy = np.log2(minors)
     entropy *= 0.5
-    own = entropy[plan.masks]
-    dtc = entropy[plan.without].sum(1) - (plan.orders - 1) * own
+    own, dtc = entropy[plan.masks], _without_each(entropy)[plan.masks]
+    dtc -= plan.fewer * own
     return plan.masks.copy(), plan.orders.copy(), 0 - own, dtc
 
 # %% ../nbs/03b4_small.ipynb #0e554ec3

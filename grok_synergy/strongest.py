@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .arrays import as_numpy, whole_number
+from .arrays import as_numpy, real_number, whole_number
 from .entropy import entropy_bias
 from .matrices import _unit_diagonal
-from .results import EQUAL, _ranks
+from .results import EQUAL, Extremes, Multiplets, _ranks
 from .walk import _Asked
 
 # %% ../nbs/03b3_strongest.ipynb #03d9e6c2
@@ -204,6 +204,32 @@ def _held(held: _Strongest) -> tuple[np.ndarray, np.ndarray]:
         omega, keys = _beyond(held)
     sign = np.array([1, -1])[:, None, None, None]
     return sign * omega - held.shift[:, None, None], keys
+
+# %% ../nbs/03b3_strongest.ipynb #787decf3
+def _thresholds(asked: _Asked, below, above) -> list[float | None]:
+    "Both thresholds, checked; what differs from one by rounding is not beyond it."
+    limits = [None if value is None else real_number(name, value) - sign * EQUAL
+              for name, value, sign in (("below", below, 1), ("above", above, -1))]
+    if limits != [None, None] and len(asked.t) > 1:
+        raise ValueError(f"{len(asked.t)} matrices and a threshold (below, above): give one matrix, "
+                         "or ask for the `top` multiplets of each")
+    return limits
+
+# %% ../nbs/03b3_strongest.ipynb #7182a7ba
+def _best_of_each_order(found: Multiplets) -> Extremes:
+    "The extremes of every order, of one matrix whose multiplets are all held; smaller masks first."
+    orders = found.orders.astype(np.int16)  # which NumPy sorts by their digits
+    by_order, counts = orders.argsort(kind="stable"), np.bincount(orders)
+    there = np.flatnonzero(counts)
+    ranks = np.split(_ranks(as_numpy(found.omega).ravel())[by_order], counts[there].cumsum()[:-1])
+    starts = counts[there].cumsum() - counts[there]
+    best = by_order[[[start + find(some) for start, some in zip(starts, ranks, strict=True)]
+                     for find in (np.argmin, np.argmax)]][..., None]
+    sets = found.sets[best].reshape(*found.tc.shape[:-1], *best.shape, *found.sets.shape[1:])
+    if isinstance(found.tc, Tensor):
+        best = torch.as_tensor(best, device="cpu").to(found.tc.device)
+    return Extremes(there, sets, found.tc[..., best], found.dtc[..., best], found.n_members,
+                    found.names)
 
 # %% ../nbs/03b3_strongest.ipynb #cefde483
 def _count_between(

@@ -78,13 +78,13 @@ def _place(name: str, one, known: dict, count: int, word: str) -> int:
     return places[0]
 
 # %% ../nbs/03b_walk.ipynb #64eb65e6
-def _chosen(
+def _in_given_order(
     name: str,             # of the argument
     given,                 # members by name or position; a name alone is one of them
     names: tuple | None,   # of all members, where they have some
     count: int,            # how many members there are
     word: str,             # what they are
-) -> list[int]:            # ascending
+) -> list[int]:            # a place for each that was given
     "Positions of the members that were given. Raises `ValueError` for those that are not there."
     known = {}
     for i, label in enumerate(names or ()):
@@ -92,9 +92,14 @@ def _chosen(
     if getattr(given, "ndim", None) == 0:
         given = given.item()
     one = isinstance(given, str) or not hasattr(given, "__iter__")
-    one = one or isinstance(given, tuple) and given in (names or ())
+    one = one or isinstance(given, tuple | frozenset) and given in (names or ())
     given = [given] if one else as_numpy(given).tolist() if isinstance(given, Tensor) else given
-    return sorted({_place(name, some, known, count, word) for some in given})
+    return [_place(name, some, known, count, word) for some in given]
+
+# %% ../nbs/03b_walk.ipynb #c0610c6b
+def _chosen(name: str, given, names: tuple | None, count: int, word: str) -> list[int]:
+    "Positions of the members that were given, ascending, each once."
+    return sorted(set(_in_given_order(name, given, names, count, word)))
 
 # %% ../nbs/03b_walk.ipynb #35646651
 class _Label:
@@ -186,7 +191,7 @@ def _unit_blocks(corr: Tensor, sizes: Sequence[int]) -> Tensor:
     "Each block of (..., n, n) at unit covariance, which changes no measure of whole blocks."
     if max(sizes) == 1:
         scale = corr.diagonal(dim1=-2, dim2=-1).rsqrt()
-        unit = corr * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+        unit = (corr * scale.unsqueeze(-1)).mul_(scale.unsqueeze(-2))
         unit.diagonal(dim1=-2, dim2=-1).fill_(1)  # exactly, for the Ω of a pair to be exactly 0
         return unit
     blocks, scale, start = [], torch.zeros_like(corr), 0
@@ -233,7 +238,8 @@ class _Walk(NamedTuple):
 
     def sum_alone(self, root: int) -> Tensor:
         "Sum of the members' own entropies, for every multiplet of a subtree: (2**low, 1)."
-        return self.low_alone + sum(self.alone[self.low + i] for i in _bits(root))
+        above = sum(self.alone[self.low + i] for i in _bits(root))
+        return self.low_alone + above if above else self.low_alone
 
     def orders(self, root: int) -> Tensor:
         "Members in each multiplet of a subtree: (2**low, 1)."

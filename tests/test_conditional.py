@@ -120,13 +120,13 @@ def test_what_is_no_column_is_refused():
     doubled = pd.concat([doubled, doubled.iloc[:1]])
     follows = np.array([[1.0, 0, 1], [0, 1, 1], [1, 1, 2]])
     for call, message in [
-            (lambda: conditional_correlation(CORR, "x"), "given='x' is not the name of a column: the columns are 'a'"),
-            (lambda: conditional_correlation(CORR, 7), "given=7 is not possible: give a whole number, from 0 to 6"),
+            (lambda: conditional_correlation(CORR, "x"), "given: 'x' is none of the 7 columns"),
+            (lambda: conditional_correlation(CORR, 7), "given: 7 is none of the 7 columns: give positions from 0 to 6"),
             (lambda: conditional_correlation(CORR, ["a", 0]), "holds a column twice"),
             (lambda: conditional_correlation(doubled, "a"), "is the name of 2 columns"),
             (lambda: conditional_correlation(CORR, []), "0 of 7 columns are given"),
             (lambda: conditional_correlation(CORR, range(7)), "7 of 7 columns are given"),
-            (lambda: conditional_correlation(CORR.to_numpy(), "a"), "given='a' is not possible"),
+            (lambda: conditional_correlation(CORR.to_numpy(), "a"), "given: 'a' is none of the 7 columns"),
             (lambda: conditional_correlation(follows, [0, 1]), "nothing is left of column 2 given column 0 and 1"),
             (lambda: conditional_correlation(np.ones((3, 3)), [0, 1]), "in the group of columns 0 and 1"),
             (lambda: mutual_information(CORR, "a", "a"), "column 'a' is in two of one, other, given"),

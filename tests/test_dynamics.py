@@ -1,5 +1,6 @@
 """Time series: rates against long stretches in closed form, dynamic Ω against regressions, syntropy and hoi."""
 
+import itertools
 import math
 
 import numpy as np
@@ -7,7 +8,14 @@ import pandas as pd
 import pytest
 from scipy.linalg import solve_discrete_lyapunov
 
-from grok_synergy.dynamics import Autoregression, dynamic_omega, fit_autoregression, omega_rate, rate_multiplets
+from grok_synergy.dynamics import (
+    Autoregression,
+    dynamic_groups,
+    dynamic_omega,
+    fit_autoregression,
+    omega_rate,
+    rate_multiplets,
+)
 from grok_synergy.entropy import copula_normal
 from grok_synergy.oinfo import dual_total_correlation, o_information, total_correlation
 
@@ -151,7 +159,7 @@ def test_what_cannot_be_asked_is_refused():
             (lambda: omega_rate(x[:20], order=4), "20 samples of 4 variables are too few for order=4"),
             (lambda: omega_rate(grows), "-fold each step, so the series is not stationary"),
             (lambda: omega_rate(x, order=0), "order=0 is not possible"),
-            (lambda: omega_rate(x, "z"), "members='z' is not the name of a column"),
+            (lambda: omega_rate(x, "z"), "members: 'z' is none of the"),
             (lambda: omega_rate(x, ["a"]), "give two or more"),
             (lambda: omega_rate(x.to_numpy()[None]), "one series of two variables or more"),
             (lambda: omega_rate(x).mean(0.4, 0.6), "is no band"),
@@ -187,3 +195,27 @@ def test_units_of_the_columns_do_not_matter(units):
     for i in range(1, 500):
         x[i] = 0.4 * x[i - 1] + 0.3 * x[i - 1][[1, 2, 0]] + rng.normal(size=3)
     np.testing.assert_allclose(omega_rate(x * np.array(units)).tc, omega_rate(x).tc, atol=1e-8)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_groups_of_sources_are_what_each_is_alone(order):
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame(rng.normal(size=(800, 5)).cumsum(0) * 0.1 + rng.normal(size=(800, 5)), columns=list("abcde"))
+    x["d"] = np.roll(x.a * 0.5 + x.b, 1) + 0.5 * rng.normal(size=800)
+    found = dynamic_groups(x, order, max_size=4)
+    assert len(found) == 5 * (6 + 4 + 1) and found["dΩ (bits)"].is_monotonic_increasing
+    told = found.set_index(["target", "sources"])["dΩ (bits)"]
+    for target in "abcde":
+        for sources in [*itertools.combinations([name for name in "abcde" if name != target], 3)]:
+            alone = dynamic_omega(x[[*sources, target]], order)
+            assert told[target, sources] == pytest.approx(alone[target], abs=1e-9)
+    np.testing.assert_allclose(dynamic_groups(x.to_numpy(), order, max_size=4)["dΩ (bits)"], found["dΩ (bits)"], atol=1e-12)
+
+
+def test_groups_of_sources_that_cannot_be_are_refused():
+    x = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 4)), columns=list("abcd"))
+    for call, message in [(lambda: dynamic_groups(x, max_size=4), "max_size=4 with 3 columns"),
+                          (lambda: dynamic_groups(x[["a", "b"]]), "a target and 1 other"),
+                          (lambda: dynamic_groups(x.assign(d=x.a)), "follow")]:
+        with pytest.raises(ValueError, match=message):
+            call()

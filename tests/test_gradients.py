@@ -112,8 +112,8 @@ def test_what_cannot_be_asked_is_refused():
     for call, message in [
             (lambda: omega_gradient(np.ones((3, 3))), "singular"),
             (lambda: omega_gradient_pairs(np.eye(1)), "give two or more"),
-            (lambda: target_multiplets(CORR, "x"), "target='x' is not the name of a column"),
-            (lambda: target_multiplets(CORR, 6), "target=6 is not possible"),
+            (lambda: target_multiplets(CORR, "x"), "target: 'x' is none of the"),
+            (lambda: target_multiplets(CORR, 6), "target: 6 is none of the 6 columns"),
             (lambda: target_multiplets(np.ones((3, 3)), 0), "singular: column 1 follows"),
             (lambda: target_multiplets(CORR, "a", containing="a"), "containing holds the target, column 'a'"),
             (lambda: target_multiplets(CORR, "a", max_size=9), "max_size=9")]:

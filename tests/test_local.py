@@ -71,7 +71,7 @@ def test_batches_and_tensors():
 def test_what_cannot_be_asked_is_refused():
     x = pd.DataFrame(samples(), columns=list("abcde"))
     for call, message in [
-            (lambda: local_information(x, "z"), "members='z' is not the name of a column"),
+            (lambda: local_information(x, "z"), "members: 'z' is none of the"),
             (lambda: local_information(x, ["a"]), "give two or more"),
             (lambda: local_information(x, ["a", "a"]), "holds a column twice"),
             (lambda: local_information(x.assign(e=x.a), ["a", "b", "e"]), "column 'e' follows"),
@@ -91,3 +91,12 @@ def test_syntropy_says_the_same():
     for field in FIELDS:
         value = np.ravel(getattr(theirs, f"local_{FIELDS[field].__name__}")(z.T, cov, (0, 1, 2, 3))) / math.log(2)
         np.testing.assert_allclose(getattr(found, field), value, atol=1e-9, err_msg=field)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_units_of_any_size_change_nothing(unit):
+    x = samples(4)
+    for copula in (False, True):
+        found, scaled = local_information(x, copula=copula), local_information(unit * x, copula=copula)
+        np.testing.assert_allclose(scaled.tc, found.tc, atol=1e-9)
+        np.testing.assert_allclose(scaled.dtc, found.dtc, atol=1e-9)

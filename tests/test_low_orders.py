@@ -405,3 +405,17 @@ def test_a_histogram_is_refused_before_any_work(monkeypatch):
 
 def test_orders_are_whole_numbers_that_can_be_less_than_0_apart():
     assert (all_multiplets(mixed(6)).orders - 4).min() == -2
+
+
+@pytest.mark.parametrize("kind", ["plain", "blocks", "names", "always", "low"])
+def test_the_best_of_few_are_those_of_a_stream(kind):
+    corr = np.corrcoef(np.random.default_rng(0).normal(size=(200, 9)).T)
+    corr[4] = corr[:, 4] = 0
+    corr[4, 4] = 1  # multiplets with variable 4 equal those without
+    how = {"plain": {}, "blocks": {"blocks": [0, 0, 1, 2, 2, 3, 4, 5, 5]}, "names": {"among": list("abcde")},
+           "always": {"containing": [2, 5]}, "low": {"min_size": 3, "max_size": 4}}[kind]
+    corr = pd.DataFrame(corr, list("abcdefghi"), list("abcdefghi")) if kind == "names" else corr
+    one, two = extremes(corr, **how), extremes(corr, top=2, **how)
+    assert (one.sets[..., 0] == two.sets[..., 0]).all() and one.names == two.names
+    np.testing.assert_allclose(one.tc[..., 0], two.tc[..., 0], atol=1e-12)
+    np.testing.assert_allclose(one.omega[..., 0], two.omega[..., 0], atol=1e-12)

@@ -152,7 +152,7 @@ def test_what_cannot_be_asked_is_refused():
             (lambda: discrete_multiplets(x, levels=1), "levels=1 is not possible"),
             (lambda: discrete_multiplets(x[None]), "one set at a time"),
             (lambda: discrete_multiplets(x, estimator="best"), "estimator='best' is unknown"),
-            (lambda: discrete_multiplets(x, max_size=6), "max_size=6 is not possible"),
+            (lambda: discrete_multiplets(x, max_size=6), "max_size=6 with 5 columns"),
             (lambda: discrete_multiplets(np.ones((5, 3))), "the same value in every sample of column 0, 1 and 2"),
             (lambda: multiplets_by(lambda groups: np.zeros(3), 5), "give one number for each"),
             (lambda: multiplets_by(lambda groups: np.full(len(groups), np.nan), 5), "not finite"),
@@ -247,3 +247,9 @@ def test_an_estimator_may_use_its_array_again():
 def test_each_column_has_a_name_or_none_has():
     with pytest.raises(ValueError, match="names=.'a', 'b'. of 4 columns: give one name for each"):
         multiplets_by(lambda groups: np.ones(len(groups)), 4, names=("a", "b"))
+
+
+def test_two_columns_are_told_how_many_they_are():
+    for act in (discrete_multiplets, nearest_multiplets):
+        with pytest.raises(ValueError, match="max_size=3 with 2 columns: give 2 <= min_size <= max_size <="):
+            act(np.random.default_rng(0).normal(size=(50, 2)))

@@ -452,3 +452,34 @@ def test_batches_are_no_larger_than_what_they_hold(monkeypatch):
     compare_groups(x, x + 0.1, draws="3", containing=[0, 1])
     bootstrap_multiplets(x, [tuple(range(12))] * 30, draws=3)
     assert asked_for == [144, 30 * 144]
+
+
+def test_one_row_is_refused_as_one_row():
+    with pytest.raises(ValueError, match="a single sample was given: give two rows or more"):
+        significance(mixed()[:1])
+
+
+def test_a_table_is_read_off_one_frame(monkeypatch):
+    found, frames = significance(mixed(), draws=99), []
+    frame = type(found).frame
+    expected = pd.concat([found.significant("synergy").head(2), found.significant("redundancy").head(2)[::-1]])
+    monkeypatch.setattr(type(found), "frame", lambda self: frames.append(1) or frame(self))
+    pd.testing.assert_frame_equal(found.table(rows=2), expected)
+    assert frames == [1]
+
+
+def test_draws_of_a_bystander_are_those_of_a_search_of_moved_columns():
+    found = significance(x := mixed(), draws=5, max_size=4, pooled=False, bias_correction=False)
+    asked = draws._question(x, bins=None, blocks=None, min_size=3, max_size=4, draws=5, ties="average",
+                            bias_correction=False, block_length=None, seed=0, progress=False)
+    scores, moved = _moved_scores(asked, _shuffle)
+    spread = np.zeros((x.shape[1], len(found)))
+    for i in range(x.shape[1]):
+        omega = []
+        for draw in range(5):
+            some = scores.clone()
+            some[i] = moved(draw)[i]
+            omega.append(all_multiplets((some @ some.T).numpy(), min_size=3, max_size=4).omega)
+        spread[i] = np.std(omega, axis=0)
+    own = spread[found.weakest, np.arange(len(found))]
+    np.testing.assert_allclose(found.null_spread, own, atol=1e-9)
