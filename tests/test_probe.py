@@ -327,7 +327,9 @@ def test_a_call_with_what_is_no_number_is_refused(given, words):
 def test_few_samples_are_read_by_means():
     with pytest.warns(UserWarning, match="layer 'body.2': 12 samples of 8 neurons"):
         made(inputs=INPUTS[:12])
-    assert math.isfinite(made(inputs=INPUTS[:8], unit="means")(0)["synergy/body.2"])
+    few = torch.randn(8, INPUTS.shape[1], generator=torch.Generator().manual_seed(0))
+    for choice in ({"unit": "means"}, {"clustering": "none"}):
+        assert math.isfinite(made(inputs=few, **choice)(0)["redundancy/body.2"])
 
 
 def test_scalars_may_come_and_go():
