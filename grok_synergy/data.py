@@ -85,13 +85,13 @@ class _TaskSettings:
         "How many of the pairs are trained on."
         return int(self.train_fraction * self.n_pairs)
 
-# %% ../nbs/00_data.ipynb #bb868d94
+# %% ../nbs/00_data.ipynb #e0946752
 def _permutation(n: int, seed: int) -> Tensor:
     "The numbers 0..n-1 in an order that a seed decides, the same on every machine."
     generator = torch.Generator("cpu").manual_seed(seed)
     return torch.randperm(n, generator=generator, dtype=torch.int64, device="cpu")
 
-
+# %% ../nbs/00_data.ipynb #bb868d94
 def _tabulate(task: _TaskSettings) -> tuple[Tensor, Tensor, Tensor]:
     "Pairs, targets, and the permutation that the split cuts in two."
     first = torch.arange(task.p, device="cpu")

@@ -38,7 +38,7 @@ def _measures(found, axes: list[str]) -> dict:
     return {name: (axes, as_numpy(getattr(found, name)), {"unit": "bit"})
             for name in ("tc", "dtc", "omega", "s")}
 
-# %% ../nbs/03b0_exports.ipynb #c36a7e10
+# %% ../nbs/03b0_exports.ipynb #2738c2f2
 def _plain(name) -> str | int | float | bool:
     "A name as JSON can hold it: a NumPy scalar as its number, others as text, with a warning."
     if isinstance(name, np.generic) and isinstance(name.item(), str | int | float | bool):
@@ -47,7 +47,7 @@ def _plain(name) -> str | int | float | bool:
                   "or numbers to have them back as they are", stacklevel=2)
     return str(name)
 
-
+# %% ../nbs/03b0_exports.ipynb #c36a7e10
 def _described(found) -> dict:
     "What else there is to say, as attributes of a dataset."
     names = found.names if found.names is None else json.dumps(found.names, default=_plain)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .minors import _may_be_singular, _refuse_singular
 
-# %% ../nbs/03ea_families.ipynb #fa000009
+# %% ../nbs/03ea_families.ipynb #bd36a1cd
 class Sought(NamedTuple):
     "Which multiplets a search looks for."
 
@@ -23,7 +23,7 @@ class Sought(NamedTuple):
     guard: tuple | None  # where groups may be singular: names of the columns or None, and precision
     wide: Tensor         # `corr` in the precision that is enough to choose who enters
 
-
+# %% ../nbs/03ea_families.ipynb #fa000009
 def sought(corr: Tensor, sign: float = 1.0, guard: tuple | None = None) -> Sought:
     "What to look for; candidates are compared in 32 bits where no eigenvalue is below 0.001."
     enough = guard is None and torch.linalg.eigvalsh(corr)[0] > 1e-3
@@ -68,13 +68,13 @@ def _entering(aim: Sought, members: Tensor) -> Tensor:
     value = aim.sign * (-logdet.unsqueeze(1).to(total.dtype) - total / 2)
     return value.nan_to_num_(torch.inf, torch.inf).scatter_(1, members, torch.inf)
 
-# %% ../nbs/03ea_families.ipynb #fa000011
+# %% ../nbs/03ea_families.ipynb #d3f6e434
 def _omega(aim: Sought, members: Tensor) -> Tensor:
     "Ω (or -Ω) of every multiplet."
     inverse, logdet = _inverse(aim, members)
     return -aim.sign * (logdet + inverse.diagonal(dim1=-2, dim2=-1).log2().sum(1) / 2)
 
-
+# %% ../nbs/03ea_families.ipynb #fa000011
 def _leaving(aim: Sought, members: Tensor) -> Tensor:
     "Ω (or -Ω) of every multiplet without each of its members: (batch, members)."
     inverse, logdet = _inverse(aim, members)

@@ -321,7 +321,7 @@ def _which_nulls(nulls: str | Sequence[str], draws: int, null_every: int, wanted
     every, draws = whole_number("null_every", null_every), whole_number("draws", draws)
     return _Drawn(wanted, kinds, draws, list(dict.fromkeys([*wanted.steps[::every], wanted.steps[-1]])))
 
-# %% ../nbs/04f_measures.ipynb #6eb430ba
+# %% ../nbs/04f_measures.ipynb #913c7dab
 def _measures(wanted: _Wanted, n_jobs: int | None, progress: bool) -> dict[str, xr.Dataset]:
     "By preset: the measures of all seeds, read where they are stored."
     found = fill(wanted.paths(), lambda key: wanted.networks[key[1]], partial(_tasks, wanted),
@@ -330,7 +330,7 @@ def _measures(wanted: _Wanted, n_jobs: int | None, progress: bool) -> dict[str, 
     _warn_broken(found)
     return _all_measures(wanted, found)
 
-
+# %% ../nbs/04f_measures.ipynb #6eb430ba
 def _joined(measures: dict[str, xr.Dataset], preset: str | Sequence[str]) -> xr.Dataset:
     "The measures of one preset as they are, those of several along an axis."
     if isinstance(preset, str):

@@ -55,7 +55,7 @@ def stretch(
     "Which stretch of steps a step lies in. A step that begins another stretch is due."
     return math.floor(PER_DECADE * math.log10(step + 0.5)) if every == "log" else step // every
 
-# %% ../nbs/06c_probe.ipynb #d58e2bc9
+# %% ../nbs/06c_probe.ipynb #88ecbf21
 def _choices(preset: str | Measurement, choices: dict) -> Measurement:
     "How layers are read. Raises `ValueError` for what only a trajectory can choose."
     settings = replace(preset, **choices) if isinstance(preset, Measurement) else (
@@ -66,7 +66,7 @@ def _choices(preset: str | Measurement, choices: dict) -> Measurement:
                              f"{other}")
     return settings
 
-
+# %% ../nbs/06c_probe.ipynb #d58e2bc9
 def _null_kinds(nulls: str | Sequence[str], factors) -> tuple[str, ...]:
     "The nulls to draw, each once. Raises `ValueError` for others."
     several = isinstance(nulls, Iterable) and not isinstance(nulls, str)
@@ -338,7 +338,7 @@ class _Shown(_Called):
         layers = ", ".join(f"{name} ({n} neurons)" for name, n in self.widths.items())
         return f"Probe of {layers}: {len(steps)} steps{where}; {self.cost!r}"
 
-# %% ../nbs/06c_probe.ipynb #f60256bc
+# %% ../nbs/06c_probe.ipynb #3df57271
 def _designs(
     factors: Array | Mapping | None,  # (samples, factors), or those by layer
     features: dict[str, Tensor],      # (samples, neurons) by layer
@@ -352,7 +352,7 @@ def _designs(
         raise ValueError(f"factors lack the layers {missing}: give those of each layer")
     return {name: design_of(each[name], len(x)) for name, x in features.items()}
 
-
+# %% ../nbs/06c_probe.ipynb #f60256bc
 def _plain_settings(reader: Reader, hooks: Hooks) -> dict:
     "What decides the readings, apart from the network and its inputs, as plain values."
     select = {name: getattr(one, "__qualname__", repr(one)) for name, one in hooks.select.items()}

@@ -337,12 +337,12 @@ def _line_of_extremes(found: Extremes) -> str:
             f"{found.orders[-1]}" + (f", for {shape} matrices" if shape else "")
             + f"; Ω from {ends} bits")
 
-# %% ../nbs/03b1_results.ipynb #1fb65072
+# %% ../nbs/03b1_results.ipynb #d0fcd9fb
 def _as_names(read: list) -> tuple:
     "Names as they were saved, lists as the tuples that they stand for."
     return tuple(_as_names(one) if isinstance(one, list) else one for one in read)
 
-
+# %% ../nbs/03b1_results.ipynb #1fb65072
 def _of_dataset(dataset: xr.Dataset) -> Multiplets | Extremes:
     "The result that a dataset was made from."
     n, names = int(dataset.attrs["n_members"]), dataset.attrs.get("names")

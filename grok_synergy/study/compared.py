@@ -45,14 +45,14 @@ def shorter(
     view = view.together(condition, than)
     return duration(view, than, interval) - duration(view, condition, interval)
 
-# %% ../../nbs/study/04b_compared.ipynb #6f7fc532
+# %% ../../nbs/study/04b_compared.ipynb #42432df2
 def _rise_steps(view: View, condition: str) -> Bounds:
     "log10 of the number of steps from 10 to 90 % test accuracy."
     begin, end = (log_step(view, condition, event) for event in ("rising", "risen"))
     least, most = (10.0**end.low - 10.0**begin.high, 10.0**end.high - 10.0**begin.low)
     return Bounds(np.log10(least.where(least > 0)), np.log10(most))
 
-
+# %% ../../nbs/study/04b_compared.ipynb #6f7fc532
 @statistic("steps from 10 to 90 % test accuracy at {than} against {condition.short}", "decades",
            "metrics")
 def steeper(

@@ -126,7 +126,7 @@ def _averaged(
     released = at_steps(values, grid)
     return released, smooth_log_steps(exponential_average(released), width=0)
 
-# %% ../../nbs/study/03a_evidence.ipynb #edee013f
+# %% ../../nbs/study/03a_evidence.ipynb #b23001fc
 NULLS = ("responses", "chimera", "shuffled labels")
 TWINS = NULLS[2]
 
@@ -135,7 +135,7 @@ def _named(view: "View", condition: str) -> str:
     "The name of a condition's networks in the tables."
     return f"{condition} released" if view.null == "chimera" else condition
 
-
+# %% ../../nbs/study/03a_evidence.ipynb #edee013f
 def _table(view: "View", condition: str, name: str) -> xr.Dataset:
     "The table with a metric or measure."
     evidence = view.evidence
@@ -294,7 +294,7 @@ def stretch(
     "First and last step between two events for each seed."
     return _step_of(view, condition, begin, np.nan), _step_of(view, condition, end, np.inf)
 
-# %% ../../nbs/study/03a_evidence.ipynb #2fd0d027
+# %% ../../nbs/study/03a_evidence.ipynb #b7421077
 def _checkpoint(view: View, condition: str, event: str) -> pd.Series:
     "The first checkpoint with an event for each seed; NaN where it does not come."
     name, level = EVENTS.get(event, EVENTS["half"])
@@ -307,7 +307,7 @@ def _checkpoint(view: View, condition: str, event: str) -> pd.Series:
         return np.fmin(10 * (memorised - late) + late, half)
     return curve.step.where((curve >= level) & (curve.step > 0)).min("step").to_series() + late
 
-
+# %% ../../nbs/study/03a_evidence.ipynb #2fd0d027
 def _step_of(view: View, condition: str, event: str, never: float) -> pd.Series:
     "The same of the seeds of a view; `never` where it does not come."
     first = view._once(_checkpoint, condition, event)

@@ -187,7 +187,7 @@ def decoupling_lag(
     window = phase_window(view, condition, "decoupling", DECADE)
     return Bounds.exact(_if_visible(window, abs(np.log10(window.start / peak)), np.inf))
 
-# %% ../../nbs/study/04a_levels.ipynb #ec8e942e
+# %% ../../nbs/study/04a_levels.ipynb #c9514607
 def _converged(loss: xr.DataArray) -> pd.Series:
     "From which step on a loss, in ranges, stays near its level at the end; NaN if only lately."
     last = float(loss.step[-1])
@@ -196,7 +196,7 @@ def _converged(loss: xr.DataArray) -> pd.Series:
     converged = loss.step.where(away).max("step").fillna(FIRST).to_series()
     return converged.where(converged < last / 10**0.2)
 
-
+# %% ../../nbs/study/04a_levels.ipynb #ec8e942e
 @statistic("larger excursion of the two after convergence", "ranges")
 def final_excursion(
     view: View,

@@ -302,19 +302,19 @@ def between_checkpoints(
     rows = [np.interp(np.log10(steps), logs, row) for row in values.transpose("seed", "step").values]
     return xr.DataArray(np.array(rows), {"seed": values.seed.values, "step": steps}, ("seed", "step"))
 
-# %% ../../nbs/study/11_multiverse.ipynb #e93d77ed
+# %% ../../nbs/study/11_multiverse.ipynb #6965a373
 def _filled(table: xr.Dataset, steps: np.ndarray, average: bool) -> xr.Dataset:
     "Measures of one way, (seed, step), at other steps and as a treatment of curves has them."
     filled = table.map(between_checkpoints, args=(steps,))
     return filled.map(exponential_average) if average else filled
 
-
+# %% ../../nbs/study/11_multiverse.ipynb #c0979dcc
 def _with_excess(table: xr.Dataset, drawn: xr.Dataset, null: str) -> xr.Dataset:
     "Measures with what they have beyond a draw of a null."
     return table.assign({f"excess_{name}": (table[name] - drawn[name]).expand_dims({"null": [null]})
                          for name in ("synergy", "redundancy")})
 
-
+# %% ../../nbs/study/11_multiverse.ipynb #e93d77ed
 def _judged(claims: tuple[Claim, ...], metrics: dict, measures: dict, null: str,
             average: bool) -> np.ndarray:
     "Estimate and share of seeds of each claim under one way: (2, claims)."

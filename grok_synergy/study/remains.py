@@ -41,7 +41,7 @@ def survivors(
     names = [null for null in NULLS if null in excess]
     return found.rename(columns={"outcome": "bits"}).join(excess[names]).fillna("–")
 
-# %% ../../nbs/study/13_remains.ipynb #aa815ea6
+# %% ../../nbs/study/13_remains.ipynb #6f214f4b
 WINDOW = 0.25  # decades to either side of an event
 
 
@@ -52,7 +52,7 @@ def _events(metrics, seed) -> dict[str, float]:
             "memorised": float(reaches(one.train_acc)), "generalised": float(reaches(one.test_acc)),
             "end": float(one.step[-1])}
 
-
+# %% ../../nbs/study/13_remains.ipynb #7bada950
 def _less_null(findings: Findings, preset: str, null: str) -> dict:
     "By condition: the measures with one null. Raises `ValueError` where it was not drawn."
     tables = findings.measures[preset]
@@ -62,7 +62,7 @@ def _less_null(findings: Findings, preset: str, null: str) -> dict:
                              "or name a null that was drawn")
     return {name: table.sel(null=null) for name, table in tables.items()}
 
-
+# %% ../../nbs/study/13_remains.ipynb #aa815ea6
 def _around(curve, step: float) -> float:
     "The mean of a curve, (step), in the window around a step; NaN where nothing was read there."
     apart = abs(np.log10(curve.step.where(curve.step > 0)) - np.log10(step))

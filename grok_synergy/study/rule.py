@@ -112,7 +112,7 @@ def median_interval(
     return (-np.inf if np.isnan(low) else float(np.sort(values.low)[int(low) - 1]),
             np.inf if np.isnan(high) else float(np.sort(values.high)[int(high) - 1]))
 
-# %% ../../nbs/study/03_rule.ipynb #26d2d6c5
+# %% ../../nbs/study/03_rule.ipynb #dc4d188b
 FAMILY_ERROR = 0.05  # chance of any wrong verdict under one promise, in one way to look
 
 
@@ -124,7 +124,7 @@ def bound_error(
     chances = binom.cdf(np.arange(seeds // 2), seeds, 0.5)
     return float(chances[chances <= error * (1 + 1e-9)].max(initial=0))
 
-
+# %% ../../nbs/study/03_rule.ipynb #26d2d6c5
 def bound_level(
     seeds: list[int],  # of each claim under one promise
 ) -> float:            # of each end of each interval
@@ -174,7 +174,7 @@ KNOWN = Margin(98, "% test accuracy", "generalised is 98 %, as elsewhere")
 HALF = Margin(50, "% test accuracy",
               "a curve that stays below one half shows no rise to generalisation")
 
-# %% ../../nbs/study/03_rule.ipynb #9042a808
+# %% ../../nbs/study/03_rule.ipynb #d6e68479
 @dataclass(frozen=True)
 class Asked:
     "What a claim asks of its statistic."
@@ -182,12 +182,12 @@ class Asked:
     side: str       # "above" or "below"
     margin: Margin
 
-
+# %% ../../nbs/study/03_rule.ipynb #667de397
 def above(margin: Margin) -> Asked:
     "More than a margin."
     return Asked("above", margin)
 
-
+# %% ../../nbs/study/03_rule.ipynb #9042a808
 def below(margin: Margin) -> Asked:
     "Less than a margin."
     return Asked("below", margin)

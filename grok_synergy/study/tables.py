@@ -17,7 +17,7 @@ from .jobs import Findings
 from .survival import log_rank, time_to_generalise
 from .verdicts import as_decimal
 
-# %% ../../nbs/study/09a_tables.ipynb #c0de6a02
+# %% ../../nbs/study/09a_tables.ipynb #a1ebb588
 KINDS = {"full": "full network", "synergistic": "synergistic", "inverse": "its inverse",
          "redundant": "redundant",
          "random": "random, same size", "matched": "random, same size and norm",
@@ -29,7 +29,7 @@ def _steps(value: float) -> str:
     "A time as text; one that never came is ∞."
     return f"{value:.0f}" if np.isfinite(value) else "∞"
 
-
+# %% ../../nbs/study/09a_tables.ipynb #c0de6a02
 def _rank(value: float) -> str:
     "A log-rank statistic as text; without events, or of a kind against itself, there is none."
     return f"{value:+.1f}" if np.isfinite(value) and value else "–"
