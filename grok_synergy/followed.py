@@ -8,7 +8,7 @@ __all__ = ['KEPT', 'LOUD', 'MEASURES', 'NULLS', 'SETTINGS', 'TASKS', 'ASKED', 'k
            'follow_all', 'load_followed', 'learned_steps', 'stage_steps', 'stage_levels', 'Asked', 'mean_interval',
            'judged']
 
-# %% ../nbs/07a_followed.ipynb #a0d83eb3
+# %% ../nbs/07a_followed.ipynb #91f3f8a4
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -34,6 +34,7 @@ from grok_synergy.store import (
     load_dataset,
     save_dataset,
     stored_results,
+    stored_settings,
     tables_folder,
 )
 from grok_synergy.tasks import (
@@ -188,12 +189,13 @@ def read_step(
                       {"layer": names, "null": list(NULLS), "seed": seeds, "step": step},
                       {"made_from": runs_digest(runs)})
 
-# %% ../nbs/07a_followed.ipynb #dfe2df99
+# %% ../nbs/07a_followed.ipynb #ff37cacf
 def runs_digest(
     runs: Sequence[xr.Dataset],
 ) -> str:
-    "A digest of all weights of some runs."
-    return digest(" ".join(content_digest(run, ["weights"]) for run in runs))
+    "A digest of all weights of some runs, and of how they are read."
+    weights = [content_digest(run, ["weights"]) for run in runs]
+    return digest([weights, stored_settings(SETTINGS), LOUD, NULLS])
 
 # %% ../nbs/07a_followed.ipynb #8e6e2447
 def read_runs(
