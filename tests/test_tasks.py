@@ -181,8 +181,16 @@ def test_quiet_neurons_are_left_out_of_the_second_way_alone():
     x = torch.randn(50, 12, generator=torch.Generator().manual_seed(0))
     x[:, 3] *= 1e-3
     layers = both_ways({"a": x, "b": x[:, 4:]})
-    assert [layer.x["post"].shape[1] for layer in layers.values()] == [12, 8, 11, 8]
+    widths = {name: layer.x["post"].shape[1] for name, layer in layers.items()}
+    assert widths == {"a": 12, "a, loud": 11, "b": 8, "b, loud": 8}
     assert layers["b, loud"] is layers["b"]
+
+
+def test_the_neurons_that_move_most_are_read_of_a_wide_layer():
+    x = torch.randn(50, 300, generator=torch.Generator().manual_seed(0))
+    x[:, ::6] *= 0.1
+    kept = both_ways({"wide": x})["wide"].x["post"]
+    assert torch.equal(kept, x[:, [k for k in range(300) if k % 6]])
 
 
 def test_nulls_are_drawn_where_they_can_be():
