@@ -9,17 +9,14 @@ import torch
 import xarray as xr
 
 from grok_synergy import followed
+from grok_synergy.asked import judged, learned_steps, mean_interval, stage_steps, verdict_table
 from grok_synergy.followed import (
     both_ways,
-    judged,
     kept_runs,
     layer_bits,
-    learned_steps,
     load_followed,
-    mean_interval,
     network_at,
     read_runs,
-    stage_steps,
 )
 from grok_synergy.layer import Layer
 from grok_synergy.nulls import design_of
@@ -242,6 +239,7 @@ def test_verdicts_are_wrong_about_noise_as_often_as_the_level_says():
     found = judged(table, 0.98)
     wrong = (found.verdict != "inconclusive").groupby(found.claim).mean()
     assert len(wrong) == 7 and wrong.mean() < 0.03
+    assert verdict_table(found, "7").shape == (7, 2)
 
 
 def test_a_table_that_is_not_there_is_asked_for(tmp_path):
