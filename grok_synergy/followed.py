@@ -37,7 +37,7 @@ from grok_synergy.tasks import (
     LargeInitDigits,
     ModularTransformer,
     SparseParity,
-    _Task,
+    PublicTask,
     checkpoints,
     train,
 )
@@ -47,7 +47,7 @@ KEPT = 6  # checkpoints with weights in a tenfold number of steps
 
 
 def kept_run(
-    task: _Task,
+    task: PublicTask,
     seed: int,
 ) -> xr.Dataset:  # scores: (step); weights: (kept, weight)
     "A run of a task: its scores at each checkpoint, and its weights at some."
@@ -68,14 +68,14 @@ def kept_run(
 
 # %% ../nbs/07a_followed.ipynb #df751cee
 def task_digest(
-    task: _Task,
+    task: PublicTask,
 ) -> str:
     "Ten digits that name a task and all its settings."
     return digest({"task": type(task).__name__, **asdict(task)})
 
 # %% ../nbs/07a_followed.ipynb #22158cb3
 def task_path(
-    task: _Task,
+    task: PublicTask,
     part: str,           # what the file holds, such as "seed-0"
     store: Path | None,  # folder of all trajectories; None: `default_store()`
 ) -> Path:
@@ -85,7 +85,7 @@ def task_path(
 
 # %% ../nbs/07a_followed.ipynb #fbc93397
 def kept_runs(
-    task: _Task,
+    task: PublicTask,
     seeds: Sequence[int] = range(5),
     store: Path | None = None,  # folder of all trajectories; None: `default_store()`
     n_jobs: int = 1,            # runs at once
@@ -118,7 +118,7 @@ def both_ways(
 
 # %% ../nbs/07a_followed.ipynb #73c75ee2
 def network_at(
-    task: _Task,
+    task: PublicTask,
     run: xr.Dataset,  # of `kept_runs`
     step: int,        # one of those whose weights are kept
 ) -> nn.Module:
@@ -152,7 +152,7 @@ def layer_bits(
 
 # %% ../nbs/07a_followed.ipynb #6420022b
 def read_network(
-    task: _Task,
+    task: PublicTask,
     networks: Sequence[dict[str, Layer]],  # of all seeds, as `both_ways` gives them
     number: int,                           # of the network to be read
     seed: Sequence[int],                   # of the draws
@@ -168,7 +168,7 @@ def read_network(
 
 # %% ../nbs/07a_followed.ipynb #bfab352f
 def read_step(
-    task: _Task,
+    task: PublicTask,
     runs: Sequence[xr.Dataset],  # one for each seed
     step: int,
     nulls: bool,                 # whether they are drawn
@@ -197,7 +197,7 @@ def runs_digest(
 
 # %% ../nbs/07a_followed.ipynb #ab0b5a59
 def read_runs(
-    task: _Task,
+    task: PublicTask,
     runs: Sequence[xr.Dataset],  # one for each seed
     store: Path | None = None,   # folder of all trajectories; None: `default_store()`
     n_jobs: int = 1,             # checkpoints at once
@@ -214,7 +214,7 @@ def read_runs(
 
 # %% ../nbs/07a_followed.ipynb #ab6f0890
 def followed(
-    task: _Task,
+    task: PublicTask,
     seeds: Sequence[int] = range(5),
     store: Path | None = None,  # folder of all trajectories; None: `default_store()`
     n_jobs: int = 1,            # runs or checkpoints at once
