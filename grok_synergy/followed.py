@@ -11,6 +11,7 @@ __all__ = ['KEPT', 'MOST', 'LOUD', 'MEASURES', 'NULLS', 'SETTINGS', 'TASKS', 'ke
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,11 @@ from .hooks import layer_features
 from .layer import Layer
 from .measurement import Measurement
 from grok_synergy.store import (
+    Task,
     content_digest,
     default_store,
     digest,
+    fill,
     load_dataset,
     save_dataset,
     stored_results,
@@ -36,8 +39,8 @@ from grok_synergy.store import (
 from grok_synergy.tasks import (
     LargeInitDigits,
     ModularTransformer,
-    SparseParity,
     PublicTask,
+    SparseParity,
     checkpoints,
     train,
 )
@@ -184,8 +187,7 @@ def read_step(
              for i, name in enumerate(MEASURES)}
     neurons = [[one[name].x["post"].shape[1] for one in networks] for name in names]
     return xr.Dataset({**read, **drawn, "neurons": (("layer", "seed"), neurons)},
-                      {"layer": names, "null": list(NULLS), "seed": seeds, "step": step},
-                      {"made_from": runs_digest(runs)})
+                      {"layer": names, "null": list(NULLS), "seed": seeds, "step": step})
 
 # %% ../nbs/07a_followed.ipynb #e971b9a4
 def runs_digest(
@@ -206,11 +208,18 @@ def read_runs(
     "Synergy and redundancy (bits) along training, read where they are stored, made where not."
     kept, made_from = runs[0].kept.values.tolist(), runs_digest(runs)
     drawn = {*kept[::2], kept[-1]}
-    label = f"readings of {type(task).__name__}, {task.labels} labels"
-    found = stored_results(
-        lambda step: read_step(task, runs, step, step in drawn), [(step,) for step in kept],
-        lambda step: task_path(task, f"read-{step}", store), lambda step: made_from, label, n_jobs, progress)
-    return xr.concat([found[step,].drop_attrs() for step in kept], "step")
+
+    def pieces(step):
+        return [(read_step, task, [run.sel(kept=[step]) for run in runs], step, step in drawn)]
+
+    def plan(found):
+        return [Task((step,), partial(pieces, step), lambda one: [one[0].assign_attrs(made_from=made_from)])
+                for step in found if found[step] is None]
+
+    found = fill({step: task_path(task, f"read-{step}", store) for step in kept}, lambda step: made_from,
+                 plan, f"readings of {type(task).__name__}, {task.labels} labels",
+                 n_jobs=n_jobs, progress=progress)
+    return xr.concat([found[step].drop_attrs() for step in kept], "step")
 
 # %% ../nbs/07a_followed.ipynb #ab6f0890
 def followed(
