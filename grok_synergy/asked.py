@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ASKED', 'SIGNS', 'learned_steps', 'stage_steps', 'stage_levels', 'Asked', 'mean_interval', 'judged', 'verdict_table',
-           'draw_measure', 'draw_task']
+           'draw_measure', 'draw_scores', 'draw_task']
 
 # %% ../nbs/07b_asked.ipynb #91e39562
 from itertools import product
@@ -141,7 +141,8 @@ def verdict_table(
     words = one.verdict.map(SIGNS) + " " + one["mean"].map("{:.2f}".format)
     table = one.assign(words=words).pivot(index="claim", columns="against", values="words")
     order = dict.fromkeys(one.against)
-    return table.loc[[asked.claim for asked in ASKED], list(order)].rename_axis(columns="beyond")
+    table = table.loc[[asked.claim for asked in ASKED], list(order)].fillna("")
+    return table.rename_axis(columns="beyond")
 
 # %% ../nbs/07b_asked.ipynb #93269afe
 def draw_measure(
@@ -163,6 +164,20 @@ def draw_measure(
     steps_from_zero(ax, float(table.step.max()))
     ax.set(ylabel=f"{name} (bits)", xlabel="step")
 
+# %% ../nbs/07b_asked.ipynb #76b57f18
+def draw_scores(
+    ax: Axes,
+    table: xr.Dataset,  # of a task
+) -> None:
+    "Accuracies along training: of the training and test examples, and of shuffled ones trained on."
+    curves = (("train", "true", TRAIN, "-"), ("test", "true", TEST, "-"),
+              ("train", "shuffled", TRAIN, "--"))
+    for name, labels, colour, dashes in curves:
+        curve = table[f"{name}_accuracy"].rename(scored="step").sel(labels=labels)
+        word = name if labels == "true" else f"{name}, {labels}"
+        draw_curve(ax, curve, color=colour, ls=dashes, lw=1.2, label=word)
+    ax.set(ylabel="accuracy", xlabel="step", title="examples learned")
+
 # %% ../nbs/07b_asked.ipynb #0b85e9fc
 def draw_task(
     table: xr.Dataset,  # of a task
@@ -170,24 +185,23 @@ def draw_task(
     learned: float,     # accuracy of what is learned
 ) -> Figure:
     "Accuracies, synergy and redundancy along training; dotted lines at the steps of learning."
-    steps = learned_steps(table, learned).median()
+    steps = learned_steps(table, learned).median().dropna()
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(len(layers), 3, figsize=(7.1, 0.5 + 1.9 * len(layers)),
                                  layout="constrained", squeeze=False)
+        draw_scores(axes[0, 0], table)
         for layer, row in zip(layers, axes, strict=True):
             for ax, name in zip(row[1:], MEASURES, strict=True):
                 draw_measure(ax, table, layer, name)
                 ax.set_title(layer)
-            for name, colour in (("train", TRAIN), ("test", TEST)):
-                scored = table[f"{name}_accuracy"].rename(scored="step")
-                draw_curve(row[0], scored.sel(labels="true"), color=colour, label=name)
-            draw_curve(row[0], table.train_accuracy.rename(scored="step").sel(labels="shuffled"),
-                       color=TRAIN, ls="--", lw=1, label="train, shuffled")
-            steps_from_zero(row[0], float(table.step.max()))
-            row[0].set(ylabel="accuracy", xlabel="step", title="examples learned")
-            for ax in row:
-                for step in steps.dropna():
-                    ax.axvline(step, color="0.6", lw=0.7, ls=":", zorder=0)
+        for layer, ax in zip(layers[1:], axes[1:, 0], strict=True):
+            for labels, style in (("true", "-"), ("shuffled", "--")):
+                draw_curve(ax, table.neurons.sel(layer=layer, labels=labels), color="0.3", ls=style)
+            ax.set(ylabel="neurons", xlabel="step", title=layer, ylim=(0, None))
+        for ax in axes.flat:
+            steps_from_zero(ax, float(table.step.max()))
+            for step in steps:
+                ax.axvline(step, color="0.6", lw=0.7, ls=":", zorder=0)
         axes[0, 0].legend(loc="upper left", fontsize=6.5)
         axes[0, 2].legend(loc="best", fontsize=6)
     return fig
