@@ -39,6 +39,7 @@ from grok_synergy.layer import Layer, measure_features
 from grok_synergy.measurement import PRESETS
 from grok_synergy.model import hidden_features
 from grok_synergy.nulls import design_of
+from grok_synergy.probe import Probe
 from grok_synergy.trainer import Experiment, Trainer
 
 HERE = Path(__file__).resolve().parent
@@ -745,12 +746,55 @@ def low_orders(options):
                               "`slogdet` for each order, and check nothing."}
 
 
+# 11. Probe
+
+
+class OneLayer(torch.nn.Module):
+    "A transformer of one layer that adds two numbers modulo p, read at a third token."
+
+    def __init__(self, p=113, width=128):
+        super().__init__()
+        self.words, self.places = torch.nn.Embedding(p + 1, width), torch.nn.Parameter(torch.randn(3, width))
+        self.block = torch.nn.TransformerEncoderLayer(width, 4, 4 * width, dropout=0.0, batch_first=True)
+        self.head = torch.nn.Linear(width, p)
+
+    def forward(self, words):
+        return self.head(self.block(self.words(words) + self.places)[:, -1])
+
+
+def probe(options):
+    "A step of training a one-layer transformer, and a measurement of two of its layers by a probe."
+    p = 29 if options.quick else 113
+    torch.manual_seed(0)
+    pairs = torch.cartesian_prod(torch.arange(p), torch.arange(p))
+    pairs = pairs[torch.randperm(len(pairs))[:int(0.3 * len(pairs))]]
+    words, targets = torch.cat([pairs, torch.full((len(pairs), 1), p)], 1), pairs.sum(1) % p
+    model = OneLayer(p, 32 if options.quick else 128)
+    layers = {"attention": "block.self_attn", "hidden": "block.linear1"}
+    select = {"attention": -1, "hidden": lambda x: torch.relu(x[:, -1])}
+    follower, steps = Probe(model, layers, words, select=select, every=100), count(1)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+
+    def step():
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(model(words), targets).backward()
+        optimiser.step()
+
+    _, times = race({"step": step, "measurement": lambda: follower.measure(next(steps))}, 2 if options.quick else 9)
+    shares = [100 * value / 100 for value in ratios(times["measurement"], times["step"])]  # of 100 steps, per cent
+    return {"": [{"layers": ", ".join(f"{name}, {n} neurons" for name, n in follower.widths.items()),
+                  "samples": f"{len(words):,}", "a training step": seconds(times["step"]),
+                  "a measurement": seconds(times["measurement"]), "share of 100 steps": spread(shares, " %"),
+                  "bar": bar(median(shares), most=5, unit=" %")}],
+            "Note": f"Addition modulo {p}, 30 % of all pairs in one batch, float32; no nulls."}
+
+
 # Running and reporting
 
 
 SECTIONS = {orders: "1. All orders", extremes: "2. Extremes of many variables", unions: "3. Unions of bins",
             checkpoint: "4. One checkpoint", copula: "5. Copula", trainer: "6. Training step", search: "7. Search",
-            batch: "8. Many matrices at once", nulls: "9. Nulls", low_orders: "10. Low orders"}
+            batch: "8. Many matrices at once", nulls: "9. Nulls", low_orders: "10. Low orders", probe: "11. Probe"}
 
 
 def in_process(name, options, threads, n=None):

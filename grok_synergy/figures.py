@@ -111,13 +111,15 @@ def draw_accuracy(
 ) -> None:
     "Training and test accuracy; dotted verticals where the mean passes 98 %."
     for part, colour, dashes in (("train", TRAIN, "--"), ("test", TEST, "-")):
-        accuracy = metrics[f"{part}_acc"]
+        if (accuracy := metrics.get(f"{part}_acc")) is None:
+            continue
         draw_curve(ax, 100 * accuracy, color=colour, ls=dashes, label=part)
         reached = reaches(accuracy.mean("seed"))
         if np.isfinite(reached):
             ax.axvline(reached, color=colour, ls=":", lw=0.8)
     ax.set(ylabel="accuracy (%)", ylim=(-3, 103))
-    ax.legend(loc="center left")
+    if ax.lines:
+        ax.legend(loc="center left")
 
 # %% ../nbs/05_figures.ipynb #0a56ab9b
 def draw_loss(
@@ -126,15 +128,18 @@ def draw_loss(
 ) -> None:
     "Training and test loss on a log axis."
     for part, colour, dashes in (("train", TRAIN, "--"), ("test", TEST, "-")):
+        if f"{part}_loss" not in metrics:
+            continue
         loss = metrics[f"{part}_loss"].clip(min=1e-8)
         logs = np.log10(loss.sel(step=loss.step > 0))
         mean, spread = logs.mean("seed"), logs.std("seed")
         ax.fill_between(logs.step, 10 ** (mean - spread), 10 ** (mean + spread), color=colour,
                         alpha=0.18, lw=0)
         ax.plot(logs.step, 10**mean, color=colour, ls=dashes, label=part)
-    log_steps(ax, float(loss.step.max()))
+    if ax.lines:
+        log_steps(ax, float(loss.step.max()))
+        ax.legend(loc="lower left")
     ax.set(yscale="log", ylabel="cross-entropy (nats)")
-    ax.legend(loc="lower left")
 
 # %% ../nbs/05_figures.ipynb #7c17c364
 def draw_phases(
@@ -162,16 +167,18 @@ def draw_phases(
 def draw_normalised(
     ax: Axes,
     measures: xr.Dataset,           # synergy and redundancy: (seed, step)
-    metrics: xr.Dataset,            # test_loss: (seed, step)
+    metrics: xr.Dataset,            # test_loss: (seed, step), or none
     intervals: pd.DataFrame,        # phases of each seed
     mean_intervals: pd.DataFrame,   # phases of the mean curves
 ) -> None:
     "Synergy, redundancy and test loss from 0 to 1, over the phases."
-    curves = xr.Dataset({"synergy": measures.synergy, "redundancy": measures.redundancy,
-                         "test loss": metrics.test_loss})
+    curves = measures[["synergy", "redundancy"]]
+    curves = curves.assign({"test loss": metrics.test_loss} if "test_loss" in metrics else {})
     curves, released = curves.sel(step=curves.step >= 5), normalise(curves)
     for name, colour, dashes in (("synergy", SYNERGY, "-"), ("redundancy", REDUNDANCY, "--"),
                                  ("test loss", LOSS, "-.")):
+        if name not in curves:
+            continue
         draw_curve(ax, min_max(smooth_log_steps(curves[name])), color=colour, ls=dashes, label=name)
         if name != "test loss":
             ax.plot(released.step, released[name].mean("seed"), color=colour, ls=":", lw=0.9,
@@ -323,7 +330,7 @@ def condition_figure(
                 draw_excess(axes[f"excess {name}"], found)
             draw_size(axes[f"size {name}"], found)
             path = draw_pareto(axes[f"pareto {name}"], found)
-            axes[f"scaled {name}"].set_title(PRESET_TITLES[name])
+            axes[f"scaled {name}"].set_title(PRESET_TITLES.get(name, name))
         for row in ("synergy", "redundancy", "size", *["excess"] * nulls):
             _share_limits([axes[f"{row} {name}"] for name in names])
         fig.colorbar(path, ax=[axes[f"pareto {name}"] for name in names], label="step", pad=0.01)

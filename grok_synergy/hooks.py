@@ -225,7 +225,8 @@ def evaluating(
     modules = list(model.modules())
     modes = [module.training for module in modules]
     kept = [(module, name, one, one._version, one.clone()) for module in modules
-            for name, one in module._buffers.items() if one is not None]
+            for name, one in module._buffers.items()
+            if one is not None and not one.is_inference()]
     compiled = any(getattr(one, "_compiled_call_impl", None) or hasattr(one, "_orig_mod")
                    for one in modules)
     try:

@@ -162,7 +162,7 @@ class _Read(_Extremes):
         def reading(lowest, highest, *of_three):
             sizes = [int(mask.sum()) for mask in masks[:2]]
             return Reading(-lowest, highest, *sizes, tc, dtc, *masks[:2], ~kept, settings,
-                           self.names, *of_three)
+                           self.names, *of_three, bins=None if direct else bins)
         own = reading(*omegas)
         return own, own if other is self else reading(
             *(other.omega(settings, kept, bins, mask) for mask in masks))
@@ -207,7 +207,7 @@ def _look_at(
     names: tuple | None,  # of the neurons
     degenerate: str,      # "raise" or "drop"
     settings: Measurement,
-) -> None:
+) -> bool:                # whether the neurons are free of sums of others
     "Raises `ValueError` for activations that cannot be read; warns of those that should not be."
     samples, neurons = x.shape
     if degenerate == "raise":
@@ -227,11 +227,12 @@ def _look_at(
                       "below two samples for each neuron; give more samples, or fewer neurons",
                       stacklevel=3)
     live = live_columns(x)
-    if samples > neurons and live.any():
-        kept = names and tuple(compress(names, live))
-        warn_of_rank(x[:, live], kept, stacklevel=4)
-        if settings.ties == "average":
-            warn_of_on_off(x[:, live], kept, stacklevel=4)
+    if samples <= neurons or not live.any():
+        return False
+    kept = names and tuple(compress(names, live))
+    if settings.ties == "average":
+        warn_of_on_off(x[:, live], kept, stacklevel=4)
+    return warn_of_rank(x[:, live], kept, stacklevel=4)
 
 # %% ../nbs/04b_layer.ipynb #c13d28dd
 def excess_at_hand(
@@ -251,6 +252,40 @@ def excess_at_hand(
     return tuple(layer.excess(settings, kind, draws, seed, rows=rows, **one)
                  for kind, one in given.items())
 
+# %% ../nbs/04b_layer.ipynb #c77c1890
+def _advice(reading: Reading, free: bool) -> str:
+    "What of a reading to use: the least excess over its nulls, and what may have made it."
+    parts = []
+    for i, word in enumerate(("synergy", "redundancy") if reading.excess else ()):
+        with warnings.catch_warnings(action="ignore"):  # of few draws, which were asked for
+            least = min(reading.excess, key=lambda one: one.interval()[i, 0])
+            beyond = least.interval()[i, 0] > 0
+        parts.append(f"{getattr(least, word):+.2f} bits of {word} beyond {least.kind!r}" if beyond
+                     else f"no {word} beyond {least.kind!r}")
+    what = " and ".join(parts) or "nothing until a null is drawn, as by .null('columns')"
+    ties, copula = reading.settings.ties, reading.settings.estimator == "copula"
+    made = f"perhaps made by ties (ties={ties!r})" if copula and ties != "average" else "not made by ties"
+    rank = "safe in rank" if free else "not safe in rank, as some neurons are sums of others"
+    return f"To use: {what}; {made}, {rank}."
+
+# %% ../nbs/04b_layer.ipynb #1b5e8e88
+def _advised(
+    reading: Reading,
+    layer: Layer,        # that nulls are made of
+    rows: Array | None,  # the samples that were read; None: all
+    free: bool,          # whether its neurons are free of sums of others
+) -> Reading:
+    "The reading with a sentence on what to use of it; `.null()` of it draws nulls of the layer."
+    def beyond(one: Reading, kind: str, draws: int, **given) -> Reading:
+        if others := given.pop("others", ()):
+            given["others"] = [x if isinstance(x, Layer) else Layer(x, x) for x in others]
+        found = layer.excess(one.settings, kind, draws, rows=rows, **given)
+        kept = tuple(each for each in one.excess if each.kind != kind)
+        return _advised(replace(one, excess=(*kept, found)), layer, rows, free)
+
+    reading.__dict__.update(beyond=beyond, advice=_advice(reading, free))
+    return reading
+
 # %% ../nbs/04b_layer.ipynb #52b08c72
 def measure_features(
     features: Array,             # (samples, neurons) activations of any layer
@@ -268,8 +303,9 @@ def measure_features(
 
     `measure` says why "mid_ranks" is the preset to use. Bits alone say little: random layers have
     as many. Where `factors` or `others` are given, the excess over their nulls stands beside them,
-    and is what to report. Raises `ValueError` naming the columns that are not finite, constant, or
-    determined by others. Warns of samples that are few, or of lower rank than columns.
+    and is what to report; `.null()` of the reading adds more. Raises `ValueError` naming the
+    columns that are not finite, constant, or determined by others. Warns of samples that are few,
+    or of lower rank than columns.
     Source: Clauw, Stramaglia and Marinazzo (2024), section 3.
     """
     settings = measurement(preset, **choices)
@@ -278,14 +314,14 @@ def measure_features(
     excess = excess_at_hand(whole, settings, factors, others, rows, draws)
     layer = whole if rows is None else whole.rows(rows)
     x = layer.x["post"]
-    _look_at(x, layer.names, degenerate, settings)
+    free = _look_at(x, layer.names, degenerate, settings)
     if bins is None and x.shape[1] < needed:
         raise ValueError(f"min_size={settings.min_size} bins cannot be made of {x.shape[1]} neurons"
                          ": give a smaller min_size")
     if bins is not None and (found := len(np.unique(layer.given))) < needed:
         raise ValueError(f"{found} bins were given: give {needed} or more")
     try:
-        return replace(layer.read(settings), excess=excess)
+        return _advised(replace(layer.read(settings), excess=excess), whole, rows, free)
     except ValueError as error:
         remedy = "; here degenerate='drop' leaves such columns out" * ("singular" in str(error))
         raise ValueError(f"{error}{remedy}") from None

@@ -180,9 +180,11 @@ def known_row(rows: Rows, step: int, made_from: str) -> xr.Dataset | None:
     row = rows.known.get(step)
     if row is None or row.attrs["made_from"] == made_from:
         return row
-    if step == 0 and step in rows.on_disk:
-        raise ValueError(f"{rows.folder} holds the readings of another network, which differs at "
-                         "step 0: give another name=, such as name='seed-1', or delete that folder")
+    if step == 0:
+        where = rows.folder or "this probe"
+        raise ValueError(f"{where} holds the readings of another network, which differs at step 0: "
+                         "make a new probe for a new run, and in a store give it another name=, such "
+                         "as name='seed-1', or delete that folder")
     warn_user(f"the network at step {step} is not the one that was measured there before: its "
               "readings replace the earlier ones, and those of later steps are dropped")
     rows.leave(step)

@@ -38,6 +38,7 @@ PHASE_STYLE = {  # letters, colour
     "feature learning": ("FL", COLOURS["yellow"]), "emergence": ("E", COLOURS["sky blue"]),
     "divergence": ("Dv", COLOURS["purple"]), "delayed emergence": ("DE", COLOURS["green"]),
     "decoupling": ("Dc", COLOURS["orange"]), "plateau": ("P", "#DDDDDD"), "final": ("F", "#999999"),
+    "within null": ("", "none"),
 }
 
 # %% ../nbs/00c_look.ipynb #75c2a70f

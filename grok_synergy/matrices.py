@@ -137,7 +137,7 @@ def warn_of_rank(
     t: Tensor,                   # (..., samples, variables) of `check_samples`
     names: tuple | None = None,  # of the columns
     stacklevel: int = 3,         # as for `warnings.warn`
-) -> None:
+) -> bool:                       # whether they span as many
     "Warns where samples span fewer dimensions than they have columns, with the remedy."
     samples, n = t.shape[-2:]
     what = f"{samples} samples of {n} variables"
@@ -145,7 +145,7 @@ def warn_of_rank(
         warnings.warn(f"{what} span {samples - 1} dimensions at most: only groups of fewer than "
                       f"{samples} variables have finite information; ask for small groups (size, "
                       "max_size), or give more samples", stacklevel=stacklevel)
-        return
+        return False
     batch = t.reshape(-1, samples, n)
     for one in batch[~_spans_all(batch)]:
         rank, follow = _rank(one)
@@ -156,7 +156,8 @@ def warn_of_rank(
                           "them together share infinitely many bits. Ranks blur that to a number "
                           "that grows with the number of samples and is no amount: drop "
                           f"{n - rank} column{'s' * (n - rank > 1)}{which}", stacklevel=stacklevel)
-            return
+            return False
+    return True
 
 # %% ../nbs/00d_matrices.ipynb #a663db9b
 def _unit_diagonal(

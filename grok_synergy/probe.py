@@ -11,7 +11,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -68,7 +68,8 @@ def _choices(preset: str | Measurement, choices: dict) -> Measurement:
 
 def _null_kinds(nulls: str | Sequence[str], factors) -> tuple[str, ...]:
     "The nulls to draw, each once. Raises `ValueError` for others."
-    kinds = tuple(dict.fromkeys([nulls] if isinstance(nulls, str) else nulls))
+    several = isinstance(nulls, Iterable) and not isinstance(nulls, str)
+    kinds = tuple(dict.fromkeys(nulls if several else [nulls]))
     for kind in kinds:
         choice("nulls", kind, KINDS)
     if "chimera" in kinds:
@@ -129,8 +130,8 @@ class Cost(NamedTuple):
 
     def __repr__(self):
         more = f"; {self.skipped} due steps were skipped for the budget" if self.skipped else ""
-        return (f"{self.measured} steps in {self.measuring:.1f} s, {self.share:.1%} of "
-                f"{self.training:.1f} s of training{more}")
+        share = f", {self.share:.1%} of {self.training:.1f} s of training" if self.training else ""
+        return f"{self.measured} steps in {self.measuring:.1f} s{share}{more}"
 
 # %% ../nbs/06c_probe.ipynb #012b06ce
 class Picture(NamedTuple):
@@ -216,7 +217,9 @@ class _Measuring:
             features = self.features()
         except _LATER as error:  # it ran before training; a device may be full
             features = {name: torch.full((2, n), torch.nan) for name, n in self.widths.items()}
-            warn_user(f"step {step} could not be measured: {error}")
+            if not self.warned:
+                warn_user(f"NaN from step {step} on, which cannot be measured: {error}")
+            self.warned = True
         made_from = features_digest(features)
         if (row := known_row(self.rows, step, made_from)) is None:
             if step == 0 and self.trial is not None and self.trial.attrs["made_from"] == made_from:

@@ -8,8 +8,9 @@ import pytest
 import xarray as xr
 
 from grok_synergy.data import ModularTask
-from grok_synergy.figures import compare_curves, figure_name, made_folder, refuse_unknown
+from grok_synergy.figures import compare_curves, condition_figure, figure_name, made_folder, refuse_unknown
 from grok_synergy.look import save_figure
+from grok_synergy.phases import segment
 from grok_synergy.trainer import Experiment
 
 SETTINGS = [
@@ -97,3 +98,13 @@ def test_the_last_early_step_may_be_text():
 def test_what_cannot_be_compared_is_refused(there, options, message):
     with pytest.raises(ValueError, match=message):
         compare_curves(curves(**WHOLE), there, **options)
+
+
+def test_curves_of_a_layer_are_drawn_without_losses():
+    steps, curves = np.unique(np.round(np.geomspace(1, 500, 30))), ("synergy", "redundancy", "synergy_size")
+    found = xr.Dataset({name: (("seed", "step"), np.random.default_rng(0).normal(size=(2, len(steps))).cumsum(1))
+                        for name in curves}, {"seed": [0, 1], "step": steps, "neuron": range(4)})
+    intervals, mean = {"mlp": segment(found)}, {"mlp": segment(found.mean("seed"))}
+    titles = {ax.get_title() for ax in condition_figure(xr.Dataset(), {"mlp": found}, intervals, mean, "a layer").axes}
+    assert "mlp" in titles
+    plt.close("all")

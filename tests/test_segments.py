@@ -19,7 +19,7 @@ from grok_synergy.curves import (
     pareto_front,
     smooth_log_steps,
 )
-from grok_synergy.phases import PHASES, segment
+from grok_synergy.phases import PHASES, WITHIN, beyond_null, segment
 from grok_synergy.study.ablations import chosen_step
 
 STEPS = np.unique(np.round(np.geomspace(5, 4000, 60))).astype(int)
@@ -262,3 +262,57 @@ def test_a_phase_of_another_name_is_refused():
 def test_metrics_of_another_run_are_refused(metrics):
     with pytest.raises(ValueError, match="metrics have no test_acc at some of the measured steps"):
         chosen_step(two(VALUES, STEPS), metrics)
+
+
+def beside(levels, spread, kinds=("columns",)):
+    "Curves of two seeds with nine draws of nulls; the null lies at some levels, with a spread."
+    rng, steps = np.random.default_rng(0), np.unique(np.round(np.geomspace(5, 1000, 60)))
+    curve = np.interp(np.log10(steps), np.log10([5, 50, 300, 1000]), [0, 0, 5, 5])
+    data = xr.Dataset({word: (("seed", "step"), np.stack([curve, curve])) for word in ("synergy", "redundancy")},
+                      {"seed": [0, 7], "step": steps, "null": list(kinds)})
+    draws = np.interp(np.log10(steps), np.log10([5, 50, 300, 1000]), levels)
+    draws = draws + rng.normal(0, spread, (len(kinds), 9, 2, len(steps)))
+    return data.assign({f"null_{word}": (("null", "draw", "seed", "step"), draws) for word in ("synergy", "redundancy")})
+
+
+def test_a_phase_keeps_its_name_where_a_curve_leaves_its_null():
+    data = beside([0, 0, 0, 0], 0.5)
+    intervals = segment(data)
+    named = beyond_null(intervals, data)
+    assert (named.phase == WITHIN).groupby(named.seed).sum().tolist() == [1, 1]
+    assert named.phase[0] == WITHIN and named.phase[1] == intervals.phase[1]
+    assert named.drop(columns="phase").equals(intervals.drop(columns="phase"))
+    assert (beyond_null(intervals, beside([0, 0, 5, 5], 0.5)).phase == WITHIN).all()
+    assert (beyond_null(intervals, beside([9, 9, 9, 9], 0.5)).phase == intervals.phase).all()  # below it
+
+
+def test_steps_without_draws_do_not_count():
+    data = beside([0, 0, 0, 0], 0.5)
+    sparse = data.assign({f"null_{word}": data[f"null_{word}"].where(data.step.isin(data.step[::6]))
+                          for word in ("synergy", "redundancy")})
+    assert beyond_null(segment(data), sparse).equals(beyond_null(segment(data), data))
+    none = data.assign({f"null_{word}": data[f"null_{word}"] * np.nan for word in ("synergy", "redundancy")})
+    assert (beyond_null(segment(data), none).phase == WITHIN).all()
+
+
+def test_one_of_several_nulls_is_chosen():
+    data = beside([0, 0, 0, 0], 0.5, ("columns", "responses"))
+    with pytest.raises(ValueError, match="null=None is unknown: choose one of 'columns', 'responses'"):
+        beyond_null(segment(data), data)
+    with pytest.raises(ValueError, match="null='chimera' is unknown"):
+        beyond_null(segment(data), data, "chimera")
+    with pytest.raises(ValueError, match="null"):
+        beyond_null(segment(data), data.drop_dims("null"))
+    assert len(beyond_null(segment(data), data, "responses")) == len(segment(data))
+
+
+def test_layers_take_the_place_of_seeds():
+    data = beside([0, 0, 0, 0], 0.5).rename(seed="layer").assign_coords(layer=["a", "b"])
+    intervals = segment(data)
+    assert set(intervals.seed) == {"a", "b"}
+    assert (beyond_null(intervals, data).phase == WITHIN).sum() == 2
+    one = segment(data.sel(layer="a"))
+    assert one.phase.tolist() == intervals[intervals.seed == "a"].phase.tolist()
+    assert beyond_null(one, data.sel(layer="a")).phase[0] == WITHIN
+    with pytest.raises(ValueError, match="curves along layer were given"):
+        segment(data.expand_dims(seed=[0, 1]))

@@ -1,0 +1,423 @@
+"""A probe: due steps, what is read and stored, killed and resumed, budget, divergence, and a training left untouched."""
+
+import json
+import math
+import random
+import time
+import warnings
+from types import SimpleNamespace
+
+import IPython
+import IPython.display
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from grok_synergy import probe as probe_module
+from grok_synergy.hooks import layer_features
+from grok_synergy.layer import Layer
+from grok_synergy.measurement import measurement
+from grok_synergy.measures import MEASURES
+from grok_synergy.probe import Cost, Probe, show_again, stretch
+from grok_synergy.seeds import joined, layers_figure
+from grok_synergy.trainer import Experiment
+
+INPUTS = torch.cartesian_prod(torch.arange(12.0), torch.arange(12.0)) / 6 - 1
+TARGETS = (INPUTS[:, 0] * INPUTS[:, 1] > 0).long()
+QUICK = {"n_bins": 4, "draws": 2}
+
+
+class Net(nn.Module):
+    def __init__(self, seed=0, width=8):
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.body = nn.Sequential(nn.Linear(2, width), nn.BatchNorm1d(width), nn.Tanh(), nn.Dropout(0.1))
+            self.head = nn.Linear(width, 2)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+def train(model, probe, steps=range(31), lr=0.1):
+    """Trains by gradient descent with dropout; what the calls returned, by step."""
+    optimiser = torch.optim.SGD(model.parameters(), lr)
+    returned = {}
+    for step in steps:
+        loss = nn.functional.cross_entropy(model(INPUTS), TARGETS)
+        returned[step] = probe(step, loss=loss)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return returned
+
+
+def made(model=None, layers="body.2", inputs=INPUTS, **settings):
+    return Probe(Net() if model is None else model, layers, inputs, **QUICK | settings)
+
+
+@pytest.fixture(scope="module")
+def run():
+    """A probe with both nulls that followed a network, what its calls returned, and the network."""
+    model = Net()
+    probe = made(model, {"a/b.c": "body.2", "head": "head"}, n_bins=2, nulls=["columns", "responses"],
+                 factors=INPUTS.mul(6).round())
+    return probe, train(model, probe), model
+
+
+def test_due_steps_are_those_of_a_trajectory():
+    due = [step for step in range(1, 4001) if stretch("log", step) > stretch("log", step - 1)]
+    assert [0, *due] == Experiment().checkpoints.tolist()[:-1]  # a trajectory's last step is always one
+    assert [step for step in range(1, 31) if stretch(7, step) > stretch(7, step - 1)] == [7, 14, 21, 28]
+
+
+def test_a_call_behind_a_due_step_is_due():
+    probe = made(every=10)
+    assert [bool(probe(step)) for step in (0, 4, 11, 19, 20, 45)] == [True, False, True, False, True, True]
+
+
+def test_a_call_returns_plain_numbers_and_nothing_where_none_is_due(run):
+    _, returned, _ = run
+    assert returned[1] and not returned[23]
+    assert all(type(value) is float for value in returned[0].values())
+    expected = {f"{word}/{layer}" for word in MEASURES for layer in ("a/b.c", "head")}
+    expected |= {f"excess_{word}/{layer}/{null}" for word in ("synergy", "redundancy") for layer in ("a/b.c", "head")
+                 for null in ("columns", "responses")}
+    assert set(returned[0]) == expected and json.dumps(returned[0])
+
+
+def test_one_null_needs_no_name():
+    found = made(nulls="columns")(0)
+    assert "excess_synergy/body.2" in found and len(found) == len(MEASURES) + 2
+
+
+def test_the_dataset_has_the_names_of_measure(run):
+    data = run[0].dataset
+    assert set(MEASURES) <= set(data) and data.synergy.dims == ("layer", "step")
+    assert data.null_synergy.dims == ("null", "draw", "layer", "step") and data.sizes["draw"] == 2
+    assert data.excess_redundancy.dims == ("null", "layer", "step") and data.loss.dims == ("step",)
+    assert data.synergy_neurons.dims == ("layer", "step", "neuron")
+    assert data.layer.values.tolist() == ["a/b.c", "head"] and data.step.values[0] == 0
+    assert data.synergy.attrs == {"units": "bits"} and json.loads(data.attrs["measurement"])["n_bins"] == 2
+    excess = data.synergy - data.null_synergy.median("draw")
+    xr.testing.assert_allclose(data.excess_synergy, excess.transpose("null", "layer", "step"))
+
+
+def test_readings_are_those_of_the_features(run):
+    probe, returned, model = run
+    now = probe.measure(31)
+    reading = Layer(layer_features(model, "body.2", INPUTS)["body.2"]).read(measurement(n_bins=2))
+    assert now["synergy/a/b.c"] == reading.synergy and now["redundancy_size/a/b.c"] == reading.redundancy_size
+    probe.rows.leave(31)
+
+
+def test_the_training_is_the_same_to_the_bit_without_the_probe():
+    def alone(step, **scalars):
+        return {}
+
+    torch.manual_seed(1)
+    followed = Net(1)
+    probe = made(followed, inputs=DataLoader(TensorDataset(INPUTS, TARGETS), 32, shuffle=True))
+    train(followed, probe)
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    torch.manual_seed(1)
+    plain = Net(1)
+    train(plain, alone)
+    assert all(torch.equal(one, other) for one, other in zip(
+        followed.state_dict().values(), plain.state_dict().values(), strict=True))
+    assert torch.equal(states[0], torch.get_rng_state()) and states[1] == random.getstate()
+    assert np.array_equal(states[2], np.random.get_state()[1]) and followed.training  # noqa: NPY002
+
+
+def readings(data):
+    return data.drop_vars("seconds")
+
+
+def test_a_killed_run_goes_on(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    model = Net()
+    whole = made(model, store=tmp_path / "whole")
+    train(model, whole)
+    torch.manual_seed(0)
+    model = Net()
+    train(model, made(model, store=tmp_path / "killed"), range(12))
+    counted = []
+    read = probe_module.Reader.read
+    monkeypatch.setattr(probe_module.Reader, "read", lambda *given: (counted.append(given[-1]), read(*given))[1])
+    torch.manual_seed(0)
+    model = Net()
+    again = made(model, store=tmp_path / "killed")
+    assert again.dataset.step.values.tolist() == list(range(12))
+    train(model, again)
+    assert counted == [step for step in whole.dataset.step.values.tolist() if step >= 12]  # no step was read twice
+    assert readings(again.dataset).identical(readings(whole.dataset))
+    files = sorted((tmp_path / "killed").rglob("*.nc"))
+    files[3].write_bytes(files[3].read_bytes()[:-100])  # killed by something that does not write files whole
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert made(Net(), store=tmp_path / "killed").dataset.sizes["step"] == whole.dataset.sizes["step"] - 1
+
+
+def test_a_run_goes_on_from_a_checkpoint(tmp_path):
+    probe = made(store=tmp_path)
+    train(probe.hooks.model, probe, range(8))
+    again = made(store=tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # step 0 is there: no baseline lacks
+        assert again(9)
+    assert again.dataset.step.values.tolist() == [*range(8), 9]
+
+
+def test_another_network_of_the_same_name_is_refused(tmp_path):
+    made(store=tmp_path)(0)
+    other = made(Net(5), store=tmp_path)
+    with pytest.raises(ValueError, match="holds the readings of another network.*name='seed-1'"):
+        other(0)
+    assert made(Net(5), store=tmp_path, name="seed-5")(0)
+
+
+def test_a_network_that_went_another_way_replaces_what_is_stored(tmp_path):
+    model = Net()
+    train(model, made(model, store=tmp_path), range(12))
+    model = Net()
+    again = made(model, store=tmp_path)
+    with pytest.warns(UserWarning, match="the network at step 1 is not the one"):
+        train(model, again, range(5), lr=0.5)
+    assert again.dataset.step.values.tolist() == [0, 1, 2, 3, 4]
+    assert len(list(tmp_path.rglob("*.nc"))) == 5
+
+
+def test_a_loop_that_is_run_again_needs_a_new_probe():
+    model = Net()
+    probe = made(model)
+    train(model, probe, range(6))
+    with pytest.raises(ValueError, match="this probe holds the readings of another network.*make a new probe"):
+        train(model, probe, range(3))
+    assert probe.dataset.step.values.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_step_that_is_called_twice_is_measured_once():
+    probe = made()
+    first, second = probe(0, loss=1.0), probe(0, loss=2.0)
+    assert first == second and float(probe.dataset.loss[0]) == 2.0 and probe.dataset.sizes["step"] == 1
+
+
+def test_other_settings_have_a_folder_of_their_own(tmp_path):
+    made(store=tmp_path)(0)
+    with pytest.warns(UserWarning, match="holds 'probe' with other settings"):
+        other = made(store=tmp_path, unit="means")
+    assert not other.rows.known and other(0) and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_store_that_cannot_be_written_is_said_once(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    probe = made(store=tmp_path / "file")
+    with pytest.warns(UserWarning, match="could not be stored") as notes:
+        train(Net(), probe, range(4))
+    assert len(notes) == 1 and probe.dataset.sizes["step"] == 4
+
+
+def test_a_network_that_diverges_gives_nan_and_one_warning():
+    model = Net()
+    probe = made(model, nulls="columns")
+    assert math.isfinite(probe(0)["synergy/body.2"])
+    with torch.no_grad():
+        model.body[0].weight[0, 0] = torch.nan
+    with pytest.warns(UserWarning, match="features are not finite, as the training diverged") as notes:
+        found = [probe(step) for step in (1, 2)]
+    assert len(notes) == 1 and all(math.isnan(one["synergy/body.2"]) for one in found)
+    assert math.isnan(found[0]["excess_synergy/body.2"]) and found[0]["dropped/body.2"] == 8
+    assert probe.plot()
+
+
+def test_dead_neurons_are_counted():
+    model = Net()
+    with torch.no_grad():
+        model.body[0].weight[:3] = 0
+    assert made(model)(0)["dropped/body.2"] == 3
+    with torch.no_grad():
+        model.body[0].weight[:] = 0
+    found = made(model)(0)
+    assert (found["dropped/body.2"], found["synergy/body.2"]) == (8, 0)
+
+
+def test_a_network_that_fails_later_does_not_end_the_training():
+    model = Net()
+    probe = made(model)
+    probe(0)
+    model.head = nn.Linear(3, 2)
+    with pytest.warns(UserWarning, match="NaN from step 1 on, which cannot be measured: the network cannot"):
+        assert math.isnan(probe(1)["synergy/body.2"])
+
+
+def test_the_first_call_is_missed_at_step_0():
+    with pytest.warns(UserWarning, match="no untrained baseline"):
+        assert made()(5)
+
+
+def test_a_budget_is_kept(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(probe_module.time, "perf_counter", lambda: now[0])
+    features = probe_module.Hooks.features
+
+    def slow(*given):
+        now[0] += 1.0
+        return features(*given)
+
+    monkeypatch.setattr(probe_module.Hooks, "features", slow)
+    probe = made(every=1, budget=0.1)
+    with pytest.warns(UserWarning, match="budget=0.1: step 1 is the first that is skipped") as notes:
+        for step in range(100):
+            probe(step)
+            now[0] += 0.5
+    assert len(notes) == 1 and probe.cost.share <= 0.1
+    assert probe.cost.measured >= 3 and probe.cost.measured + probe.cost.skipped == 100
+    assert "due steps were skipped for the budget" in repr(probe.cost)
+    assert probe.measure(100)  # asked for, not due
+
+
+def test_cost_is_of_training_alone(monkeypatch):
+    assert Cost(1.0, 20.0, 3, 0).share == 0.05 and math.isnan(Cost(1.0, 0.0, 1, 0).share)
+    probe = made(every=1)
+    start = time.perf_counter()
+    for step in range(3):
+        probe(step)
+        time.sleep(0.02)
+    cost, elapsed = probe.cost, time.perf_counter() - start
+    assert 0.04 <= cost.training <= elapsed and cost.measured == 3
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    ({"layers": "body.9"}, "names no layer"), ({"inputs": 3}, "inputs of type int"), ({"preset": "new"}, "preset='new'"),
+    ({"n_bins": 1}, "n_bins=1"), ({"bins": 3}, "no such choice"), ({"which": "test"}, "which='test' is not possible here"),
+    ({"layer": "pre"}, "layer='pre' is not possible here"), ({"every": 0}, "every=0"), ({"every": "often"}, "every='often'"),
+    ({"nulls": "shuffled"}, "nulls='shuffled' is unknown"), ({"nulls": 3}, "nulls=3"),
+    ({"nulls": "chimera"}, "needs several networks"),
+    ({"nulls": "responses"}, "needs factors="), ({"draws": 0}, "draws=0"), ({"seed": -1}, "seed=-1"),
+    ({"nulls": "responses", "factors": INPUTS[:9]}, "were given for 144 samples"),
+    ({"nulls": "responses", "factors": {"head": INPUTS}}, "factors lack the layers ['body.2']"),
+    ({"select": "heads"}, "select='heads' is unknown"), ({"samples": 0}, "samples=0"), ({"budget": 0}, "budget=0"),
+    ({"budget": "5 %"}, "budget='5 %'"), ({"store": 3}, "store=3 is not a path"), ({"live": "yes"}, "live='yes'"),
+    ({"store": "here", "name": "a/b"}, "name='a/b'"), ({"store": "here", "name": ""}, "name=''"),
+    ({"keep_features": 1}, "keep_features=1"), ({"estimator": "own"}, "estimator='own' is unknown"),
+    ({"inputs": INPUTS[:8]}, "has 8 samples of 8 neurons"), ({"model": Net(width=1)}, "has 1 neuron"),
+    ({"model": "net"}, "give a torch.nn.Module"),
+])
+def test_what_cannot_be_measured_is_said_before_training(settings, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=".") as error:
+        made(**settings)
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(("given", "words"), [
+    ({"step": -1}, "step=-1"), ({"step": 1.5}, "step=1.5"), ({"step": 0, "loss": "low"}, "loss='low' is not possible"),
+    ({"step": 0, "loss": torch.ones(2)}, "give one number"), ({"step": 0, "synergy": 1.0}, "has a number of that name"),
+])
+def test_a_call_with_what_is_no_number_is_refused(given, words):
+    with pytest.raises(ValueError, match=".") as error:
+        made()(**given)
+    assert words in str(error.value)
+
+
+def test_few_samples_are_read_by_means():
+    with pytest.warns(UserWarning, match="layer 'body.2': 12 samples of 8 neurons"):
+        made(inputs=INPUTS[:12])
+    assert math.isfinite(made(inputs=INPUTS[:8], unit="means")(0)["synergy/body.2"])
+
+
+def test_scalars_may_come_and_go():
+    probe = made(every=1)
+    probe(0, loss=np.float32(1.5))
+    probe(1, accuracy=0.5)
+    probe(2, loss=float("nan"))
+    data = probe.dataset
+    assert np.isnan(data.loss.values).tolist() == [False, True, True] and float(data.accuracy[1]) == 0.5
+
+
+def test_layers_of_other_widths_stand_side_by_side(run):
+    assert run[0].dataset.sizes["neuron"] == 8 and run[0].widths == {"a/b.c": 8, "head": 2}
+
+
+def test_nothing_measured_has_no_picture():
+    assert made().dataset.sizes == {"layer": 1, "step": 0}
+    with pytest.raises(ValueError, match="nothing has been measured yet"):
+        made().plot()
+
+
+def test_a_live_picture_shows_nothing_outside_notebooks(capsys):
+    assert made(live=True)(0) and show_again(lambda: 1 / 0, None) is None
+    assert not capsys.readouterr().out
+
+
+def test_a_live_picture_is_redrawn_in_its_place(monkeypatch):
+    shown, before = [], plt.get_fignums()
+    handle = SimpleNamespace(update=lambda figure: shown.append("again"))
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel="a kernel"))
+    monkeypatch.setattr(IPython.display, "display", lambda figure, display_id: shown.append("first") or handle)
+    picture = show_again(plt.figure, None)
+    assert show_again(plt.figure, picture) is picture and shown == ["first"]  # it is recent
+    show_again(plt.figure, picture, every=0)
+    assert shown == ["first", "again"] and plt.get_fignums() == before
+
+
+def test_the_main_jobs_figure_takes_what_was_followed(run):
+    with pytest.raises(ValueError, match="null=None is unknown: choose one of 'columns', 'responses'"):
+        layers_figure(run[0].dataset)
+    titles = [ax.get_title() for ax in layers_figure(run[0].dataset, "two layers", "columns").axes]
+    assert "a/b.c" in titles and "head" in titles
+    plt.close("all")
+
+
+def test_a_picture_of_each_layer(run):
+    figure = run[0].plot()
+    assert {ax.get_title() for ax in figure.axes} >= {"a/b.c", "head"}
+    assert "2 layers" in repr(run[0]) or "a/b.c (8 neurons)" in repr(run[0])
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_chimera_is_made_of_all_networks(stored, tmp_path):
+    probes = {}
+    for seed in range(5):
+        model = Net(seed)
+        probes[seed] = made(model, every=5, keep_features=True, nulls="columns", store=tmp_path if stored else None,
+                            name=f"seed-{seed}")
+        train(model, probes[seed], range(6))
+    data = joined(probes, chimera=True)
+    assert data.synergy.dims == ("layer", "seed", "step") and data["null"].values.tolist() == ["columns", "chimera"]
+    assert data.null_synergy.dims == ("null", "draw", "layer", "seed", "step")
+    chimera = data.null_redundancy.sel(null="chimera", layer="body.2", step=0)
+    assert (chimera == chimera.isel(seed=0)).all()
+    first, *others = (Layer(layer_features(Net(seed), "body.2", INPUTS)["body.2"]) for seed in range(5))
+    expected = first.null("chimera", [0, 0, 1], others=others).read(measurement(n_bins=4)).redundancy
+    assert float(chimera.isel(draw=1, seed=0)) == expected
+    if stored:
+        assert joined([one.dataset for one in probes.values()]).identical(joined(list(probes.values())))
+
+
+def test_probes_that_differ_are_not_joined():
+    probes = [made(every=1), made(every=2)]
+    for probe in probes:
+        with pytest.raises(ValueError, match="give probes that have measured"):
+            joined(probes)
+        for step in range(3):
+            probe(step)
+    with pytest.warns(UserWarning, match="the 2 that all have"):
+        assert joined(probes).step.values.tolist() == [0, 2]
+    with pytest.raises(ValueError, match="chimera=True of 2 networks"):
+        joined(probes[:1] * 2, chimera=True)
+    means = made(unit="means")
+    means(0)
+    with pytest.raises(ValueError, match="made with the same settings"):
+        joined([probes[0], means])
+    with pytest.raises(ValueError, match="give probes that have measured"):
+        joined([])
+    other = made(every=1)
+    other.measure(7)
+    with pytest.raises(ValueError, match="no step was measured by all"):
+        joined([probes[0], other])
+    with pytest.raises(ValueError, match="keep_features=True"):
+        joined([probes[0]] * 5, chimera=True)
