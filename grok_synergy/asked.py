@@ -77,7 +77,7 @@ def stage_levels(
             for seed in table.seed.values], "seed")
     return xr.Dataset(levels)
 
-# %% ../nbs/07b_asked.ipynb #66b3e4e7
+# %% ../nbs/07b_asked.ipynb #a323d218
 class Asked(NamedTuple):
     "A claim about curves: a measure's level in one stage, less its level in another."
 
@@ -86,7 +86,7 @@ class Asked(NamedTuple):
     higher: str   # the stage
     lower: str    # the other stage, or "shuffled": the same stage with shuffled labels
 
-
+# %% ../nbs/07b_asked.ipynb #66b3e4e7
 ASKED = (
     Asked("synergy rises before memorisation", "synergy", "early", "start"),
     Asked("synergy is higher while waiting than untrained", "synergy", "waiting", "start"),
@@ -128,10 +128,10 @@ def judged(
                 rows.append((layer, asked.claim, against, mean, low, high, verdict))
     return pd.DataFrame(rows, columns=["layer", "claim", "against", "mean", "low", "high", "verdict"])
 
-# %% ../nbs/07b_asked.ipynb #21425f08
+# %% ../nbs/07b_asked.ipynb #54d1dd62
 SIGNS = {"supported": "+", "contradicted": "−", "inconclusive": "·"}
 
-
+# %% ../nbs/07b_asked.ipynb #21425f08
 def verdict_table(
     found: pd.DataFrame,  # of `judged`
     layer: str,

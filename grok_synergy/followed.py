@@ -45,10 +45,10 @@ from grok_synergy.tasks import (
     train,
 )
 
-# %% ../nbs/07a_followed.ipynb #10374518
+# %% ../nbs/07a_followed.ipynb #ddc4d35b
 KEPT = 6  # checkpoints with weights in a tenfold number of steps
 
-
+# %% ../nbs/07a_followed.ipynb #10374518
 def kept_run(
     task: PublicTask,
     seed: int,
@@ -101,10 +101,10 @@ def kept_runs(
                            lambda task, seed: task_digest(task), label, n_jobs, progress)
     return [found[task, seed].assign_coords(seed=seed) for seed in seeds]
 
-# %% ../nbs/07a_followed.ipynb #1e308df5
+# %% ../nbs/07a_followed.ipynb #a46e2c49
 MOST, LOUD = 250, 0.01  # neurons that are read; share of the largest standard deviation
 
-
+# %% ../nbs/07a_followed.ipynb #1e308df5
 def both_ways(
     features: dict[str, Tensor],  # by layer: (samples, neurons)
 ) -> dict[str, Layer]:            # by layer, and by layer with "loud"
@@ -131,10 +131,10 @@ def network_at(
     torch.nn.utils.vector_to_parameters(weights, model.parameters())
     return model
 
-# %% ../nbs/07a_followed.ipynb #52a1a3db
+# %% ../nbs/07a_followed.ipynb #0e5c5229
 MEASURES, NULLS, SETTINGS = ("synergy", "redundancy"), ("columns", "responses", "chimera"), Measurement()
 
-
+# %% ../nbs/07a_followed.ipynb #52a1a3db
 def layer_bits(
     layer: Layer,
     others: Sequence[Layer],  # of the other networks
@@ -235,10 +235,10 @@ def followed(
     return xr.merge([scores.rename(step="scored").assign(cpu_seconds=seconds),
                      read_runs(task, runs, store, n_jobs)])
 
-# %% ../nbs/07a_followed.ipynb #e88d1a22
+# %% ../nbs/07a_followed.ipynb #3cd7d6a6
 TASKS = {"parity": SparseParity(), "digits": LargeInitDigits(), "transformer": ModularTransformer()}
 
-
+# %% ../nbs/07a_followed.ipynb #e88d1a22
 def follow_all(
     n_jobs: int = 1,            # runs or checkpoints at once
     store: Path | None = None,  # folder of all trajectories; None: `default_store()`
