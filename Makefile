@@ -41,7 +41,7 @@ paper: $(INSTALLED) build/first_figures.ipynb ## the whole paper: 220 networks, 
 	@$(BIN)/python tests/make_pages.py
 	@echo "figures, verdicts and differences: figures/README.md"
 
-tasks: $(INSTALLED) ## three public tasks, 30 networks, read along training with nulls; some forty minutes on two cores, goes on when killed
+tasks: $(INSTALLED) ## three public tasks, 30 networks, read along training with nulls; half an hour on two cores, goes on when killed
 	@$(BIN)/python -c 'from grok_synergy import followed; followed.follow_all(n_jobs=2)'
 	@echo "tables: figures/tables/tasks-*.nc"
 

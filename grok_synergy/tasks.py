@@ -65,6 +65,10 @@ class PublicTask:
         order = torch.randperm(len(y), generator=generator(seed, f"labels {purpose}"))
         return y[order] if self.labels == "shuffled" else y
 
+    def right(self, output: Tensor, y: Tensor) -> Tensor:
+        "Which examples get their label."
+        return output.argmax(1) == y
+
     def model(self, seed: int) -> nn.Module:
         "A network with the initial weights of one seed."
         with torch.random.fork_rng(devices=[]):
@@ -222,10 +226,6 @@ class LargeInitDigits(_DigitExamples):
         "The mean squared error on one-hot labels."
         return (output - nn.functional.one_hot(y, 10)).square().mean()
 
-    def right(self, output: Tensor, y: Tensor) -> Tensor:
-        "Which digits get their label."
-        return output.argmax(1) == y
-
 # %% ../nbs/07_tasks.ipynb #1dee8d34
 class Encoder(nn.Module):
     "A transformer of one layer on two tokens, read at the last one: (pairs, 2) to (pairs, p)."
@@ -314,10 +314,6 @@ class ModularTransformer(_PairExamples):
     def loss(self, output: Tensor, y: Tensor) -> Tensor:
         "The mean cross-entropy."
         return nn.functional.cross_entropy(output, y)
-
-    def right(self, output: Tensor, y: Tensor) -> Tensor:
-        "Which pairs get their sum."
-        return output.argmax(1) == y
 
 # %% ../nbs/07_tasks.ipynb #c7ab398c
 def checkpoints(
