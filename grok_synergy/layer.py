@@ -263,6 +263,8 @@ def _advice(reading: Reading, free: bool) -> str:
         parts.append(f"{getattr(least, word):+.2f} bits of {word} beyond {least.kind!r}" if beyond
                      else f"no {word} beyond {least.kind!r}")
     what = " and ".join(parts) or "nothing until a null is drawn, as by .null('columns')"
+    if "+" in what and {one.kind for one in reading.excess} == {"columns"}:
+        what += ", where random layers are, too"
     ties, copula = reading.settings.ties, reading.settings.estimator == "copula"
     made = f"perhaps made by ties (ties={ties!r})" if copula and ties != "average" else "not made by ties"
     rank = "safe in rank" if free else "not safe in rank, as some neurons are sums of others"

@@ -74,5 +74,6 @@ def draw_layers(
             steps_from_zero(ax, max(float(dataset.step.max()), 10))
         for ax in axes[-1]:
             ax.set_xlabel("step")
-        axes[0, 0].legend()
+        for ax in axes[0]:
+            ax.legend()
     return fig

@@ -100,13 +100,18 @@ def _check_sizes(features: dict[str, Tensor], settings: Measurement) -> None:
                 warn_user(f"layer {name!r}: {note.message}")
 
 # %% ../nbs/06c_probe.ipynb #4b287802
+_TAKEN = {*MEASURES, "seconds", "layer", "step", "seed", "null", "draw", "neuron",
+          *(f"{one}_{two}" for one in ("null", "excess") for two in ("synergy", "redundancy")),
+          *(f"{word}_neurons" for word in ("synergy", "redundancy"))}
+
+
 def plain_numbers(
     scalars: Mapping,  # by name: numbers, or arrays and tensors of one number
 ) -> dict[str, float]:
     "Numbers that are followed beside the layers. Raises `ValueError` for other things."
     found = {}
     for name, value in scalars.items():
-        if name in (*MEASURES, "seconds", "layer", "step", "null", "draw", "neuron"):
+        if name in _TAKEN:
             raise ValueError(f"{name}={value!r}: the probe has a number of that name; give another")
         try:
             found[name] = float(value.detach() if isinstance(value, Tensor) else value)
@@ -164,8 +169,8 @@ def show_again(
 _LATER = ValueError, RuntimeError, np.linalg.LinAlgError  # what must not end a training
 
 
-class _Measuring:
-    "What measures a network at a step."
+class _Meeting:
+    "What meets a network before training."
 
     def _meet(self, inputs, samples: int) -> dict[str, Tensor]:
         "Takes the inputs, and the features that the network has of them now."
@@ -187,6 +192,10 @@ class _Measuring:
             self.trial = self._read(features, 0, caught=()).assign_attrs(
                 made_from=features_digest(features))
         self.spent = self.checked = time.perf_counter() - start
+
+# %% ../nbs/06c_probe.ipynb #d77e978a
+class _Measuring(_Meeting):
+    "What measures a network at a step."
 
     def features(self) -> dict[str, Tensor]:  # (samples, neurons) by layer, on the CPU
         "The features of the layers now, on the inputs that the probe was given."
@@ -256,6 +265,10 @@ class _Scheduled(_Measuring):
         self.skipped += 1
         return False
 
+# %% ../nbs/06c_probe.ipynb #7f1dea9a
+class _Called(_Scheduled):
+    "What is called from a loop."
+
     def measure(self, step: int, **scalars) -> dict[str, float]:
         "Measures at a step, due or not, and returns plain numbers by name/layer, for any logger."
         step, scalars = whole_number("step", step, 0), plain_numbers(scalars)
@@ -284,7 +297,7 @@ class _Scheduled(_Measuring):
         return self.measure(step, **scalars) if due else {}
 
 # %% ../nbs/06c_probe.ipynb #7896ab74
-class _Shown(_Scheduled):
+class _Shown(_Called):
     "What a probe has to show."
 
     @property

@@ -14,12 +14,14 @@ from grok_synergy.arrays import live_columns
 from grok_synergy.binning import bin_means, group_neurons
 from grok_synergy.data import ModularTask
 from grok_synergy.entropy import TIES, copula_correlation, copula_normal, gaussian_entropy, usable_columns
+from grok_synergy.hooks import layer_features
 from grok_synergy.layer import measure_features
 from grok_synergy.matrices import correlation, independent_columns
 from grok_synergy.measurement import PRESETS
 from grok_synergy.model import Weights, init_weights
 from grok_synergy.multiplets import all_multiplets, extremes
 from grok_synergy.oinfo import o_information
+from grok_synergy.probe import Probe
 from grok_synergy.search import search_multiplet
 from grok_synergy.study.jobs import load_paper, run_paper
 from grok_synergy.trainer import Experiment
@@ -236,6 +238,24 @@ def test_audit_takes_activations_of_the_device():
     ours, theirs = audit.audit(x.cuda(), draws=1), audit.audit(x, draws=1)
     assert ours.table.to_csv() == theirs.table.to_csv()
     ours.plot().savefig(io.BytesIO())
+
+
+# Any network
+
+def test_a_probe_follows_a_network_of_the_device():
+    net = torch.nn.Sequential(torch.nn.Linear(6, 16), torch.nn.ReLU(), torch.nn.Dropout(), torch.nn.Linear(16, 2))
+    x = torch.randn(300, 6, generator=torch.Generator().manual_seed(0))
+    on_cpu = layer_features(net, "1", x)["1"]
+    net.cuda()
+    states = torch.cuda.get_rng_state_all()
+    found = layer_features(net, "1", x)["1"]  # the inputs are moved to the network
+    torch.testing.assert_close(found, on_cpu, rtol=0, atol=1e-5)
+    assert torch.equal(layer_features(net, "1", x.cuda())["1"], found)
+    half = layer_features(net.bfloat16(), "1", x.bfloat16())["1"]
+    assert half.dtype == torch.float32 and not half.is_cuda
+    probe = Probe(net.float(), "1", x, nulls="columns", draws=2)
+    assert np.isfinite(probe(0)["excess_synergy/1"])
+    assert all(map(torch.equal, states, torch.cuda.get_rng_state_all())) and net.training
 
 
 # The study

@@ -316,6 +316,7 @@ def test_what_cannot_be_measured_is_said_before_training(settings, words, tmp_pa
 @pytest.mark.parametrize(("given", "words"), [
     ({"step": -1}, "step=-1"), ({"step": 1.5}, "step=1.5"), ({"step": 0, "loss": "low"}, "loss='low' is not possible"),
     ({"step": 0, "loss": torch.ones(2)}, "give one number"), ({"step": 0, "synergy": 1.0}, "has a number of that name"),
+    ({"step": 0, "excess_synergy": 1.0}, "has a number of that name"), ({"step": 0, "layer": 1}, "a number of that name"),
 ])
 def test_a_call_with_what_is_no_number_is_refused(given, words):
     with pytest.raises(ValueError, match=".") as error:
