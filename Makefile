@@ -41,6 +41,10 @@ paper: $(INSTALLED) build/first_figures.ipynb ## the whole paper: 220 networks, 
 	@$(BIN)/python tests/make_pages.py
 	@echo "figures, verdicts and differences: figures/README.md"
 
+tasks: $(INSTALLED) ## three public tasks, 30 networks, read along training with nulls; half an hour on two cores, goes on when killed
+	@$(BIN)/python -c 'from grok_synergy import followed; followed.follow_all(n_jobs=2)'
+	@echo "tables: figures/tables/tasks-*.nc"
+
 audit: $(INSTALLED) ## after `make paper`: every claim under 512 combinations of choices, null and uncertainty of every curve; goes on when killed
 	@$(BIN)/python -c 'import sys; from grok_synergy.study.companions import audit_lacks; sys.exit(audit_lacks())'
 	@$(BIN)/python $(SAY) "packages to compare with" $(BIN)/pip $(INSTALL) -q -e ".[bench]"
@@ -110,4 +114,4 @@ bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures paper audit test test-plain fuzz test-python prepare pages readme lab bench clean
+.PHONY: help figures paper tasks audit test test-plain fuzz test-python prepare pages readme lab bench clean
