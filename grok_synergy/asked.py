@@ -161,7 +161,7 @@ def draw_measure(
             ax.plot(draws.step.clip(0.5), draws, color=NULL_COLOURS[null], ls=":", label=f"null: {null}")
     start = one[name].sel(labels="true", step=0).mean("seed")
     ax.plot(0.5, start, "D", ms=4, mfc="white", color="0.2", label="untrained")
-    steps_from_zero(ax, float(table.step.max()))
+    steps_from_zero(ax, float(table.step.max()), narrow=True)
     ax.set(ylabel=f"{name} (bits)", xlabel="step")
 
 # %% ../nbs/07b_asked.ipynb #76b57f18
@@ -199,7 +199,7 @@ def draw_task(
                 draw_curve(ax, table.neurons.sel(layer=layer, labels=labels), color="0.3", ls=style)
             ax.set(ylabel="neurons", xlabel="step", title=layer, ylim=(0, None))
         for ax in axes.flat:
-            steps_from_zero(ax, float(table.step.max()))
+            steps_from_zero(ax, float(table.step.max()), narrow=True)
             for step in steps:
                 ax.axvline(step, color="0.6", lw=0.7, ls=":", zorder=0)
         axes[0, 0].legend(loc="upper left", fontsize=6.5)

@@ -68,11 +68,13 @@ def log_steps(
 def steps_from_zero(
     ax: Axes,
     last: float,  # the last step
+    narrow: bool = False,  # leave step 1 without a number, where that would touch the 0
 ) -> None:
     "A log axis of steps on which step 0 stands at 0.5; what is drawn there is clipped to that."
     powers = range(int(np.log10(last)) + 1)
+    names = ["" if narrow and k == 0 else f"$10^{k}$" for k in powers]
     ax.set(xscale="log", xlim=(0.4, last))
-    ax.set_xticks([0.5, *(10**k for k in powers)], labels=["0", *(f"$10^{k}$" for k in powers)])
+    ax.set_xticks([0.5, *(10**k for k in powers)], labels=["0", *names])
     ax.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
 
 # %% ../nbs/00c_look.ipynb #9dad0cfb

@@ -240,7 +240,7 @@ def test_bad_columns_of_any_batch_are_named(function, rows, value, message):
 
 
 @pytest.mark.parametrize("x, message", [
-    (np.eye(1), "same value in every sample"), (np.arange(9.0), r"shape \(9,\)"), (np.ones((0, 3)), r"shape \(0, 3\)"),
+    (np.eye(1), "a single sample was given"), (np.arange(9.0), r"shape \(9,\)"), (np.ones((0, 3)), r"shape \(0, 3\)"),
     (np.ones((9, 2), dtype=bool), "same value in every sample"), (np.ones((9, 2), dtype=complex), "type complex128"),
     ([["1", "2"]], "type <U1"), ([[1, 2], [3]], "rows of equal length")])
 def test_arrays_without_correlations_are_refused(x, message):

@@ -1,5 +1,6 @@
 """The paper's figures from tables alone: papermill on 09_paper_figures, and the pages that are made beside them."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,12 +13,10 @@ import pytest
 from make_pages import figures_page, pages, tagged_cells
 from papermill_here import papermill_here
 
-from grok_synergy.data import ModularTask
 from grok_synergy.measurement import present_names
 from grok_synergy.phases import segment
-from grok_synergy.study.conditions import Paper
 from grok_synergy.study.editions import first_edition
-from grok_synergy.study.jobs import load_paper, run_paper
+from grok_synergy.study.jobs import load_paper
 from grok_synergy.study.rule import OUTCOMES
 from grok_synergy.study.tables import (
     other_choices,
@@ -39,13 +38,10 @@ def papermill(*arguments, cwd):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A folder laid out as the project, with the tables of a tiny study."""
+    """A folder laid out as the project, with its tables."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "settings.ini").touch()
-    conditions = tuple(replace(condition, steps=condition.steps // 40) for condition in Paper().conditions)
-    tiny = Paper(conditions, (0, 100), figure_seeds=2, pairs=((421, 2000),), draws=1,
-                 task=ModularTask(p=13), width=16, per_decade=4)
-    run_paper(tiny, store=folder / "trajectories", n_jobs=1, progress=False)
+    shutil.copytree(ROOT / "figures" / "tables", folder / "figures" / "tables")
     return folder
 
 
