@@ -51,7 +51,7 @@ def lightning_callback(
     steps = _Steps(probe, log, scalars)
 
     class LightningProbe(Callback):
-        "Calls a probe before the first update and after every other one."
+        "Calls a probe before every update, and after the last."
 
         def _at(self, trainer, **followed):
             if trainer.is_global_zero:
@@ -59,14 +59,12 @@ def lightning_callback(
                 for logger in trainer.loggers if numbers else ():
                     logger.log_metrics(numbers, trainer.global_step)
 
-        def on_train_start(self, trainer, module):
-            self._at(trainer)
+        def on_before_backward(self, trainer, module, loss):
+            parts = trainer.accumulate_grad_batches if module.automatic_optimization else 1
+            self._at(trainer, loss=parts * loss)
 
-        def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-            loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
-            known = {name: value for name, value in trainer.callback_metrics.items()
-                     if value.numel() == 1}
-            self._at(trainer, **known | ({} if loss is None else {"loss": loss}))
+        def on_train_end(self, trainer, module):
+            self._at(trainer)
 
     return LightningProbe()
 

@@ -77,7 +77,8 @@ def _null_kinds(nulls: str | Sequence[str], factors) -> tuple[str, ...]:
         raise ValueError("nulls='chimera' needs several networks: follow each by a probe with "
                          "keep_features=True, and give them to joined(probes, chimera=True)")
     if "responses" in kinds and factors is None:
-        raise ValueError("nulls='responses' needs factors=: the inputs of each sample")
+        raise ValueError("nulls='responses' needs factors=, (samples, factors): what was varied in "
+                         "every combination, such as two numbers; nulls='columns' needs none")
     return kinds
 
 # %% ../nbs/06c_probe.ipynb #bd8ee7d2

@@ -77,7 +77,25 @@ def test_lightning_calls_once_for_every_update(monkeypatch, accumulated):
     fit(module, [lightning_callback(probe)], accumulate_grad_batches=accumulated)
     assert called == list(range(13))
     assert probe.dataset.step.values.tolist() == [0, 4, 8, 12]
-    assert {"loss", "logged"} <= set(probe.dataset) and probe.dataset.loss[1:].notnull().all()
+    assert probe.dataset.loss.notnull().values.tolist() == [True] * 3 + [False]
+
+
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_the_loss_is_that_of_the_weights_that_are_read(accumulated):
+    module = Module()
+    data = [(PAIRS, TARGETS)] * 4
+    trainer = lightning.Trainer(max_steps=2, max_epochs=-1, logger=False, accumulate_grad_batches=accumulated, **QUIET)
+    probe = Probe(module, "network.3", PAIRS, every=1)
+    trainer.callbacks.append(lightning_callback(probe))
+    module.network[4].p = 0.0  # no dropout
+    trainer.fit(module, torch.utils.data.DataLoader(data, batch_size=None))
+    alone = Module()
+    alone.network[4].p = 0.0
+    assert probe.dataset.loss[0].item() == pytest.approx(cross_entropy(alone(PAIRS), TARGETS).item())
+    loss = cross_entropy(alone(PAIRS), TARGETS)
+    loss.backward()
+    torch.optim.SGD(alone.parameters(), lr=0.1).step()
+    assert probe.dataset.loss[1].item() == pytest.approx(cross_entropy(alone(PAIRS), TARGETS).item(), rel=1e-5)
 
 
 def test_lightning_trains_as_it_would_without_a_probe():
@@ -99,7 +117,7 @@ def test_modules_that_update_by_themselves_are_followed():
     module = Module(manual=True)
     probe = Probe(module, "network.3", PAIRS, every=6)
     fit(module, [lightning_callback(probe)])
-    assert probe.dataset.step.values.tolist() == [0, 6, 12] and "loss" not in probe.dataset
+    assert probe.dataset.step.values.tolist() == [0, 6, 12]
 
 
 def test_functions_are_called_at_due_steps_alone():
