@@ -811,7 +811,7 @@ def probe(options):
         optimiser.step()
 
     _, times = race({"step": step, "measurement": lambda: follower.measure(next(steps))}, 2 if options.quick else 9)
-    shares = [100 * value / 100 for value in ratios(times["measurement"], times["step"])]  # of 100 steps, per cent
+    shares = ratios(times["measurement"], times["step"])  # per cent of a hundred steps
     return {"": [{"layers": ", ".join(f"{name}, {n} neurons" for name, n in follower.widths.items()),
                   "samples": f"{len(words):,}", "a training step": seconds(times["step"]),
                   "a measurement": seconds(times["measurement"]), "share of 100 steps": spread(shares, " %"),
@@ -886,7 +886,7 @@ def layers(options):
     set_threads(options.threads)
     note = (f"{threads} threads, float32. The many samples are of {64 if options.quick else 256} neurons. Their time is "
             "without that of making the batches, and their memory is what was added to a process that had made the batches "
-            "once. A bar is met where the worst run meets it.")
+            "once.")
     return {"": rows, "Note": note}
 
 

@@ -55,7 +55,7 @@ def stage_steps(
     stages = {"start": drawn[:1], "end": drawn[-1:]}
     for name, low, high in (("early", first / 10, first), ("waiting", first, max(first, second))):
         inside = drawn[(drawn >= low) & (drawn < high)]
-        nearest = np.abs(np.log(drawn.clip(0.1) / np.sqrt(low * high))).argmin()
+        nearest = np.abs(np.log(drawn.clip(0.1) / np.sqrt(max(low, 0.1) * max(high, 0.1)))).argmin()
         stages[name] = inside if len(inside) else drawn[[nearest]]
     return stages
 
@@ -161,7 +161,6 @@ def draw_measure(
             ax.plot(draws.step.clip(0.5), draws, color=NULL_COLOURS[null], ls=":", label=f"null: {null}")
     start = one[name].sel(labels="true", step=0).mean("seed")
     ax.plot(0.5, start, "D", ms=4, mfc="white", color="0.2", label="untrained")
-    steps_from_zero(ax, float(table.step.max()), narrow=True)
     ax.set(ylabel=f"{name} (bits)", xlabel="step")
 
 # %% ../nbs/07b_asked.ipynb #76b57f18

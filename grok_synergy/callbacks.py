@@ -7,6 +7,7 @@ __all__ = ['lightning_callback', 'transformers_callback']
 
 # %% ../nbs/06e_callbacks.ipynb #82b221cf
 from collections.abc import Callable
+from importlib import import_module
 
 from .probe import Probe
 
@@ -28,10 +29,19 @@ class _Steps:
         if step == self.last:
             return {}
         self.last = step
-        numbers = self.probe(step, **followed, **self.scalars)
+        numbers = self.probe(step, **(followed | self.scalars))
         if numbers and self.log is not None:
             self.log(numbers, step)
         return numbers
+
+# %% ../nbs/06e_callbacks.ipynb #2a7c46da
+def _base(module: str, name: str, library: str) -> type:
+    "A library's class of callbacks. Raises `ImportError` where it is missing."
+    try:
+        return getattr(import_module(module), name)
+    except ImportError as error:
+        raise ImportError(f"{library} is missing: pip install 'grok_synergy[{library.lower()}]'"
+                          ) from error
 
 # %% ../nbs/06e_callbacks.ipynb #e4081f1c
 def lightning_callback(
@@ -44,13 +54,9 @@ def lightning_callback(
     Several processes measure in the first. Raises `ImportError` where Lightning is missing, and
     `ValueError` for what is no probe.
     """
-    try:
-        from lightning.pytorch.callbacks import Callback
-    except ImportError as error:
-        raise ImportError("Lightning is missing: pip install 'grok_synergy[lightning]'") from error
     steps = _Steps(probe, log, scalars)
 
-    class LightningProbe(Callback):
+    class LightningProbe(_base("lightning.pytorch", "Callback", "Lightning")):
         "Calls a probe before every update, and after the last."
 
         def _at(self, trainer, **followed):
@@ -79,25 +85,20 @@ def transformers_callback(
     Several processes measure in the first. Raises `ImportError` where Transformers is missing, and
     `ValueError` for what is no probe.
     """
-    try:
-        from transformers import TrainerCallback
-    except ImportError as error:
-        raise ImportError("Transformers is missing: pip install 'grok_synergy[transformers]'"
-                          ) from error
     steps = _Steps(probe, log, scalars)
 
-    class TransformersProbe(TrainerCallback):
-        "Calls a probe before the first update and after every other one."
+    class TransformersProbe(_base("transformers", "TrainerCallback", "Transformers")):
+        "Calls a probe before every update, and after the last."
 
         def _at(self, state):
             numbers = steps.at(state.global_step) if state.is_world_process_zero else {}
             if numbers:
                 state.log_history.append({**numbers, "step": state.global_step})
 
-        def on_train_begin(self, args, state, control, **_):
+        def on_step_begin(self, args, state, control, **_):
             self._at(state)
 
-        def on_step_end(self, args, state, control, **_):
+        def on_train_end(self, args, state, control, **_):
             self._at(state)
 
     return TransformersProbe()

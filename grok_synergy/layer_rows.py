@@ -49,8 +49,7 @@ class Reader(NamedTuple):
             reading = replace(empty_reading(np.ones(x.shape[1], bool), self.settings), **nothing)
         else:
             reading = layer.read(self.settings)
-        found = {word: float(getattr(reading, word).sum() if word == "dropped" else
-                             getattr(reading, word)) for word in MEASURES}
+        found = reading.to_dict()
         found |= {word: getattr(reading, word) for word in ("synergy_neurons", "redundancy_neurons")}
         bits = np.full((len(self.nulls), self.draws, 2), np.nan)
         for i, kind in enumerate(self.nulls if layer is not None else ()):
@@ -119,14 +118,16 @@ class _Files:
         "The file of a step."
         return self.folder / f"{kind}-{step:09d}.nc"
 
-    def write(self, dataset: xr.Dataset, *place) -> None:
-        "Writes a file. Warns once where that is not possible."
+    def write(self, dataset: xr.Dataset, *place) -> bool:
+        "Writes a file, and says whether it is there. Warns once where that is not possible."
         try:
             save_dataset(dataset, self.path(*place))
+            return True
         except OSError as error:
             if not self.failed:
                 warn_unwritten([error], "readings of a probe")
             self.failed = True
+            return False
 
 # %% ../nbs/06b_layer_rows.ipynb #3adfc3b6
 class Rows(_Files):
@@ -134,18 +135,16 @@ class Rows(_Files):
 
     def __init__(self, store: Path | None, name: str, settings: dict):
         super().__init__(store, name, settings)
-        self.known, self.features, self.on_disk = {}, {}, set()
+        self.known, self.features = {}, {}
         for path in [] if self.folder is None else sorted(self.folder.glob("step-*.nc")):
             if (row := load_dataset(path)) is not None:
                 self.known[int(path.stem[5:])] = row
-        self.on_disk |= set(self.known)
 
     def keep(self, step: int, row: xr.Dataset) -> None:
         "Takes the readings of a step in."
         self.known[step] = row
         if self.folder is not None:
             self.write(row, step)
-            self.on_disk.add(step)
 
     def keep_features(self, step: int, features: dict[str, Tensor], made_from: str) -> None:
         "Takes the features of a step in, in a file where there is a folder."
@@ -154,7 +153,8 @@ class Rows(_Files):
         elif load_result(self.path(step, "features"), made_from) is None:
             table = {f"layer {i}": ((f"sample {i}", f"neuron {i}"), x.numpy())
                      for i, x in enumerate(features.values())}
-            self.write(xr.Dataset(table, attrs={"made_from": made_from}), step, "features")
+            if not self.write(xr.Dataset(table, attrs={"made_from": made_from}), step, "features"):
+                self.features[step] = features
 
     def features_of(self, step: int, layers: list[str]) -> dict[str, Tensor] | None:
         "The features that were kept of a step; None where there are none."
@@ -169,10 +169,9 @@ class Rows(_Files):
         for step in [step for step in self.known if step >= first]:
             del self.known[step]
             self.features.pop(step, None)
-            for kind in ("step", "features") if step in self.on_disk else ():
+            for kind in ("step", "features") if self.folder is not None else ():
                 with suppress(OSError):
                     self.path(step, kind).unlink()
-            self.on_disk.discard(step)
 
 # %% ../nbs/06b_layer_rows.ipynb #3cf27723
 def known_row(rows: Rows, step: int, made_from: str) -> xr.Dataset | None:

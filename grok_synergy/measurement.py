@@ -192,7 +192,8 @@ class Reading(_Numbers):
         return {name: one for name, one in self.__dict__.items() if name != "beyond"}
 
     def __repr__(self):
-        note = (f"; {self.dropped.sum()} degenerate neurons left out" if self.dropped.any() else "")
+        left_out = int(self.dropped.sum())
+        note = f"; {left_out} degenerate neuron{'s' * (left_out > 1)} left out" if left_out else ""
         if np.isfinite(self.lowest_of_three):
             note += ("; synergy is that of a pair, 0 by definition: "
                      f"the lowest Ω of three is {self.lowest_of_three:z.3f} bits")

@@ -32,7 +32,7 @@ from grok_synergy.arrays import (
     whole_number,
 )
 from .hooks import Hooks, Layers, batches, same_random_states, warn_of_shapes
-from .layer import _look_at
+from .layer import Layer, look_at
 from .layer_curves import draw_layers
 from .layer_rows import Reader, Rows, features_digest, flat_numbers, known_row, row_of
 from .measurement import Measurement, measurement
@@ -98,7 +98,7 @@ def _check_sizes(features: dict[str, Tensor], settings: Measurement) -> None:
         if x.isfinite().all():
             with warnings.catch_warnings(record=True) as notes:
                 warnings.simplefilter("always")
-                _look_at(x, None, "drop", settings)
+                look_at(Layer(x, x, degenerate="drop"), settings)
             for note in notes:
                 warn_user(f"layer {name!r}: {note.message}")
 
@@ -223,8 +223,8 @@ class _Measuring(_Meeting):
                 f"layer {name!r}: {why}" for name, why in broken.items()))
         return row_of(readings, self.reader.nulls)
 
-    def _row_now(self, step: int) -> tuple[xr.Dataset, dict[str, Tensor]]:
-        "The readings of a step, from where they are stored or made now; and its features."
+    def _row_now(self, step: int) -> tuple[xr.Dataset, dict[str, Tensor] | None]:
+        "The readings of a step, from where they are stored or made now; its features, if there."
         start = time.perf_counter()
         try:
             features = self.features()
@@ -233,6 +233,8 @@ class _Measuring(_Meeting):
             if not self.warned:
                 warn_user(f"NaN from step {step} on, which cannot be measured: {error}")
             self.warned = True
+            if step in self.rows.known:  # what was read of it before stays
+                return self.rows.known[step], None
         made_from = features_digest(features)
         if (row := known_row(self.rows, step, made_from)) is None:
             if step == 0 and self.trial is not None and self.trial.attrs["made_from"] == made_from:
@@ -282,7 +284,7 @@ class _Called(_Scheduled):
         followed = row.assign(scalars)
         if step not in self.rows.known or not followed.identical(row):
             self.rows.keep(step, followed)
-        if self.keeps_features:
+        if self.keeps_features and features is not None:
             self.rows.keep_features(step, features, row.attrs["made_from"])
         if self.live:
             self.picture = show_again(self.plot, self.picture)
@@ -310,11 +312,11 @@ class _Shown(_Called):
     def dataset(self) -> xr.Dataset:
         "All readings, (layer, step), with the names of `measure`; scalars, (step); nulls as there."
         steps = sorted(self.rows.known)
-        rows = [self.rows.known[step].drop_attrs() for step in steps]
+        rows = [self.rows.known[step] for step in steps]
         if not rows:
             return xr.Dataset(coords={"layer": list(self.widths), "step": np.zeros(0, int)})
-        found = xr.concat(rows, "step", data_vars="all", join="outer").assign_coords(step=steps)
-        found = found.transpose("null", "draw", "layer", "step", "neuron", missing_dims="ignore")
+        found = xr.concat(rows, "step", data_vars="all", join="outer", combine_attrs="drop")
+        found = found.assign_coords(step=steps).transpose("null", "draw", "layer", "step", "neuron", missing_dims="ignore")
         for name in found:
             found[name].attrs = dict(self.rows.known[steps[-1]].get(name, found[name]).attrs)
         return found.assign_attrs(probe=json.dumps(self.settings),
@@ -356,7 +358,8 @@ def _designs(
 # %% ../nbs/06c_probe.ipynb #f60256bc
 def _plain_settings(reader: Reader, hooks: Hooks) -> dict:
     "What decides the readings, apart from the network and its inputs, as plain values."
-    select = {name: getattr(one, "__qualname__", repr(one)) for name, one in hooks.select.items()}
+    select = {name: getattr(one, "__qualname__", type(one).__qualname__) if callable(one) else repr(one)
+              for name, one in hooks.select.items()}
     plain = {"format": 1, "select": select, "measurement": stored_settings(reader.settings)}
     if reader.nulls:
         factors = [design.values for design in reader.factors.values() if design is not None]

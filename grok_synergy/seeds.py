@@ -25,11 +25,10 @@ Followed = Probe | xr.Dataset  # a probe, or the dataset it left
 
 
 def _datasets(
-    probes: Mapping[Hashable, Followed] | Iterable[Followed],
+    probes: dict[Hashable, Followed],  # by seed
 ) -> dict[Hashable, xr.Dataset]:  # by seed
     "The datasets of probes. Raises `ValueError` unless all were made with the same settings."
-    each = dict(probes) if isinstance(probes, Mapping) else dict(enumerate(probes))
-    found = {seed: getattr(one, "dataset", one) for seed, one in each.items()}
+    found = {seed: getattr(one, "dataset", one) for seed, one in probes.items()}
     if not found or not all(isinstance(one, xr.Dataset) and "probe" in one.attrs
                             for one in found.values()):
         raise ValueError(f"probes={probes!r} is not possible: give probes that have measured, or "
@@ -88,6 +87,7 @@ def joined(
     needs probes with `keep_features=True`. Raises `ValueError` for probes of different settings,
     for no common step, and for a chimera of fewer than five networks.
     """
+    probes = dict(probes) if isinstance(probes, Mapping) else dict(enumerate(probes))
     found = _datasets(probes)
     steps = set.intersection(*(set(one.step.values.tolist()) for one in found.values()))
     if not steps:
@@ -98,7 +98,7 @@ def joined(
     dataset = xr.concat(each, "seed", combine_attrs="override").assign_coords(seed=list(found))
     dataset = dataset.transpose("null", "draw", "layer", "seed", "step", ..., missing_dims="ignore")
     if truth("chimera", chimera):
-        several = [*(probes.values() if isinstance(probes, Mapping) else probes)]
+        several = list(probes.values())
         if len(several) < FEWEST or not all(isinstance(one, Probe) for one in several):
             raise ValueError(f"chimera=True of {len(several)} networks: give the probes themselves, "
                              f"{FEWEST} or more")

@@ -36,11 +36,11 @@ def _again(
     batches,  # a table, a collection of tables, or a function that gives one
 ) -> Callable[[], Iterable]:
     "A function that goes over the batches from the start."
-    if callable(batches) and not isinstance(batches, Tensor):
+    if callable(batches):
         return batches
     if getattr(batches, "ndim", 0) == 2:
         return lambda: (batches[i:i + ROWS] for i in range(0, len(batches), ROWS))
-    if isinstance(batches, Iterator) or not isinstance(batches, Iterable | Sequence):
+    if isinstance(batches, Iterator) or not isinstance(batches, Iterable):
         raise ValueError(f"batches of type {type(batches).__name__} cannot be gone over twice: "
                          "give a table, a list, a loader, or a function that makes them anew")
     return lambda: batches

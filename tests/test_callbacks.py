@@ -129,6 +129,13 @@ def test_functions_are_called_at_due_steps_alone():
     assert probe.dataset.weights.values.tolist() == [0.5] * 3
 
 
+def test_a_scalar_of_one_s_own_stands_for_the_loss():
+    module = Module()
+    probe = Probe(module, "network.3", PAIRS, every=6)
+    fit(module, [lightning_callback(probe, loss=lambda: 7.0)])
+    assert probe.dataset.loss.values.tolist() == [7.0] * 3
+
+
 def gpt():
     torch.manual_seed(0)
     return transformers.GPT2LMHeadModel(transformers.GPT2Config(

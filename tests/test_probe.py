@@ -5,6 +5,7 @@ import math
 import random
 import time
 import warnings
+from functools import partial
 from types import SimpleNamespace
 
 import IPython
@@ -443,3 +444,38 @@ def test_a_sweep_runs_on_a_dask_cluster():
     with cluster, Client(cluster), joblib.parallel_config(backend="dask"):
         found = joblib.Parallel()(joblib.delayed(follow_seed)(seed) for seed in range(3))
     xr.testing.assert_identical(joined(found), alone)
+
+
+@pytest.mark.parametrize("step", [0, 10])
+def test_a_device_that_is_full_for_once_costs_no_stored_reading(tmp_path, monkeypatch, step):
+    settings = dict(store=tmp_path, every=10, keep_features=True)
+    train(Net(), first := made(**settings))
+    model = Net()
+    again = made(model, **settings)
+
+    def full():
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(again, "features", full)
+    with pytest.warns(UserWarning, match="out of memory"):
+        assert again.measure(step) == first.measure(step)
+    monkeypatch.undo()
+    assert again.dataset.step.values.tolist() == [0, 10, 20, 30]
+    xr.testing.assert_identical(again.dataset.synergy, first.dataset.synergy)
+    assert again.rows.features_of(step, ["body.2"])["body.2"].isfinite().all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_features_that_cannot_be_written_are_still_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("grok_synergy.layer_rows.save_dataset", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    probes = [made(Net(seed), store=tmp_path, name=f"{seed}", keep_features=True, every=10) for seed in range(5)]
+    for probe in probes:
+        probe(0)
+    assert "chimera" in joined((one for one in probes), chimera=True)["null"]  # a generator is gone over once
+
+
+def test_a_function_s_address_is_no_setting():
+    def own(x, k):
+        return x[..., k:]
+
+    assert "0x" not in json.dumps(made(select=partial(own, k=1)).settings)

@@ -2,12 +2,14 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from grok_synergy.layer import Layer, measure_features
+from grok_synergy.layer import Layer, _advice, measure_features
 from grok_synergy.measurement import empty_reading, measurement
+from grok_synergy.nulls import Excess
 
 RNG = np.random.default_rng(0)
 A, B, SIGNAL = RNG.normal(size=(3, 500))
@@ -95,3 +97,18 @@ def test_a_reading_as_a_picture(reading):
     for one in (reading, reading.null("columns", draws=3), empty_reading(np.ones(4, bool), measurement())):
         left, right = one.plot().axes
         assert left.get_xlabel() == "bits" and len(right.get_yticks()) == 3
+
+
+def test_a_copy_that_is_left_out_does_no_harm_to_the_rest(recwarn):
+    x = np.random.default_rng(0).normal(size=(400, 12))
+    x[:, 5] = x[:, 2]
+    found = measure_features(x, n_bins=6, degenerate="drop")
+    assert found.dropped.sum() == 1 and "; 1 degenerate neuron left out" in repr(found)
+    assert found.advice.endswith(", safe in rank.") and not [one for one in recwarn if "rank" in str(one.message)]
+
+
+def test_a_hundredth_of_a_bit_is_not_advised(reading):
+    little, much = (replace(reading, excess=(Excess("columns", np.array([bits, 0.0]), np.zeros((39, 2))),))
+                    for bits in (0.01, 0.1))
+    assert "no synergy beyond 'columns'" in _advice(little, True)
+    assert "+0.10 bits of synergy beyond 'columns'" in _advice(much, True)
