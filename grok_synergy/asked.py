@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ASKED', 'SIGNS', 'learned_steps', 'stage_steps', 'stage_levels', 'Asked', 'mean_interval', 'judged', 'verdict_table',
-           'draw_measure', 'draw_scores', 'draw_task']
+           'changes', 'draw_measure', 'draw_scores', 'draw_task']
 
 # %% ../nbs/07b_asked.ipynb #91e39562
 from itertools import product
@@ -135,14 +135,32 @@ SIGNS = {"supported": "+", "contradicted": "−", "inconclusive": "·"}
 def verdict_table(
     found: pd.DataFrame,  # of `judged`
     layer: str,
-) -> pd.DataFrame:        # claims × references: a sign, and the mean difference in bits
+) -> pd.DataFrame:        # claims × references: a sign, the mean difference and its interval, bits
     "Verdicts on a layer: + supported, − contradicted, · inconclusive."
     one = found[found.layer == layer]
-    words = one.verdict.map(SIGNS) + " " + one["mean"].map("{:.2f}".format)
+    bits = zip(one.verdict.map(SIGNS), one["mean"], one.low, one.high, strict=True)
+    words = ["{} {:.1f} [{:.1f}, {:.1f}]".format(*each) for each in bits]
     table = one.assign(words=words).pivot(index="claim", columns="against", values="words")
     order = dict.fromkeys(one.against)
     table = table.loc[[asked.claim for asked in ASKED], list(order)].fillna("")
     return table.rename_axis(columns="beyond")
+
+# %% ../nbs/07b_asked.ipynb #009e68a3
+def changes(
+    table: xr.Dataset,   # of a task
+    learned: float,      # accuracy of what is learned
+    layer: str,
+    measure: str,        # "synergy" or "redundancy"
+    begin: str = "start",
+    end: str = "end",
+) -> pd.DataFrame:       # (labels, reference): mean, low, high (bits)
+    "How far a measure moves from one stage to another."
+    levels = stage_levels(table, learned)[measure].sel(layer=layer)
+    moved = (levels.sel(stage=end) - levels.sel(stage=begin)).transpose("seed", "labels", "against")
+    found = mean_interval(moved.values).reshape(3, -1).T
+    index = pd.MultiIndex.from_product([moved.labels.values, moved.against.values],
+                                       names=["labels", "beyond"])
+    return pd.DataFrame(found, index, ["mean", "low", "high"]).dropna()
 
 # %% ../nbs/07b_asked.ipynb #93269afe
 def draw_measure(
