@@ -178,7 +178,7 @@ def test_degenerate_neurons_are_dropped_on_request(kind, unit):
     x, bins, kept = degenerate(kind), np.arange(12) // 3, np.arange(12) != 4
     dropped = measure_features(x, bins=bins, unit=unit, degenerate="drop")
     assert numbers(dropped) == pytest.approx(numbers(measure_features(x[:, kept], bins=bins[kept], unit=unit)))
-    assert np.flatnonzero(dropped.dropped).tolist() == [4] and "1 degenerate neurons" in repr(dropped)
+    assert np.flatnonzero(dropped.dropped).tolist() == [4] and "1 degenerate neuron left out" in repr(dropped)
     assert not dropped.synergy_neurons[4] and not dropped.redundancy_neurons[4]
     assert measure_features(x, degenerate="drop", unit=unit).dropped.sum() == 1  # Ward's bins are made all the same
 
