@@ -1,8 +1,6 @@
 """The paper's figures from tables alone: papermill on 09_paper_figures, and the pages that are made beside them."""
 
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -31,11 +29,6 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "nbs" / "study" / "09_paper_figures.ipynb"
 
 
-def papermill(*arguments, cwd):
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", NOTEBOOK, "out.ipynb", *arguments]
-    return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, timeout=500)
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A folder laid out as the project, with its tables."""
@@ -55,8 +48,7 @@ def pictures(folder):
 
 
 def test_one_figure_is_drawn_alone_and_the_same_again(project):
-    done = papermill("-p", "figure", "7", cwd=project)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert papermill_here(NOTEBOOK, "out.ipynb", "-p", "figure", "7", cwd=project) is None
     first = pictures(project / "figures")
     assert sorted(first) == ["figure-7.png"]
     assert first["figure-7.png"].startswith(b"\x89PNG") and len(first["figure-7.png"]) > 20_000

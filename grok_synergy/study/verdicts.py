@@ -6,6 +6,8 @@
 __all__ = ['WAY_WORDS', 'judge', 'with_released', 'as_decimal', 'claims_summary', 'claims_table']
 
 # %% ../../nbs/study/07_verdicts.ipynb #a9d1976d
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -49,10 +51,11 @@ def _verdict(claim: Claim, evidence: Evidence, way: str | None) -> dict:
 def judge(
     evidence: Evidence,
     ways: tuple[str, ...] = WAYS,
+    claims: Sequence[Claim] = REGISTER,
 ) -> pd.DataFrame:  # one row a claim and way: claimed, estimate, interval, seeds, outcome
-    "The verdict on every claim of the register in each way to look."
+    "The verdict on each claim in each way to look."
     rows = []
-    for claim in REGISTER:
+    for claim in claims:
         if not claim.per_preset:
             found = dict.fromkeys(ways, _verdict(claim, evidence, None))
         else:
