@@ -287,6 +287,8 @@ def _checked_layer(features: Array, pre: Array | None, rows: Array | None,
                          "other names")
     given = {name: change for name, change in RANKS.items()
              if pre is not None or "layer" not in change}
+    for name in layer.estimators:  # before anything is measured
+        layer.usable(Measurement(estimator=name), layer)
     return layer, given | {name: {"estimator": name} for name in layer.estimators}
 
 # %% ../nbs/04d_audit.ipynb #e18cc8ac
@@ -375,8 +377,8 @@ def audit(
     draws, seed = whole_number("draws", draws), whole_number("seed", seed, 0, 2**32 - 1)
     truth("progress", progress)
     whole = Layer(_checked(features, "features"), seed=seed)
-    excess = excess_at_hand(whole, Measurement(), factors, others, rows, null_draws, seed)
     layer, given = _checked_layer(features, pre, rows, estimators, seed)
+    excess = excess_at_hand(whole, Measurement(), factors, others, rows, null_draws, seed)
     table, null, left_out = _every_way(layer, given, draws, seed, progress)
     names = None if layer.names is None else tuple(layer.names[i] for i in sorted(left_out))
     return Audit(pd.DataFrame(table), np.concatenate(null), tuple(layer.x["post"].shape), names, excess)

@@ -7,12 +7,10 @@ __all__ = ['METHODS', 'LINKS', 'ward_bins', 'group_distances', 'group_neurons', 
 
 # %% ../nbs/03e_binning.ipynb #db721e8d
 import warnings
-from collections.abc import Callable
 
 import numpy as np
+import scipy
 import torch
-from scipy.cluster.hierarchy import average, cut_tree, fcluster, ward
-from scipy.spatial.distance import squareform
 
 from grok_synergy.arrays import (
     Array,
@@ -92,13 +90,14 @@ def _squared_distances(
     return squares + len(x) * gaps * gaps
 
 # %% ../nbs/03e_binning.ipynb #b1d2000b
-def _cut(link: Callable, squares: np.ndarray, n_bins: int) -> np.ndarray:
+def _cut(link: str, squares: np.ndarray, n_bins: int) -> np.ndarray:
     "Labels of agglomerative clustering by Euclidean distance, `link` being one of SciPy's methods."
     if n_bins == 1:
         return np.zeros(len(squares), dtype=np.int32)
-    merges = link(squareform(np.sqrt(squares), checks=False))
-    labels = fcluster(merges, n_bins, "maxclust") - 1
-    return labels if labels.max() == n_bins - 1 else cut_tree(merges, n_bins).ravel()  # merges at equal distances
+    tree = scipy.cluster.hierarchy
+    merges = tree.linkage(scipy.spatial.distance.squareform(np.sqrt(squares), checks=False), link)
+    labels = tree.fcluster(merges, n_bins, "maxclust") - 1
+    return labels if labels.max() == n_bins - 1 else tree.cut_tree(merges, n_bins).ravel()  # merges at equal distances
 
 # %% ../nbs/03e_binning.ipynb #59f276b7
 def ward_bins(
@@ -110,7 +109,7 @@ def ward_bins(
     Raises `ValueError` for NaN or infinite columns, and where there are fewer neurons than bins. Source: Ward (1963).
     """
     x, n_bins = _points(features, n_bins)
-    return _cut(ward, _squared_distances(x), n_bins)
+    return _cut("ward", _squared_distances(x), n_bins)
 
 # %% ../nbs/03e_binning.ipynb #b1d20002
 METHODS = ("ward", "average", "kmeans", "spectral", "random")
@@ -149,7 +148,7 @@ def _spectral(
                                   random_state=seed).fit_predict(affinity)
 
 # %% ../nbs/03e_binning.ipynb #abe725db
-LINKS = {"ward": ward, "average": average}
+LINKS = ("ward", "average")
 
 
 def group_distances(
@@ -161,7 +160,7 @@ def group_distances(
     "Neurons grouped by their distances alone. Raises `ValueError` for another method."
     method = choice("method", method, (*LINKS, "kmeans"))
     if method in LINKS:
-        return _cut(LINKS[method], squares, n_bins)
+        return _cut(method, squares, n_bins)
     return _k_means(squares, n_bins, seed)
 
 # %% ../nbs/03e_binning.ipynb #b1d2000c

@@ -9,8 +9,8 @@ __all__ = ['min_max', 'exponential_average', 'smooth_log_steps', 'normalise', 'c
 from collections.abc import Iterable
 
 import numpy as np
+import scipy
 import xarray as xr
-from scipy.ndimage import gaussian_filter1d
 
 from .arrays import Array, as_numpy, as_tensor, real_number
 
@@ -123,7 +123,7 @@ def smooth_log_steps(
 
     def smooth(values):
         even = np.stack([np.interp(grid, logs, row) for row in values.reshape(-1, len(logs))])
-        even = gaussian_filter1d(even, sigma, axis=-1, mode="nearest") if sigma > 0 else even
+        even = scipy.ndimage.gaussian_filter1d(even, sigma, mode="nearest") if sigma > 0 else even
         return even.reshape(*values.shape[:-1], len(grid))
 
     smoothed = xr.apply_ufunc(smooth, curves, input_core_dims=[["step"]],

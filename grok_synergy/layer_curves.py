@@ -7,6 +7,7 @@ __all__ = ['draw_layer', 'draw_layers']
 
 # %% ../nbs/06a_layer_curves.ipynb #4d356775
 import matplotlib.pyplot as plt
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,14 +27,36 @@ def draw_layer(
         steps = draws.step.clip(0.5)
         ax.fill_between(steps, draws.min("draw"), draws.max("draw"), color=NULL_COLOURS[null],
                         alpha=0.4, lw=0)
-        ax.plot(steps, draws.median("draw"), color=NULL_COLOURS[null], lw=1, label=f"null: {null}")
+        ax.plot(steps, draws.median("draw"), color=NULL_COLOURS[null], lw=1,
+                label=f"null: {null}, median and all draws")
     curve = one[word].dropna("step")
     later = curve.sel(step=curve.step > 0)
     ax.plot(later.step, later, color=colour, marker="." if len(later) < 40 else None, ms=4,
             label=word)
     if len(start := curve.sel(step=curve.step == 0)):
-        ax.plot(0.5, start[0], "D", ms=4, color=colour, mfc="white")
+        ax.plot(0.5, start[0], "D", ms=4, color=colour, mfc="white", label="step 0")
     ax.axhline(0, color="0.5", lw=0.6, zorder=0)
+
+# %% ../nbs/06a_layer_curves.ipynb #fead631a
+def _are_even(steps: np.ndarray) -> bool:
+    "Whether steps lie equally far apart, apart from the last, as with `every=100`."
+    gaps = set(np.diff(steps[:-1]).tolist())
+    return len(gaps) == 1 and (max(gaps) > 1 or len(steps) > 30)
+
+
+def _draw_steps(ax: Axes, steps: np.ndarray) -> None:
+    "The axis of steps, plain or log."
+    if _are_even(steps):
+        ax.set_xlim(0, steps[-1])
+    else:
+        steps_from_zero(ax, max(float(steps[-1]), 10))
+
+# %% ../nbs/06a_layer_curves.ipynb #8be02670
+def _title(one: xr.Dataset) -> str:
+    "The name of a layer, and how many of its neurons were left out at most."
+    most = int(one.dropped.max()) if "dropped" in one else 0
+    left_out = f" (up to {most} neuron{'s' * (most > 1)} left out)" if most else ""
+    return f"{one.layer.item()}{left_out}"
 
 # %% ../nbs/06a_layer_curves.ipynb #01256838
 def _draw_scalars(ax: Axes, dataset: xr.Dataset, names: list[str]) -> None:
@@ -60,20 +83,20 @@ def draw_layers(
     below = [losses, [name for name in numbers if name not in losses]]
     rows = len(layers) + bool(numbers)
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(rows, 2, figsize=(7.1, 0.4 + 1.6 * rows), layout="constrained",
+        fig, axes = plt.subplots(rows, 2, figsize=(7.1, 0.7 + 1.6 * rows), layout="constrained",
                                  squeeze=False, sharex=True)
         for layer, pair in zip(layers, axes, strict=False):
             for ax, word in zip(pair, ("synergy", "redundancy"), strict=True):
-                draw_layer(ax, dataset.sel(layer=layer), word)
-                ax.set(ylabel=f"{word} (bits)", title=layer)
+                draw_layer(ax, one := dataset.sel(layer=layer), word)
+                ax.set(ylabel=f"{word} (bits)", title=_title(one))
         if numbers:
             for ax, names in zip(axes[-1], below, strict=True):
                 _draw_scalars(ax, dataset, names)
                 ax.set_visible(bool(names))
         for ax in axes.flat:
-            steps_from_zero(ax, max(float(dataset.step.max()), 10))
+            _draw_steps(ax, dataset.step.values)
         for ax in axes[-1]:
             ax.set_xlabel("step")
-        for ax in axes[0]:
-            ax.legend()
+        shown = {line.get_label(): line for ax in axes[0] for line in ax.get_legend_handles_labels()[0]}
+        fig.legend(shown.values(), shown, loc="outside upper center", ncols=4)
     return fig

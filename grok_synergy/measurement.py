@@ -8,18 +8,19 @@ __all__ = ['UNITS', 'WORDS', 'PRESETS', 'FORMER', 'Measurement', 'as_preset', 'm
 
 # %% ../nbs/04_measurement.ipynb #c66e5c82
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.figure import Figure
 
 from .arrays import Array, choice, same_content, truth, whole_number
 from .binning import METHODS
 from .entropy import TIES
-from .look import NULL_COLOURS, REDUNDANCY, STYLE, SYNERGY
 from .store import later, stored_settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # %% ../nbs/04_measurement.ipynb #5095c950
 UNITS = ("neurons", "blocks", "means")  # what of a multiplet is left out one at a time
@@ -142,8 +143,11 @@ class _Numbers:
 # %% ../nbs/04_measurement.ipynb #d7734e0c
 def draw_reading(
     reading: "_Numbers",
-) -> Figure:
+) -> "Figure":
     "Bits beside the draws of nulls; and which neurons are in either multiplet, bin by bin."
+    import matplotlib.pyplot as plt  # reading alone needs no pictures
+
+    from grok_synergy.look import NULL_COLOURS, REDUNDANCY, STYLE, SYNERGY
     with plt.rc_context(STYLE):
         fig, (left, right) = plt.subplots(1, 2, figsize=(7.1, 1.9), layout="constrained",
                                           width_ratios=(2, 3))
@@ -202,7 +206,7 @@ class Reading(_Numbers):
                  f"TC {self.tc:z.3f}, DTC {self.dtc:z.3f} bits{note}"]
         return "\n".join([*lines, *map(str, self.excess), *[self.advice] * bool(self.advice)])
 
-    def plot(self) -> Figure:
+    def plot(self) -> "Figure":
         "Bits beside the draws of nulls; and which neurons are in either multiplet, bin by bin."
         return draw_reading(self)
 

@@ -12,7 +12,9 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,9 +57,20 @@ def stretch(
     "Which stretch of steps a step lies in. A step that begins another stretch is due."
     return math.floor(PER_DECADE * math.log10(step + 0.5)) if every == "log" else step // every
 
+# %% ../nbs/06c_probe.ipynb #87a2e5ad
+def _check_names(names: Iterable[str]) -> None:
+    "Raises `ValueError` for a choice that neither a probe nor a measurement has, with the nearest."
+    own = [name for name in signature(Probe).parameters if name != "choices"]
+    known = [*own, *(field.name for field in fields(Measurement))]
+    for name in names:
+        if name not in known:
+            near = "".join(f"did you mean {one}=? " for one in get_close_matches(name, known, 1))
+            raise ValueError(f"{name}: no such choice; {near}There are {', '.join(known)}")
+
 # %% ../nbs/06c_probe.ipynb #88ecbf21
 def _choices(preset: str | Measurement, choices: dict) -> Measurement:
     "How layers are read. Raises `ValueError` for what only a trajectory can choose."
+    _check_names(choices)
     settings = replace(preset, **choices) if isinstance(preset, Measurement) else (
         measurement(preset, **choices))
     for name, other in (("which", "inputs="), ("layer", "layers=")):

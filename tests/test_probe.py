@@ -295,7 +295,9 @@ def test_cost_is_of_training_alone(monkeypatch):
 
 @pytest.mark.parametrize(("settings", "words"), [
     ({"layers": "body.9"}, "names no layer"), ({"inputs": 3}, "inputs of type int"), ({"preset": "new"}, "preset='new'"),
-    ({"n_bins": 1}, "n_bins=1"), ({"bins": 3}, "no such choice"), ({"which": "test"}, "which='test' is not possible here"),
+    ({"n_bins": 1}, "n_bins=1"), ({"bins": 3}, "no such choice"),
+    ({"null": "responses"}, "null: no such choice; did you mean nulls=?"),
+    ({"which": "test"}, "which='test' is not possible here"),
     ({"layer": "pre"}, "layer='pre' is not possible here"), ({"every": 0}, "every=0"), ({"every": "often"}, "every='often'"),
     ({"nulls": "shuffled"}, "nulls='shuffled' is unknown"), ({"nulls": 3}, "nulls=3"),
     ({"nulls": "chimera"}, "needs several networks"),
@@ -380,8 +382,21 @@ def test_the_main_jobs_figure_takes_what_was_followed(run):
 
 def test_a_picture_of_each_layer(run):
     figure = run[0].plot()
-    assert {ax.get_title() for ax in figure.axes} >= {"a/b.c", "head"}
+    most = int(run[0].dataset.dropped.sel(layer="a/b.c").max())
+    assert {ax.get_title() for ax in figure.axes} >= {"a/b.c (up to 1 neuron left out)", "head"} and most == 1
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len(labels) == len(set(labels)) and {"synergy", "redundancy", "step 0"} <= set(labels)
     assert "2 layers" in repr(run[0]) or "a/b.c (8 neurons)" in repr(run[0])
+
+
+def test_steps_at_equal_distances_stand_on_a_plain_axis():
+    scales = []
+    for every in ("log", 10):
+        model = Net()
+        probe = made(model, every=every)
+        train(model, probe, range(61))
+        scales.append({ax.get_xscale() for ax in probe.plot().axes})
+    assert scales == [{"log"}, {"linear"}]
 
 
 @pytest.mark.parametrize("stored", [False, True])

@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom, quantile_test
+import scipy
 
 from ..arrays import choice, real_number, same_content
 
@@ -94,7 +94,7 @@ class Bounds:
 @cache
 def _places(n: int, level: float) -> tuple[float, float]:  # NaN where the values are too few
     "Which of n ordered values bound their median, each with a confidence, counted from 1."
-    return tuple(quantile_test(range(1, n + 1), p=0.5).confidence_interval(2 * level - 1))
+    return tuple(scipy.stats.quantile_test(range(1, n + 1), p=0.5).confidence_interval(2 * level - 1))
 
 # %% ../../nbs/study/03_rule.ipynb #f802a9e2
 def median_interval(
@@ -121,7 +121,7 @@ def bound_error(
     seeds: int,
 ) -> float:        # at most that; 0 where so few seeds never decide
     "The chance that a bound of the median is wrong, with the ordered value that is allowed."
-    chances = binom.cdf(np.arange(seeds // 2), seeds, 0.5)
+    chances = scipy.stats.binom.cdf(np.arange(seeds // 2), seeds, 0.5)
     return float(chances[chances <= error * (1 + 1e-9)].max(initial=0))
 
 # %% ../../nbs/study/03_rule.ipynb #26d2d6c5
@@ -129,7 +129,7 @@ def bound_level(
     seeds: list[int],  # of each claim under one promise
 ) -> float:            # of each end of each interval
     "The lowest level at which the chances of wrong verdicts add up to `FAMILY_ERROR` or less."
-    errors = {chance for count in set(seeds) for chance in binom.cdf(range(count // 2), count, 0.5)}
+    errors = {chance for count in set(seeds) for chance in scipy.stats.binom.cdf(range(count // 2), count, 0.5)}
     kept = [error for error in errors
             if sum(bound_error(error, count) for count in seeds) <= FAMILY_ERROR]
     return 1 - max(kept) * (1 + 1e-9)
