@@ -40,9 +40,10 @@ def test_of_a_copula_it_says_what_significance_says(table, against, kind):
     found = significance_by(copula, table, against=against, kind=kind, draws=100)
     assert found.found.names == usual.found.names
     np.testing.assert_allclose(found.observed, usual.observed, atol=1e-9)
-    np.testing.assert_allclose(found.null_spread, usual.null_spread, rtol=1)  # of heavy tails
+    assert abs(np.log(found.null_spread / usual.null_spread)).mean() < 0.4  # of heavy tails
     np.testing.assert_allclose(found.null_mean, usual.null_mean, atol=4 * usual.null_spread.max() / 100**0.5)
-    np.testing.assert_allclose(found.p_values(), usual.p_values(), atol=0.35)
+    p, other = found.p_values(), usual.p_values()
+    assert (p[other < 0.03] < 0.1).all() and (other[p < 0.03] < 0.1).all() and (other < 0.03).sum() >= 3
     assert set(found.significant("synergy")["names"]) == set(usual.significant("synergy")["names"])
 
 
