@@ -95,8 +95,10 @@ def draw_layers(
                 ax.set_visible(bool(names))
         for ax in axes.flat:
             _draw_steps(ax, dataset.step.values)
-        for ax in axes[-1]:
-            ax.set_xlabel("step")
+        for column in axes.T:
+            lowest = [ax for ax in column if ax.get_visible()][-1]
+            lowest.set_xlabel("step")
+            lowest.tick_params(labelbottom=True)
         shown = {line.get_label(): line for ax in axes[0] for line in ax.get_legend_handles_labels()[0]}
         fig.legend(shown.values(), shown, loc="outside upper center", ncols=4)
     return fig

@@ -384,6 +384,8 @@ def test_a_picture_of_each_layer(run):
     figure = run[0].plot()
     most = int(run[0].dataset.dropped.sel(layer="a/b.c").max())
     assert {ax.get_title() for ax in figure.axes} >= {"a/b.c (up to 1 neuron left out)", "head"} and most == 1
+    shown = [ax for ax in figure.axes if ax.get_visible()]
+    assert sum(ax.get_xlabel() == "step" for ax in shown) == 2  # also above a panel that is empty
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(labels) == len(set(labels)) and {"synergy", "redundancy", "step 0"} <= set(labels)
     assert "2 layers" in repr(run[0]) or "a/b.c (8 neurons)" in repr(run[0])
