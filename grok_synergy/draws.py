@@ -177,6 +177,19 @@ def _correlations(asked: _Question) -> Tensor:  # (variables, variables)
         check_correlation(pd.DataFrame(corr.cpu().numpy(), asked.names, asked.names))
     return corr
 
+# %% ../nbs/03g_draws.ipynb #a0d3r0f1
+def _warn_of_order(
+    t: Tensor,  # (samples, variables) of `check_samples`
+    stacklevel: int = 3,  # 3: the caller's caller
+) -> None:
+    "Warns where rows that are moved one by one remember one another."
+    mean, deviations = _neighbours(t)
+    if abs(deviations) > 4:
+        warnings.warn(f"neighbouring rows correlate ({mean:.2f} on average), and here they are moved one by one, as if "
+                      "they were independent: p-values come out too small and intervals too narrow; give block_length "
+                      "(rows that stay together, several times as many as remember each other), for a null also "
+                      "kind='shift'; if the order of the rows means nothing, shuffle them first", stacklevel=stacklevel)
+
 # %% ../nbs/03g_draws.ipynb #513a317c
 def _warn(
     asked: _Question,
@@ -191,9 +204,5 @@ def _warn(
         warnings.warn(f"{samples} samples of up to {asked.largest} variables in one group: fewer than two for each leave "
                       "little but noise; give more samples, or ask for smaller groups (max_size)", stacklevel=3)
     warn_of_on_off(t, names, stacklevel=4)
-    mean, deviations = _neighbours(t) if rows else (0.0, 0.0)
-    if abs(deviations) > 4:
-        warnings.warn(f"neighbouring rows correlate ({mean:.2f} on average), and here they are moved one by one, as if "
-                      "they were independent: p-values come out too small and intervals too narrow; give block_length "
-                      "(rows that stay together, several times as many as remember each other), for a null also "
-                      "kind='shift'; if the order of the rows means nothing, shuffle them first", stacklevel=3)
+    if rows:
+        _warn_of_order(t, stacklevel=4)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['VALUES', 'Tested', 'significance_by']
 
-# %% ../nbs/03r_tested.ipynb #f2c678ba
+# %% ../nbs/03r_tested.ipynb #fff328a4
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,7 @@ from grok_synergy.arrays import (
     whole_number,
 )
 from .conditional import chosen_columns
+from .draws import _warn_of_order
 from .multiplets import Multiplets
 from grok_synergy.significance import (
     Significance,
@@ -37,10 +38,10 @@ from grok_synergy.significance import (
 )
 from .uncertainty import _shift, _way
 
-# %% ../nbs/03r_tested.ipynb #b24fbb1b
+# %% ../nbs/03r_tested.ipynb #de3ac49c
 VALUES = {"omega": 1, "omega_change": 1, "index": -1}  # and the sign that makes synergy low
 
-# %% ../nbs/03r_tested.ipynb #4164eed1
+# %% ../nbs/03r_tested.ipynb #27181587
 @dataclass(frozen=True)
 class _Asked:
     "A measure, and what it is asked for."
@@ -58,7 +59,18 @@ class _Asked:
         "The value of every multiplet, low for synergy: (multiplets,)."
         return VALUES[self.value] * as_numpy(getattr(self.found(columns), self.value))
 
-# %% ../nbs/03r_tested.ipynb #3e990b50
+# %% ../nbs/03r_tested.ipynb #1411f4ea
+def _table_of(measure: Callable, x: Array) -> Tensor:  # (samples, variables)
+    "Checked samples of one table. Raises `ValueError` for several, and for a measure that is no function."
+    if not callable(measure):
+        raise ValueError(f"measure={measure!r} is not a function: give one from samples to multiplets, such as "
+                         "discrete_multiplets")
+    t = check_samples(x)
+    if t.ndim != 2:
+        raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (samples, variables), one set at a time")
+    return t
+
+# %% ../nbs/03r_tested.ipynb #2a56552f
 def _multiplets_of(
     found,       # what a measure returned
     value: str,  # of `VALUES`
@@ -66,7 +78,7 @@ def _multiplets_of(
     "The multiplets that values belong to. Raises `ValueError` where there are none, or several tables."
     own = getattr(found, "free", found)  # of a target: the multiplets without it
     if not isinstance(own, Multiplets) or not hasattr(found, value):
-        have = [name for name in VALUES if hasattr(found, name)]
+        have = [name for name in VALUES if isinstance(own, Multiplets) and hasattr(found, name)]
         raise ValueError(f"measure returned {type(found).__name__} with {have or 'no multiplets'}: give a function "
                          f"from samples to multiplets, such as discrete_multiplets, that have {value!r}")
     if own.tc.ndim != 1:
@@ -74,7 +86,7 @@ def _multiplets_of(
                          "those of one")
     return own
 
-# %% ../nbs/03r_tested.ipynb #b46f6306
+# %% ../nbs/03r_tested.ipynb #430d4914
 def _one_draw(
     asked: _Asked,
     columns: np.ndarray,  # (variables, samples)
@@ -87,7 +99,7 @@ def _one_draw(
     columns[moved] = move(columns[moved], np.random.default_rng(seed))
     return asked.values(columns)
 
-# %% ../nbs/03r_tested.ipynb #16fe05b0
+# %% ../nbs/03r_tested.ipynb #324047f2
 def _drawn(
     asked: _Asked,
     columns: np.ndarray,      # (variables, samples)
@@ -108,7 +120,7 @@ def _drawn(
                              "columns in any order")
         yield i, torch.as_tensor(values[None, places[i]], device="cpu").double()
 
-# %% ../nbs/03r_tested.ipynb #12dbd6ec
+# %% ../nbs/03r_tested.ipynb #5abf31e0
 def _one_by_one(asked: _Asked, told, n: int) -> tuple[list[list[int]], list[np.ndarray]]:
     "Each member alone, and the multiplets that hold it; a target stays."
     found = _multiplets_of(told, asked.value)
@@ -118,7 +130,7 @@ def _one_by_one(asked: _Asked, told, n: int) -> tuple[list[list[int]], list[np.n
                          f"{n}: give a table of these columns alone")
     return [[i] for i in range(n) if i not in stays], _holding_each(found)
 
-# %% ../nbs/03r_tested.ipynb #d7777f01
+# %% ../nbs/03r_tested.ipynb #24a0c180
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Tested(Significance):
     "A value of every multiplet beside its null; everything in the order of `found`."
@@ -134,7 +146,7 @@ class Tested(Significance):
         table, sign = super().frame(), VALUES[self.value]
         return table.assign(null_mean=sign * table.null_mean, z=sign * table.z)
 
-# %% ../nbs/03r_tested.ipynb #31ea636d
+# %% ../nbs/03r_tested.ipynb #b73e5026
 def significance_by(
     measure: Callable,                # (samples, variables) -> multiplets, such as `discrete_multiplets`
     x: Array,                         # (samples, variables) real numbers, finite, no constant column
@@ -153,7 +165,8 @@ def significance_by(
 
     The measure gets a data frame where one was given, so that it can find columns by name. Raises
     `ValueError` for an unknown value, null or kind, for columns without a correlation (named), and
-    for measures that return no multiplets, before any draw. Source: as for `significance`.
+    for measures that return no multiplets, before any draw. Warns of neighbouring rows that
+    correlate where rows are moved one by one. Source: as for `significance`.
     """
     value, against = choice("value", value, tuple(VALUES)), choice("against", against, ("independence", "bystander"))
     if against == "bystander" and moved is not None:
@@ -161,13 +174,14 @@ def significance_by(
     move, pooled = _way(kind, block_length), truth("pooled", pooled)
     draws, seed = whole_number("draws", draws), whole_number("seed", seed, 0, 2**63 - 1)
     _refuse_few_draws(draws, pooled)
-    columns, names = np.ascontiguousarray(as_numpy(check_samples(x)).T), column_names(x)
-    if columns.ndim != 2:
-        raise ValueError(f"samples of shape {columns.T.shape} were given: give (samples, variables), one set at a time")
+    t, names = _table_of(measure, x), column_names(x)
+    columns = np.ascontiguousarray(as_numpy(t).T)
     places = range(len(columns)) if moved is None else chosen_columns("moved", moved, len(columns), names)
     asked = _Asked(measure, value, names)
     found = _multiplets_of(told := asked.found(columns), value)
     observed = torch.as_tensor(VALUES[value] * as_numpy(getattr(told, value)), device="cpu").double()
+    if kind == "shuffle" and block_length is None:
+        _warn_of_order(t)
     sets, about = [list(places)], [np.arange(len(observed))]
     if against == "bystander":
         sets, about = _one_by_one(asked, told, len(columns))

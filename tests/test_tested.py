@@ -1,5 +1,6 @@
 """p-values for multiplets by any measure: against the copula's own, with targets, and what is refused."""
 
+import warnings
 from dataclasses import replace
 from functools import partial
 
@@ -94,8 +95,21 @@ def test_blocks_stay_together():
     assert any((one != 1).any() for one in steps)
 
 
+def test_slow_rows_are_warned_of_where_they_move_one_by_one():
+    slow = np.random.default_rng(0).normal(size=(400, 3)).cumsum(0)
+    with pytest.warns(UserWarning, match="neighbouring rows correlate") as warned:
+        significance_by(BINS, slow, draws=3)
+    assert len(warned) == 1 and warned[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        significance_by(BINS, slow, draws=3, kind="shift")
+        significance_by(BINS, slow, draws=3, block_length=40)
+
+
 @pytest.mark.parametrize(("measure", "settings", "words"), [
     (lambda x: x, {}, "measure returned ndarray with no multiplets: give a function from samples to multiplets"),
+    ("bins", {}, "measure='bins' is not a function"),
+    (lambda x: pd.Series([1.0]), {}, "measure returned Series with no multiplets"),
     (BINS, {"value": "index"}, "measure returned Multiplets with ['omega']"),
     (BINS, {"value": "tc"}, "value='tc' is unknown"),
     (lambda x: all_multiplets(np.stack([np.eye(3)] * 2)), {}, "multiplets of (2,) tables"),
