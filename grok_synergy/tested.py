@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['VALUES', 'Tested', 'significance_by']
 
-# %% ../nbs/03r_tested.ipynb #fff328a4
+# %% ../nbs/03r_tested.ipynb #7fb36f98
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -38,10 +38,10 @@ from grok_synergy.significance import (
 )
 from .uncertainty import _shift, _way
 
-# %% ../nbs/03r_tested.ipynb #de3ac49c
+# %% ../nbs/03r_tested.ipynb #3f68eacd
 VALUES = {"omega": 1, "omega_change": 1, "index": -1}  # and the sign that makes synergy low
 
-# %% ../nbs/03r_tested.ipynb #27181587
+# %% ../nbs/03r_tested.ipynb #b1162ffc
 @dataclass(frozen=True)
 class _Asked:
     "A measure, and what it is asked for."
@@ -51,15 +51,15 @@ class _Asked:
     names: tuple | None    # of the columns
 
     def found(self, columns: np.ndarray) -> object:  # of (variables, samples)
-        "What the measure returns."
-        table = columns.T if self.names is None else pd.DataFrame(columns.T, columns=list(self.names))
-        return self.measure(table)
+        "What the measure returns of a copy, which is its own."
+        table = columns.T.copy()
+        return self.measure(table if self.names is None else pd.DataFrame(table, columns=list(self.names)))
 
     def values(self, columns: np.ndarray) -> np.ndarray:
         "The value of every multiplet, low for synergy: (multiplets,)."
         return VALUES[self.value] * as_numpy(getattr(self.found(columns), self.value))
 
-# %% ../nbs/03r_tested.ipynb #1411f4ea
+# %% ../nbs/03r_tested.ipynb #4dda27cb
 def _table_of(measure: Callable, x: Array) -> Tensor:  # (samples, variables)
     "Checked samples of one table. Raises `ValueError` for several, and for a measure that is no function."
     if not callable(measure):
@@ -70,7 +70,7 @@ def _table_of(measure: Callable, x: Array) -> Tensor:  # (samples, variables)
         raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (samples, variables), one set at a time")
     return t
 
-# %% ../nbs/03r_tested.ipynb #2a56552f
+# %% ../nbs/03r_tested.ipynb #23ce1cff
 def _multiplets_of(
     found,       # what a measure returned
     value: str,  # of `VALUES`
@@ -86,7 +86,7 @@ def _multiplets_of(
                          "those of one")
     return own
 
-# %% ../nbs/03r_tested.ipynb #430d4914
+# %% ../nbs/03r_tested.ipynb #d163b31c
 def _one_draw(
     asked: _Asked,
     columns: np.ndarray,  # (variables, samples)
@@ -99,13 +99,14 @@ def _one_draw(
     columns[moved] = move(columns[moved], np.random.default_rng(seed))
     return asked.values(columns)
 
-# %% ../nbs/03r_tested.ipynb #324047f2
+# %% ../nbs/03r_tested.ipynb #568c1231
 def _drawn(
     asked: _Asked,
     columns: np.ndarray,      # (variables, samples)
     move: Callable,           # of (variables, samples) and a generator
     sets: list[list[int]],    # columns that move together
     places: list[np.ndarray],  # the multiplets that each set is about
+    found: Multiplets,        # those of the data
     draws: int,
     seed: int,
     n_jobs: int,              # processes
@@ -113,14 +114,32 @@ def _drawn(
     "Values of moved columns, one draw after the other."
     jobs = [(i, draw) for i in range(len(sets)) for draw in range(draws)]
     run = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
-    found = run(joblib.delayed(_one_draw)(asked, columns, move, sets[i], [seed, i, draw]) for i, draw in jobs)
-    for (i, draw), values in zip(jobs, found, strict=True):
-        if not np.isfinite(values).all():
-            raise ValueError(f"measure gave values that are not finite in draw {draw}: give one that takes "
-                             "columns in any order")
+    drawn = run(joblib.delayed(_one_draw)(asked, columns, move, sets[i], [seed, i, draw]) for i, draw in jobs)
+    for (i, draw), values in zip(jobs, drawn, strict=True):
+        if len(values) != len(found) or not np.isfinite(values).all():
+            raise ValueError(f"measure gave {len(values)} values in draw {draw}, {np.isfinite(values).sum()} of them "
+                             f"finite, and {len(found)} of the data: give one with the same multiplets each time")
         yield i, torch.as_tensor(values[None, places[i]], device="cpu").double()
 
-# %% ../nbs/03r_tested.ipynb #5abf31e0
+# %% ../nbs/03r_tested.ipynb #5ab68189
+def _moved_columns(against: str, moved, n: int, names: tuple | None) -> list[int]:
+    "Which columns move. Raises `ValueError` for none, and for some where each member moves in its turn."
+    if moved is None:
+        return list(range(n))
+    if against == "bystander":
+        raise ValueError(f"moved={moved!r} with against='bystander', which moves each member in its turn: give no moved=")
+    if not (places := chosen_columns("moved", moved, n, names)):
+        raise ValueError(f"moved={moved!r} moves nothing: give some columns, by position or name, or None for all")
+    return list(places)
+
+# %% ../nbs/03r_tested.ipynb #1d61a13f
+def _processes(n_jobs: int) -> int:
+    "How many, checked."
+    if not (count := whole_number("n_jobs", n_jobs, -joblib.cpu_count())):
+        raise ValueError("n_jobs=0 is not possible: give a number of processes, or -1 for all cores")
+    return count
+
+# %% ../nbs/03r_tested.ipynb #7e9d946e
 def _one_by_one(asked: _Asked, told, n: int) -> tuple[list[list[int]], list[np.ndarray]]:
     "Each member alone, and the multiplets that hold it; a target stays."
     found = _multiplets_of(told, asked.value)
@@ -130,7 +149,7 @@ def _one_by_one(asked: _Asked, told, n: int) -> tuple[list[list[int]], list[np.n
                          f"{n}: give a table of these columns alone")
     return [[i] for i in range(n) if i not in stays], _holding_each(found)
 
-# %% ../nbs/03r_tested.ipynb #24a0c180
+# %% ../nbs/03r_tested.ipynb #61aa13f7
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Tested(Significance):
     "A value of every multiplet beside its null; everything in the order of `found`."
@@ -146,7 +165,7 @@ class Tested(Significance):
         table, sign = super().frame(), VALUES[self.value]
         return table.assign(null_mean=sign * table.null_mean, z=sign * table.z)
 
-# %% ../nbs/03r_tested.ipynb #b73e5026
+# %% ../nbs/03r_tested.ipynb #d2ab9f47
 def significance_by(
     measure: Callable,                # (samples, variables) -> multiplets, such as `discrete_multiplets`
     x: Array,                         # (samples, variables) real numbers, finite, no constant column
@@ -169,23 +188,24 @@ def significance_by(
     correlate where rows are moved one by one. Source: as for `significance`.
     """
     value, against = choice("value", value, tuple(VALUES)), choice("against", against, ("independence", "bystander"))
-    if against == "bystander" and moved is not None:
-        raise ValueError(f"moved={moved!r} with against='bystander', which moves each member in its turn: give no moved=")
-    move, pooled = _way(kind, block_length), truth("pooled", pooled)
     draws, seed = whole_number("draws", draws), whole_number("seed", seed, 0, 2**63 - 1)
+    pooled, n_jobs = truth("pooled", pooled), _processes(n_jobs)
     _refuse_few_draws(draws, pooled)
     t, names = _table_of(measure, x), column_names(x)
     columns = np.ascontiguousarray(as_numpy(t).T)
-    places = range(len(columns)) if moved is None else chosen_columns("moved", moved, len(columns), names)
+    if block_length is not None:
+        block_length = whole_number("block_length", block_length, 1, max(1, len(t) // 2))
+    move, places = _way(kind, block_length), _moved_columns(against, moved, len(columns), names)
     asked = _Asked(measure, value, names)
     found = _multiplets_of(told := asked.found(columns), value)
     observed = torch.as_tensor(VALUES[value] * as_numpy(getattr(told, value)), device="cpu").double()
     if kind == "shuffle" and block_length is None:
         _warn_of_order(t)
-    sets, about = [list(places)], [np.arange(len(observed))]
+    sets, about = [places], [np.arange(len(observed))]
     if against == "bystander":
         sets, about = _one_by_one(asked, told, len(columns))
         move = _rotate if move is _shift else move  # left where it was, a member is no bystander
-    batches = _Draws(partial(_drawn, asked, columns, move, sets, about, draws, seed, n_jobs), about, draws)
+    batches = _Draws(partial(_drawn, asked, columns, move, sets, about, found, draws, seed, n_jobs), about,
+                     draws)
     return Tested(found=found, observed=observed.numpy(), draws=draws, against=against, kind=kind, value=value,
                   block_length=block_length, pooled=pooled, **_judge(batches, observed, found.orders, pooled))

@@ -118,7 +118,9 @@ def test_slow_rows_are_warned_of_where_they_move_one_by_one():
     (lambda x: BINS(x[:, :3]), {"against": "bystander"}, "one column for each of 3 members, and the table has 4"),
     (BINS, {"moved": [7]}, "7"), (BINS, {"draws": 2}, "draws=2 with pooled=True"), (BINS, {"draws": 0}, "draws=0"),
     (BINS, {"seed": -1}, "seed=-1"), (BINS, {"kind": "shift", "block_length": 3}, "block_length=3 with kind='shift'"),
-    (BINS, {"pooled": 2}, "pooled=2"),
+    (BINS, {"pooled": 2}, "pooled=2"), (BINS, {"moved": []}, "moved=[] moves nothing"),
+    (BINS, {"n_jobs": 0}, "n_jobs=0 is not possible"), (BINS, {"n_jobs": "x"}, "n_jobs='x'"),
+    (BINS, {"block_length": 0}, "block_length=0"), (BINS, {"block_length": 30}, "block_length=30"),
 ])
 def test_what_is_refused(measure, settings, words):
     x = np.random.default_rng(0).normal(size=(50, 4))
@@ -142,5 +144,22 @@ def test_draws_without_a_value_are_told():
         found = copula(x)
         return found if np.array_equal(x, given) else replace(found, tc=found.tc * np.nan)
 
-    with pytest.raises(ValueError, match="measure gave values that are not finite in draw 0"):
+    with pytest.raises(ValueError, match="measure gave 1 values in draw 0, 0 of them finite, and 1 of the data"):
         significance_by(breaks, given, draws=3)
+
+
+def test_a_measure_may_change_its_table(table):
+    def sorts(x):
+        found = BINS(x)
+        x[:] = 0
+        return found
+
+    for x in (table, table.to_numpy()):
+        found = significance_by(sorts, x, draws=5)
+        np.testing.assert_array_equal(found.p_synergy, significance_by(BINS, x, draws=5).p_synergy)
+
+
+def test_multiplets_that_come_and_go_are_told():
+    given = np.random.default_rng(0).normal(size=(50, 4))
+    with pytest.raises(ValueError, match="measure gave 1 values in draw 0, 1 of them finite, and 4 of the data"):
+        significance_by(lambda x: BINS(x if np.array_equal(x, given) else x[:, :3]), given, draws=3)
