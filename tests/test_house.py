@@ -76,6 +76,22 @@ def test_cells_are_short():
     assert not {place: length for place, length in lengths.items() if length > LONGEST_CELL}
 
 
+def silences(source):
+    """Lines that silence a whole category of warnings in every notebook that the same process runs afterwards."""
+    whole = r"^warnings\.(?:simplefilter|filterwarnings)\((?!.*(?:message|module)=)(?!.*TqdmWarning).*$"
+    return re.findall(whole, source, re.M)
+
+
+def test_no_notebook_silences_the_warnings_of_others():
+    assert silences('warnings.simplefilter("ignore")')
+    assert silences('warnings.filterwarnings("ignore", category=UserWarning)')
+    assert not silences('with warnings.catch_warnings():\n    warnings.simplefilter("ignore")')
+    assert not silences('warnings.filterwarnings("ignore", module="tqdm")')
+    sources = {path.name: "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells
+                                    if cell.cell_type == "code") for path in NOTEBOOKS}
+    assert not {name: found for name, source in sources.items() if (found := silences(source))}
+
+
 def test_what_the_makefile_conducts_is_there():
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     named = re.findall(r"nbs/([\w/]+)\.ipynb", text) + re.search(r"for page in ([^;]+);", text)[1].split()
