@@ -6,6 +6,7 @@
 __all__ = ['omega_gradient', 'omega_gradient_pairs', 'Targeted', 'target_multiplets']
 
 # %% ../nbs/03n_gradients.ipynb #8a8f8ae1
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,11 +18,10 @@ from .arrays import Array, as_numpy, column_names, like, name_columns, same_cont
 from grok_synergy.conditional import (
     chosen_columns,
     conditional_correlation,
-    mutual_information,
     with_labels,
 )
 from .exports import _rows_of_members
-from .matrices import check_correlation, in_graph
+from .matrices import _unit_diagonal, check_correlation, in_graph
 from .multiplets import all_multiplets
 from .oinfo import biases
 from .results import Multiplets
@@ -178,6 +178,18 @@ def _without(
                          "other columns")
     return [column - (column > place) for column in places]
 
+# %% ../nbs/03n_gradients.ipynb #21bdea12
+def _alone(
+    corr: Array,  # (..., n, n) correlation (or covariance) matrices
+    place: int,   # of the target
+    n_samples: int | None,
+) -> Array:       # (..., n - 1)
+    "What each other column alone says of the target, in bits."
+    t = _unit_diagonal(in_graph(check_correlation(corr, whole=False), corr))
+    shared = t[..., place, [column for column in range(t.shape[-1]) if column != place]]
+    bias = 0.0 if n_samples is None else float(biases(2, n_samples)[0][2])
+    return like(-torch.log1p(-shared.square()) / (2 * math.log(2)) - bias, corr)
+
 # %% ../nbs/03n_gradients.ipynb #8be46b44
 def target_multiplets(
     corr: Array,                    # (..., n, n) correlation (or covariance) matrices
@@ -201,13 +213,11 @@ def target_multiplets(
     asked = {"min_size": min_size, "max_size": max_size} | {
         name: _without(place, name, columns, n, names)
         for name, columns in (("containing", containing), ("among", among))}
-    corr = _told_by_name(corr, names) if corr.ndim == 2 else corr
+    if corr.ndim == 2 and not isinstance(corr, Tensor):
+        corr = _told_by_name(corr, range(n) if names is None else names)  # numbers stay those of all columns
     free = all_multiplets(_but(corr, place), **asked, n_samples=n_samples)
     given = all_multiplets(conditional_correlation(corr, [place]), **asked,
                            n_samples=None if n_samples is None else n_samples - 1)
-    alone = [mutual_information(corr, [column], [place], n_samples=n_samples)
-             for column in range(n) if column != place]
     rest = None if names is None else names[:place] + names[place + 1:]
     free, given = (replace(found, names=rest) for found in (free, given))
-    alone = torch.stack(alone, -1) if isinstance(corr, Tensor) else np.stack(alone, -1)
-    return Targeted(free, given, alone, place if names is None else names[place])
+    return Targeted(free, given, _alone(corr, place, n_samples), place if names is None else names[place])

@@ -114,7 +114,7 @@ def test_what_cannot_be_asked_is_refused():
             (lambda: omega_gradient_pairs(np.eye(1)), "give two or more"),
             (lambda: target_multiplets(CORR, "x"), "target: 'x' is none of the"),
             (lambda: target_multiplets(CORR, 6), "target: 6 is none of the 6 columns"),
-            (lambda: target_multiplets(np.ones((3, 3)), 0), "singular: column 1 follows"),
+            (lambda: target_multiplets(np.ones((3, 3)), 0), "singular: column 2 follows"),
             (lambda: target_multiplets(CORR, "a", containing="a"), "containing holds the target, column 'a'"),
             (lambda: target_multiplets(CORR, "a", max_size=9), "max_size=9")]:
         with pytest.raises(ValueError, match=message):
@@ -181,3 +181,14 @@ def test_whole_numbers_that_are_names_are_names_of_targets_too(labels):
             np.testing.assert_allclose(plain.information, bare.information, atol=1e-12)
             assert [tuple(map(str, some)) for some in plain.frame().members] == named.frame().members.tolist()
             assert plain.target == target
+
+
+@pytest.mark.parametrize("target", range(6))
+def test_columns_numbered_by_a_frame_are_positions(target):
+    plain = CORR.to_numpy()
+    found, bare = (target_multiplets(corr, target, max_size=3) for corr in (pd.DataFrame(plain), plain))
+    assert len(found.free) == 10 + 10 and found.free.names is None
+    np.testing.assert_allclose(found.information, bare.information, atol=1e-12)
+    other = (target + 1) % 6
+    some = target_multiplets(pd.DataFrame(plain), target, max_size=3, containing=[other])
+    assert len(some.free) == 4 + 6 and all(other - (other > target) in some.free.members(row) for row in range(10))
