@@ -173,6 +173,9 @@ class Significance(Judged):
             return omega
         return {**omega, "weakest": self.weakest if names is None else [names[i] for i in self.weakest]}
 
+    def _beyond(self) -> str:
+        return _AGAINST[self.against]
+
     def __repr__(self):
         return _in_words(self, 0.05)
 
@@ -184,7 +187,7 @@ def _in_words(judged: Significance, level: float) -> str:
     of = f"order {orders[0]}" + (f" to {orders[-1]}" if len(orders) > 1 else "")
     how = [judged.kind] + [f"blocks of {blocks} rows"] * (blocks is not None) + ["pooled"] * judged.pooled
     return (f"{len(judged)} multiplets of {of} among {judged.found.n_members} variables: {low} synergistic and {high} "
-            f"redundant {_AGAINST[judged.against]}, at q <= {level:.2g} (Benjamini-Hochberg); "
+            f"redundant {judged._beyond()}, at q <= {level:.2g} (Benjamini-Hochberg); "
             f"{judged.draws} draws ({', '.join(how)}), smallest p {judged.p_values().min():.2g}")
 
 # %% ../nbs/03j_significance.ipynb #df96a039

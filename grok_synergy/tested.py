@@ -6,6 +6,8 @@
 __all__ = ['VALUES', 'Tested', 'significance_by']
 
 # %% ../nbs/03r_tested.ipynb #7fb36f98
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,18 +17,12 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
-from grok_synergy.arrays import (
-    Array,
-    as_numpy,
-    check_samples,
-    choice,
-    column_names,
-    truth,
-    whole_number,
-)
+from .arrays import Array, as_numpy, choice, column_names, truth
 from .conditional import chosen_columns
-from .draws import _warn_of_order
+from .draws import _Question, _question, _warn_of_order
+from .judged import MARGIN
 from .multiplets import Multiplets
 from grok_synergy.significance import (
     Significance,
@@ -36,7 +32,7 @@ from grok_synergy.significance import (
     _refuse_few_draws,
     _rotate,
 )
-from .uncertainty import _shift, _way
+from .uncertainty import _way
 
 # %% ../nbs/03r_tested.ipynb #3f68eacd
 VALUES = {"omega": 1, "omega_change": 1, "index": -1}  # and the sign that makes synergy low
@@ -46,29 +42,30 @@ VALUES = {"omega": 1, "omega_change": 1, "index": -1}  # and the sign that makes
 class _Asked:
     "A measure, and what it is asked for."
 
-    measure: Callable      # (samples, variables) -> multiplets
+    measure: Callable      # samples -> multiplets
     value: str             # of `VALUES`
-    names: tuple | None    # of the columns
+    labels: tuple | None   # of the columns; None: samples without any
+
+    def __post_init__(self):
+        choice("value", self.value, tuple(VALUES))
+        if not callable(self.measure):
+            raise ValueError(f"measure={self.measure!r} is not a function: give one from samples to multiplets, such as "
+                             "discrete_multiplets")
 
     def found(self, columns: np.ndarray) -> object:  # of (variables, samples)
         "What the measure returns of a copy, which is its own."
         table = columns.T.copy()
-        return self.measure(table if self.names is None else pd.DataFrame(table, columns=list(self.names)))
+        labels = None if self.labels is None else pd.Index(self.labels, tupleize_cols=False)
+        return self.measure(table if labels is None else pd.DataFrame(table, columns=labels))
 
-    def values(self, columns: np.ndarray) -> np.ndarray:
+    def values(self, found) -> np.ndarray:
         "The value of every multiplet, low for synergy: (multiplets,)."
-        return VALUES[self.value] * as_numpy(getattr(self.found(columns), self.value))
+        return VALUES[self.value] * as_numpy(getattr(found, self.value)).astype(np.float64)
 
 # %% ../nbs/03r_tested.ipynb #4dda27cb
-def _table_of(measure: Callable, x: Array) -> Tensor:  # (samples, variables)
-    "Checked samples of one table. Raises `ValueError` for several, and for a measure that is no function."
-    if not callable(measure):
-        raise ValueError(f"measure={measure!r} is not a function: give one from samples to multiplets, such as "
-                         "discrete_multiplets")
-    t = check_samples(x)
-    if t.ndim != 2:
-        raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (samples, variables), one set at a time")
-    return t
+def _labels(x: Array) -> tuple | None:
+    "The labels of the columns that a measure may ask for: of any data frame, or the names of a labelled array."
+    return column_names(x) or (tuple(x.columns) if hasattr(x, "columns") else None)
 
 # %% ../nbs/03r_tested.ipynb #23ce1cff
 def _multiplets_of(
@@ -86,6 +83,17 @@ def _multiplets_of(
                          "those of one")
     return own
 
+# %% ../nbs/03r_tested.ipynb #85cfc132
+def _refuse_infinite(
+    values: np.ndarray,  # (multiplets,)
+    of: str,             # what they belong to
+    found: Multiplets,
+) -> None:
+    "Raises `ValueError` naming the first multiplet without a finite value."
+    if not (finite := np.isfinite(values)).all():
+        raise ValueError(f"measure gave no finite value for {(~finite).sum()} of {len(values)} multiplets of {of}, "
+                         f"{found.members(finite.argmin())} the first: give a measure, or columns, with a value for each")
+
 # %% ../nbs/03r_tested.ipynb #d163b31c
 def _one_draw(
     asked: _Asked,
@@ -93,35 +101,41 @@ def _one_draw(
     move: Callable,       # of (variables, samples) and a generator
     moved: list[int],     # which columns
     seed: list[int],
-) -> np.ndarray:          # (multiplets,)
+) -> tuple[np.ndarray, tuple]:  # (multiplets,); and which multiplets these are
     "What the measure says where some columns were moved."
     columns = columns.copy()
     columns[moved] = move(columns[moved], np.random.default_rng(seed))
-    return asked.values(columns)
+    own = _multiplets_of(found := asked.found(columns), asked.value)
+    return asked.values(found), (own.names, own.groups)
 
 # %% ../nbs/03r_tested.ipynb #568c1231
 def _drawn(
     asked: _Asked,
+    about: _Question,         # draws, seed and progress
     columns: np.ndarray,      # (variables, samples)
     move: Callable,           # of (variables, samples) and a generator
     sets: list[list[int]],    # columns that move together
     places: list[np.ndarray],  # the multiplets that each set is about
     found: Multiplets,        # those of the data
-    draws: int,
-    seed: int,
-    n_jobs: int,              # processes
 ) -> Iterator[tuple[int, Tensor]]:  # a set; (one draw, multiplets)
     "Values of moved columns, one draw after the other."
-    jobs = [(i, draw) for i in range(len(sets)) for draw in range(draws)]
-    run = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
-    drawn = run(joblib.delayed(_one_draw)(asked, columns, move, sets[i], [seed, i, draw]) for i, draw in jobs)
-    for (i, draw), values in zip(jobs, drawn, strict=True):
-        if len(values) != len(found) or not np.isfinite(values).all():
-            raise ValueError(f"measure gave {len(values)} values in draw {draw}, {np.isfinite(values).sum()} of them "
-                             f"finite, and {len(found)} of the data: give one with the same multiplets each time")
+    jobs = [(i, draw) for i in range(len(sets)) if len(places[i]) for draw in range(about.draws)]
+    run = joblib.Parallel(return_as="generator")
+    drawn = run(joblib.delayed(_one_draw)(asked, columns, move, sets[i], [about.seed, i, draw]) for i, draw in jobs)
+    bar = tqdm(drawn, total=len(jobs), unit="draw", mininterval=1, file=sys.stdout, disable=not about.progress)
+    for (i, draw), (values, (names, groups)) in zip(jobs, bar, strict=True):
+        if names != found.names or not np.array_equal(groups, found.groups):
+            raise ValueError(f"measure gave other multiplets in draw {draw} ({len(groups)}) than of the data "
+                             f"({len(found)}): give one with the same multiplets, in the same order, each time")
+        _refuse_infinite(values, f"draw {draw}", found)
         yield i, torch.as_tensor(values[None, places[i]], device="cpu").double()
 
 # %% ../nbs/03r_tested.ipynb #5ab68189
+def _named(places: list[int], names: tuple | None) -> tuple:
+    "Columns by name, or by position where they have none."
+    return tuple(i if names is None else names[i] for i in places)
+
+
 def _moved_columns(against: str, moved, n: int, names: tuple | None) -> list[int]:
     "Which columns move. Raises `ValueError` for none, and for some where each member moves in its turn."
     if moved is None:
@@ -132,42 +146,57 @@ def _moved_columns(against: str, moved, n: int, names: tuple | None) -> list[int
         raise ValueError(f"moved={moved!r} moves nothing: give some columns, by position or name, or None for all")
     return list(places)
 
-# %% ../nbs/03r_tested.ipynb #1d61a13f
-def _processes(n_jobs: int) -> int:
-    "How many, checked."
-    if not (count := whole_number("n_jobs", n_jobs, -joblib.cpu_count())):
-        raise ValueError("n_jobs=0 is not possible: give a number of processes, or -1 for all cores")
-    return count
-
 # %% ../nbs/03r_tested.ipynb #7e9d946e
 def _one_by_one(asked: _Asked, told, n: int) -> tuple[list[list[int]], list[np.ndarray]]:
-    "Each member alone, and the multiplets that hold it; a target stays."
+    "The column of each member, alone, and the multiplets that hold it; a target stays."
     found = _multiplets_of(told, asked.value)
-    stays = chosen_columns("target", [told.target], n, asked.names) if hasattr(told, "target") else []
-    if found.n_members != n - len(stays):
-        raise ValueError(f"against='bystander' moves one column for each of {found.n_members} members, and the table has "
-                         f"{n}: give a table of these columns alone")
-    return [[i] for i in range(n) if i not in stays], _holding_each(found)
+    columns = [i for i in range(n) if i != getattr(told, "target", None)]
+    if found.names is not None:
+        columns = [i for name in found.names for i, label in enumerate(asked.labels or ()) if label == name]
+    if found.n_members != len(columns):
+        raise ValueError(f"against='bystander' moves the column of each member: measure has {found.n_members} members, and "
+                         f"by name or position {len(columns)} columns of {n} are theirs; give a data frame whose names the "
+                         "measure keeps, or these columns alone")
+    return [[i] for i in columns], _holding_each(found)
 
 # %% ../nbs/03r_tested.ipynb #61aa13f7
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Tested(Significance):
     "A value of every multiplet beside its null; everything in the order of `found`."
 
-    value: str = "omega"  # of `VALUES`; `observed` and its null have the sign that makes synergy low
+    value: str = "omega"         # of `VALUES`; `observed` and its null have the sign that makes synergy low
+    moved: tuple | None = None   # the columns that draws moved, by name or position; None: all
+
+    @property
+    def sign(self) -> int:
+        "What turns `observed` and `null_mean` into what the measure says."
+        return VALUES[self.value]
 
     def _values(self) -> dict:
         own = super()._values()
-        return {self.value: VALUES[self.value] * own.pop("omega")} | own
+        return {self.value: self.sign * own.pop("omega")} | own
+
+    def _beyond(self) -> str:
+        of = "" if self.moved is None else " of " + ", ".join(map(str, self.moved))
+        return super()._beyond() + of + ("" if self.value == "omega" else f", by {self.value}")
 
     def frame(self) -> pd.DataFrame:
         "One row for each multiplet, in the order of `found`; the value and its null as the measure has them."
-        table, sign = super().frame(), VALUES[self.value]
-        return table.assign(null_mean=sign * table.null_mean, z=sign * table.z)
+        table = super().frame()
+        return table.assign(null_mean=self.sign * table.null_mean, z=self.sign * table.z)
+
+# %% ../nbs/03r_tested.ipynb #3fbf61be
+def _told_all(tested: Tested) -> Tested:
+    "As given. Warns the caller's caller where no draw changed anything."
+    if (tested.null_spread < MARGIN).all() and (abs(tested.null_mean - tested.observed) < MARGIN).all():
+        what = "the columns" if tested.moved is None else ", ".join(map(str, tested.moved))
+        warnings.warn(f"no draw changed any value: measure does not look at {what}, or not at the order of rows, so "
+                      "that nothing can be significant; move columns that it looks at", stacklevel=3)
+    return tested
 
 # %% ../nbs/03r_tested.ipynb #d2ab9f47
 def significance_by(
-    measure: Callable,                # (samples, variables) -> multiplets, such as `discrete_multiplets`
+    measure: Callable,                # from samples to multiplets, such as `discrete_multiplets`
     x: Array,                         # (samples, variables) real numbers, finite, no constant column
     *,
     value: str = "omega",             # "omega"; of a target "omega_change" or "index"
@@ -178,34 +207,33 @@ def significance_by(
     draws: int = 200,                 # data sets of moved columns
     pooled: bool = True,              # hold a multiplet against the draws of its whole order, standardised
     seed: int = 0,                    # of the draws
-    n_jobs: int = 1,                  # processes, or -1 for all cores
+    progress: bool = False,           # show a bar
 ) -> Tested:                          # p- and q-values of every multiplet
     """Values of every multiplet by any measure, beside what moved columns give them.
 
-    The measure gets a data frame where one was given, so that it can find columns by name. Raises
-    `ValueError` for an unknown value, null or kind, for columns without a correlation (named), and
-    for measures that return no multiplets, before any draw. Warns of neighbouring rows that
-    correlate where rows are moved one by one. Source: as for `significance`.
+    The measure gets a data frame where one was given. Draws run in as many processes as
+    `joblib.parallel_config` says. Raises `ValueError` for an unknown value, null or kind, for columns without a
+    correlation (named), and for a measure without multiplets or finite values, before any draw. Warns of
+    neighbouring rows that correlate where rows are moved one by one. Source: as for `significance`.
     """
-    value, against = choice("value", value, tuple(VALUES)), choice("against", against, ("independence", "bystander"))
-    draws, seed = whole_number("draws", draws), whole_number("seed", seed, 0, 2**63 - 1)
-    pooled, n_jobs = truth("pooled", pooled), _processes(n_jobs)
-    _refuse_few_draws(draws, pooled)
-    t, names = _table_of(measure, x), column_names(x)
-    columns = np.ascontiguousarray(as_numpy(t).T)
-    if block_length is not None:
-        block_length = whole_number("block_length", block_length, 1, max(1, len(t) // 2))
-    move, places = _way(kind, block_length), _moved_columns(against, moved, len(columns), names)
-    asked = _Asked(measure, value, names)
+    against, pooled = choice("against", against, ("independence", "bystander")), truth("pooled", pooled)
+    asked = _Asked(measure, value, _labels(x))
+    about = _question(x, bins=None, blocks=None, min_size=1, max_size=None, draws=draws, ties="average",
+                      bias_correction=True, block_length=block_length, seed=seed, progress=progress)
+    _refuse_few_draws(about.draws, pooled)
+    move = _way(kind, about.block_length)
+    columns = np.ascontiguousarray(as_numpy(about.t).T)
+    sets = [_moved_columns(against, moved, len(columns), about.names)]
     found = _multiplets_of(told := asked.found(columns), value)
-    observed = torch.as_tensor(VALUES[value] * as_numpy(getattr(told, value)), device="cpu").double()
-    if kind == "shuffle" and block_length is None:
-        _warn_of_order(t)
-    sets, about = [places], [np.arange(len(observed))]
+    _refuse_infinite(observed := asked.values(told), "the data", found)
+    rows = [np.arange(len(found))]
     if against == "bystander":
-        sets, about = _one_by_one(asked, told, len(columns))
-        move = _rotate if move is _shift else move  # left where it was, a member is no bystander
-    batches = _Draws(partial(_drawn, asked, columns, move, sets, about, found, draws, seed, n_jobs), about,
-                     draws)
-    return Tested(found=found, observed=observed.numpy(), draws=draws, against=against, kind=kind, value=value,
-                  block_length=block_length, pooled=pooled, **_judge(batches, observed, found.orders, pooled))
+        sets, rows = _one_by_one(asked, told, len(columns))
+        move = _rotate if kind == "shift" else move  # left where it was, a member is no bystander
+    if kind == "shuffle" and block_length is None:
+        _warn_of_order(about.t[:, sum(sets, [])])
+    batches = _Draws(partial(_drawn, asked, about, columns, move, sets, rows, found), rows, about.draws)
+    return _told_all(Tested(
+        found=found, observed=observed, draws=about.draws, against=against, kind=kind, block_length=about.block_length,
+        pooled=pooled, value=value, moved=None if moved is None else _named(sets[0], about.names),
+        **_judge(batches, torch.as_tensor(observed, device="cpu"), found.orders, pooled)))

@@ -3,6 +3,8 @@
 import warnings
 from dataclasses import replace
 from functools import partial
+from threading import Barrier
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -19,8 +21,8 @@ from grok_synergy.tested import significance_by
 BINS = partial(discrete_multiplets, levels=2, min_size=3)
 
 
-def copula(x):
-    return all_multiplets(copula_correlation(x), min_size=3, max_size=3, n_samples=len(x))
+def copula(x, **choices):
+    return all_multiplets(copula_correlation(x), min_size=3, max_size=3, n_samples=len(x), **choices)
 
 
 def by_target(x, **choices):
@@ -49,10 +51,17 @@ def test_of_a_copula_it_says_what_significance_says(table, against, kind):
 
 
 def test_processes_and_seeds(table):
-    with joblib.parallel_config(backend="threading"):
-        one, two, other = (significance_by(BINS, table, draws=5, pooled=False, **how)
-                           for how in ({}, {"n_jobs": 2}, {"seed": 1}))
-    assert one == two and one != other and one.draws == 5
+    both = Barrier(2, timeout=30)
+
+    def measure(x):
+        if not x.equals(table):
+            both.wait()  # until another draw is measured, too
+        return BINS(x)
+
+    one, other = (significance_by(BINS, table, draws=6, pooled=False, seed=seed) for seed in (0, 1))
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        two = significance_by(measure, table, draws=6, pooled=False)
+    assert one == two and one != other and one.draws == 6
 
 
 def test_a_table_without_names_has_positions(table):
@@ -115,11 +124,13 @@ def test_slow_rows_are_warned_of_where_they_move_one_by_one():
     (lambda x: all_multiplets(np.stack([np.eye(3)] * 2)), {}, "multiplets of (2,) tables"),
     (BINS, {"against": "zero"}, "against='zero' is unknown"), (BINS, {"kind": "roll"}, "kind='roll' is unknown"),
     (BINS, {"moved": [0], "against": "bystander"}, "moves each member in its turn: give no moved="),
-    (lambda x: BINS(x[:, :3]), {"against": "bystander"}, "one column for each of 3 members, and the table has 4"),
+    (lambda x: BINS(x[:, :3]), {"against": "bystander"}, "measure has 3 members, and by name or position 4"),
     (BINS, {"moved": [7]}, "7"), (BINS, {"draws": 2}, "draws=2 with pooled=True"), (BINS, {"draws": 0}, "draws=0"),
     (BINS, {"seed": -1}, "seed=-1"), (BINS, {"kind": "shift", "block_length": 3}, "block_length=3 with kind='shift'"),
     (BINS, {"pooled": 2}, "pooled=2"), (BINS, {"moved": []}, "moved=[] moves nothing"),
-    (BINS, {"n_jobs": 0}, "n_jobs=0 is not possible"), (BINS, {"n_jobs": "x"}, "n_jobs='x'"),
+    (lambda x: replace(BINS(x), names=tuple("abcd")), {"against": "bystander"}, "by name or position 0 columns of 4"),
+    (BINS, {"progress": "bar"}, "progress='bar'"), (lambda x: replace(copula(x), tc=copula(x).tc * np.nan), {},
+     "measure gave no finite value for 4 of 4 multiplets of the data, (0, 1, 2) the first"),
     (BINS, {"block_length": 0}, "block_length=0"), (BINS, {"block_length": 30}, "block_length=30"),
 ])
 def test_what_is_refused(measure, settings, words):
@@ -144,7 +155,7 @@ def test_draws_without_a_value_are_told():
         found = copula(x)
         return found if np.array_equal(x, given) else replace(found, tc=found.tc * np.nan)
 
-    with pytest.raises(ValueError, match="measure gave 1 values in draw 0, 0 of them finite, and 1 of the data"):
+    with pytest.raises(ValueError, match="no finite value for 1 of 1 multiplets of draw 0"):
         significance_by(breaks, given, draws=3)
 
 
@@ -159,7 +170,92 @@ def test_a_measure_may_change_its_table(table):
         np.testing.assert_array_equal(found.p_synergy, significance_by(BINS, x, draws=5).p_synergy)
 
 
-def test_multiplets_that_come_and_go_are_told():
-    given = np.random.default_rng(0).normal(size=(50, 4))
-    with pytest.raises(ValueError, match="measure gave 1 values in draw 0, 1 of them finite, and 4 of the data"):
-        significance_by(lambda x: BINS(x if np.array_equal(x, given) else x[:, :3]), given, draws=3)
+@pytest.mark.parametrize("other", [lambda x: copula(x[:, :3]), lambda x: copula(x, containing=[1]),
+                                   lambda x: replace(copula(x, containing=[0]), names=tuple("abcde"))])
+def test_multiplets_that_come_and_go_are_told(other):
+    given = np.random.default_rng(0).normal(size=(50, 5))
+    with pytest.raises(ValueError, match="measure gave other multiplets in draw 0"):
+        significance_by(lambda x: copula(x, containing=[0]) if np.array_equal(x, given) else other(x), given, draws=3)
+
+
+def watched(measure, x, **settings):
+    "The tables that a measure was asked of: the data, and every draw."
+    seen = []
+    found = significance_by(lambda given: seen.append(given.copy()) or measure(given), x, **settings)
+    return found, seen
+
+
+@pytest.mark.parametrize("labels", [list(range(5)), [3, 1, 4, 0, 2], list("cabed")])
+def test_a_target_stays_where_members_move_whatever_columns_are_called(table, labels):
+    x = table.set_axis(labels, axis=1)
+    target = labels[2]
+    found, seen = watched(lambda given: target_multiplets(copula_correlation(given), target, max_size=2), x,
+                          value="index", against="bystander", draws=3)
+    assert all(isinstance(given, pd.DataFrame) and list(given.columns) == labels for given in seen)
+    assert np.array_equal(seen[0], x) and len(seen) == 1 + 4 * 3 and len(found) == 6
+    moved = [tuple(label for label in labels if not np.array_equal(given[label], x[label])) for given in seen[1:]]
+    assert moved == [(label,) for label in labels if label != target for _ in range(3)]
+
+
+def test_members_are_found_by_name_in_any_order(table):
+    found, seen = watched(lambda x: copula(x[["apart", "sum", "b", "a"]]), table, against="bystander", draws=30)
+    moved = [tuple(name for name in table if not given[name].equals(table[name])) for given in seen[1:]]
+    assert moved == [(name,) for name in ("apart", "sum", "b", "a") for _ in range(30)]
+    assert found.significant("synergy")["names"].tolist() == [("sum", "b", "a")]
+    assert all(weakest in names for weakest, names in zip(found.frame().weakest, found.frame().names, strict=True))
+
+
+def test_a_column_in_no_multiplet_is_not_moved(table):
+    found, seen = watched(partial(copula, containing=["a"], among=["b", "sum"]), table, against="bystander", draws=4)
+    assert len(found) == 1 and len(seen) == 1 + 3 * 4 and found.frame().weakest[0] in ("a", "b", "sum")
+
+
+def test_no_member_is_left_where_it_was():
+    x = np.random.default_rng(0).normal(size=(8, 3))
+    _, seen = watched(copula, x, against="bystander", kind="shift", draws=40)
+    by_member = [seen[1 + 40 * i:41 + 40 * i] for i in range(3)]
+    offsets = [[int(np.flatnonzero(given[:, i] == x[0, i])[0]) for given in by_member[i]] for i in range(3)]
+    assert len(seen) == 121 and all(set(some) == set(range(1, 8)) for some in offsets)
+    assert offsets[0] != offsets[1] != offsets[2]  # each member has draws of its own
+
+
+def test_the_null_has_the_sign_of_the_measure(table):
+    def as_index(x):
+        found = all_multiplets(copula_correlation(x), min_size=3, max_size=3)  # not corrected: TC lies above 0
+        return SimpleNamespace(free=found, index=found.tc)
+
+    found = significance_by(as_index, table[:30], value="index", draws=60)
+    own = found.frame()
+    assert own.null_mean.min() > 0.03 and own["index"].min() > 0
+    np.testing.assert_allclose(own.null_mean, -found.null_mean)
+    np.testing.assert_allclose(own.z, (own["index"] - own.null_mean) / own.null_spread)
+
+
+def test_it_says_what_was_asked(table):
+    x = table.rename(columns={"sum": "target"})
+    one = significance_by(by_target, x, value="index", moved="target", draws=5, block_length=20, pooled=False)
+    assert "redundant beyond independence of target, by index, at q" in repr(one)
+    assert (one.moved, one.block_length, one.pooled, one.value) == (("target",), 20, False, "index")
+    other = significance_by(BINS, table.to_numpy(), moved=[1, 2], draws=5)
+    assert other.moved == (1, 2) and other.pooled and "beyond independence of 1, 2, at q" in repr(other)
+    assert significance_by(BINS, table, draws=5).moved is None
+
+
+def test_only_columns_that_move_are_asked_for_their_order(table):
+    x = table.assign(slow=np.random.default_rng(0).normal(size=200).cumsum(), slower=np.arange(200.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        significance_by(BINS, x, moved=["a", "b"], draws=3)
+    with pytest.warns(UserWarning, match="neighbouring rows correlate"):
+        significance_by(BINS, x, moved=["slow", "slower"], draws=3)
+
+
+def test_what_a_measure_does_not_look_at_is_told(table):
+    with pytest.warns(UserWarning, match="no draw changed any value: measure does not look at apart") as warned:
+        found = significance_by(lambda x: BINS(x[["a", "b", "sum"]]), table, moved="apart", draws=5)
+    assert warned[0].filename == __file__ and found.p_values().min() == 1
+
+
+def test_a_bar_counts_draws(table, capsys):
+    significance_by(BINS, table, draws=5, against="bystander", progress=True)
+    assert "25/25" in capsys.readouterr().out
