@@ -177,7 +177,7 @@ def compare_groups(
             results.append(_named_search(asked, _correlations(asked)))
     first, second = results
     for asked in questions:
-        _warn(asked, rows=block_length is None)
+        _warn(asked, rows=block_length is None, blocks=paired)
     difference = as_numpy(first.omega) - as_numpy(second.omega)
     batches = _Draws(partial(_regrouped, questions, paired, len(first)), [np.arange(len(first))], questions[0].draws)
     told = _judge(batches, torch.as_tensor(difference, device="cpu").to(questions[0].t.device), first.orders, pooled)

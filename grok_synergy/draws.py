@@ -180,20 +180,23 @@ def _correlations(asked: _Question) -> Tensor:  # (variables, variables)
 # %% ../nbs/03g_draws.ipynb #a0d3r0f1
 def _warn_of_order(
     t: Tensor,  # (samples, variables) of `check_samples`
+    blocks: bool = True,  # whether rows may stay together
     stacklevel: int = 3,  # 3: the caller's caller
 ) -> None:
     "Warns where rows that are moved one by one remember one another."
     mean, deviations = _neighbours(t)
+    advice = ("give block_length (rows that stay together, several times as many as remember each other), for a null also "
+              "kind='shift'" if blocks else "keep every k-th row of each group, so far apart that they forget each other")
     if abs(deviations) > 4:
         warnings.warn(f"neighbouring rows correlate ({mean:.2f} on average), and here they are moved one by one, as if "
-                      "they were independent: p-values come out too small and intervals too narrow; give block_length "
-                      "(rows that stay together, several times as many as remember each other), for a null also "
-                      "kind='shift'; if the order of the rows means nothing, shuffle them first", stacklevel=stacklevel)
+                      f"they were independent: p-values come out too small and intervals too narrow; {advice}; if the "
+                      "order of the rows means nothing, shuffle them first", stacklevel=stacklevel)
 
 # %% ../nbs/03g_draws.ipynb #513a317c
 def _warn(
     asked: _Question,
     rows: bool,  # whether rows are moved one by one
+    blocks: bool = True,  # whether they may stay together
 ) -> None:
     "Warns the caller's caller of what makes the answer worth less, once each."
     t, names = asked.t, asked.names
@@ -205,4 +208,4 @@ def _warn(
                       "little but noise; give more samples, or ask for smaller groups (max_size)", stacklevel=3)
     warn_of_on_off(t, names, stacklevel=4)
     if rows:
-        _warn_of_order(t, stacklevel=4)
+        _warn_of_order(t, blocks, stacklevel=4)

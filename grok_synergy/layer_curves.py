@@ -41,7 +41,7 @@ def draw_layer(
 def _are_even(steps: np.ndarray) -> bool:
     "Whether steps lie equally far apart, apart from the last, as with `every=100`."
     gaps = set(np.diff(steps[:-1]).tolist())
-    return len(gaps) == 1 and (max(gaps) > 1 or len(steps) > 30)
+    return len(steps) > 3 and len(gaps) == 1 and (max(gaps) > 1 or len(steps) > 30)
 
 
 def _draw_steps(ax: Axes, steps: np.ndarray) -> None:
@@ -99,6 +99,6 @@ def draw_layers(
             lowest = [ax for ax in column if ax.get_visible()][-1]
             lowest.set_xlabel("step")
             lowest.tick_params(labelbottom=True)
-        shown = {line.get_label(): line for ax in axes[0] for line in ax.get_legend_handles_labels()[0]}
+        shown = {line.get_label(): line for ax in axes[:len(layers)].flat for line in ax.get_legend_handles_labels()[0]}
         fig.legend(shown.values(), shown, loc="outside upper center", ncols=4)
     return fig

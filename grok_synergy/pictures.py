@@ -78,16 +78,16 @@ def draw_strongest(
     places: Sequence[int],             # which multiplets, from above
     intervals: Intervals | None = None,  # of the same multiplets, in the same order
 ) -> None:
-    "Ω of some multiplets as dots, each with what its null gives (grey) and its interval (whiskers)."
+    "Ω, or another value, of some multiplets as dots, each with what its null gives (grey) and its interval (whiskers)."
     ends = None if intervals is None else intervals.interval
     for y, place in enumerate(places):
-        mean, spread = found.null_mean[place], found.null_spread[place]
+        mean, spread = found.sign * found.null_mean[place], found.null_spread[place]
         ax.plot([mean - 1.96 * spread, mean + 1.96 * spread], [y, y], color="0.7", lw=5, solid_capstyle="butt", zorder=1)
         if ends is not None:
             ax.plot(ends[y], [y, y], color=_colour(found, place), lw=1, zorder=2)
-        ax.plot(found.observed[place], y, "o", color=_colour(found, place), ms=4.5, zorder=3)
+        ax.plot(found.sign * found.observed[place], y, "o", color=_colour(found, place), ms=4.5, zorder=3)
     ax.axvline(0, color="0.4", lw=0.6, zorder=0)
-    ax.set(xlabel="Ω (bits)", ylim=(len(places) - 0.5, -0.5), yticks=[])
+    ax.set(xlabel=found.label, ylim=(len(places) - 0.5, -0.5), yticks=[])
     ax.spines["left"].set_visible(False)
 
 # %% ../nbs/03l_pictures.ipynb #09482a6a
@@ -108,7 +108,7 @@ def multiplet_figure(
     intervals: Intervals | None = None,  # of the multiplets `strongest(found, rows, level)`
     width: float = 7.1,                  # inches
 ) -> Figure:
-    """The strongest significant multiplets: who belongs to them, and Ω beside its null.
+    """The strongest significant multiplets: who belongs to them, and Ω, or another value, beside its null.
 
     Raises `ValueError` where none is significant, and for intervals of other multiplets.
     """
@@ -140,17 +140,18 @@ def draw_orders(
     found: Significance,
     level: float = 0.05,  # the highest q-value that counts as significant
 ) -> None:
-    "Ω of every multiplet over its order, the significant ones coloured; a grey band for what the null gives."
-    sides, orders = _called(found, level), found.orders
+    "Ω, or another value, of every multiplet over its order, significant ones coloured; a grey band for the null."
+    sides, orders, values = _called(found, level), found.orders, found.sign * found.observed
     jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(orders))
     for order in np.unique(orders):
-        ax.fill_between([order - 0.4, order + 0.4], *_band(found, order), color="0.85", lw=0, zorder=0)
+        ax.fill_between([order - 0.4, order + 0.4], *np.multiply(found.sign, _band(found, order)), color="0.85", lw=0,
+                        zorder=0)
     for side, colour, word in ((0, _NONE, "others"), (-1, SYNERGY, "synergistic"), (1, REDUNDANCY, "redundant")):
         some = sides == side
-        ax.scatter((orders + jitter)[some], found.observed[some], s=5, color=colour, lw=0, alpha=0.8, rasterized=True,
+        ax.scatter((orders + jitter)[some], values[some], s=5, color=colour, lw=0, alpha=0.8, rasterized=True,
                    label=f"{some.sum()} {word}")
     ax.axhline(0, color="0.4", lw=0.6, zorder=1)
-    ax.set(xlabel="order (variables in a multiplet)", ylabel="Ω (bits)", xticks=np.unique(orders),
+    ax.set(xlabel="order (variables in a multiplet)", ylabel=found.label, xticks=np.unique(orders),
            xlim=(orders.min() - 0.6, orders.max() + 0.6))
     handles, _ = ax.get_legend_handles_labels()
     ax.legend(handles=[*handles, Patch(color="0.85", label="null, 95 %")], loc="best", markerscale=2)

@@ -173,6 +173,16 @@ class Significance(Judged):
             return omega
         return {**omega, "weakest": self.weakest if names is None else [names[i] for i in self.weakest]}
 
+    @property
+    def sign(self) -> int:
+        "What turns `observed` and `null_mean`, which are low for synergy, into the value that has a label."
+        return 1
+
+    @property
+    def label(self) -> str:
+        "What was judged, as an axis says it."
+        return "Ω (bits)"
+
     def _beyond(self) -> str:
         return _AGAINST[self.against]
 

@@ -169,8 +169,12 @@ class Tested(Significance):
 
     @property
     def sign(self) -> int:
-        "What turns `observed` and `null_mean` into what the measure says."
         return VALUES[self.value]
+
+    @property
+    def label(self) -> str:
+        return {"index": "redundancy–synergy index (bits)", "omega_change": "change of Ω with the target (bits)"}.get(
+            self.value, "Ω (bits)")
 
     def _values(self) -> dict:
         own = super()._values()

@@ -803,10 +803,8 @@ def test_table_holds_every_claim_once_and_ours_apart():
 
 
 def test_claims_that_depend_on_the_way_to_look_are_named():
-    table, opposite = verdicts("paper").copy(), verdicts("opposite")
-    measured = [claim.number for claim in REGISTER if claim.statistic.reads != "networks"]
-    mid_ranks = (table.way == "mid_ranks") & table.per_preset & table.id.isin(measured)
-    table[mid_ranks] = opposite[mid_ranks]
+    paper, opposite = (drawn_evidence(story, rng=5) for story in ("paper", "opposite"))
+    table = judge(replace(paper, measures=paper.measures | {"mid_ranks": opposite.measures["mid_ranks"]}), WAYS)
     of_paper = table[table.family.isin([PAPER, AGAIN])]
     differing = of_paper.groupby("id").outcome.nunique().loc[lambda n: n > 1].index
     assert 10 < len(differing) < SIZES[PAPER] + SIZES[AGAIN]

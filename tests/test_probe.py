@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from grok_synergy import probe as probe_module
 from grok_synergy.hooks import layer_features
 from grok_synergy.layer import Layer
+from grok_synergy.layer_curves import draw_layers
 from grok_synergy.measurement import measurement
 from grok_synergy.measures import MEASURES
 from grok_synergy.probe import Cost, Probe, show_again, stretch
@@ -362,6 +363,7 @@ def test_a_live_picture_shows_nothing_outside_notebooks(capsys):
 
 
 def test_a_live_picture_is_redrawn_in_its_place(monkeypatch):
+    plt.close(plt.figure())  # the first figure asks a shell for its events
     shown, before = [], plt.get_fignums()
     handle = SimpleNamespace(update=lambda figure: shown.append("again"))
     monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel="a kernel"))
@@ -399,6 +401,39 @@ def test_steps_at_equal_distances_stand_on_a_plain_axis():
         train(model, probe, range(61))
         scales.append({ax.get_xscale() for ax in probe.plot().axes})
     assert scales == [{"log"}, {"linear"}]
+
+
+@pytest.mark.parametrize(("steps", "scale"), [
+    ([0, 100, 200, 300, 350], "linear"), (range(40), "linear"), ([0, 1, 2, 3, 4], "log"), ([0, 1, 2, 4, 8], "log"),
+    ([0, 100], "log"), ([0, 10, 20], "log"), ([0, 10, 25, 30, 40], "log")])
+def test_a_plain_axis_is_for_steps_that_are_even_for_long(steps, scale):
+    steps, rng = np.array(steps), np.random.default_rng(0)
+    data = xr.Dataset({"synergy": (("layer", "step"), rng.random((1, len(steps)))),
+                       "redundancy": (("layer", "step"), rng.random((1, len(steps))))},
+                      {"layer": ["one"], "step": steps})
+    axes = draw_layers(data).axes
+    assert {ax.get_xscale() for ax in axes} == {scale}
+    assert scale == "log" or {ax.get_xlim() for ax in axes} == {(0, steps[-1])}
+    plt.close("all")
+
+
+def test_one_legend_has_what_any_layer_shows_and_steps_have_numbers_above_an_empty_panel():
+    steps, rng = np.array([0, 1, 2, 5, 10]), np.random.default_rng(0)
+    curve, draws = rng.random((2, 5)), rng.random((1, 3, 2, 5))
+    curve[0, 0], draws[:, :, 0] = np.nan, np.nan  # the first layer has neither step 0 nor a null
+    own = {word: (("layer", "step"), curve) for word in ("synergy", "redundancy")}
+    null = {f"null_{word}": (("null", "draw", "layer", "step"), draws) for word in own}
+    data = xr.Dataset(own | null | {"loss": ("step", curve[1])}, {"layer": ["a", "b"], "step": steps, "null": ["columns"]})
+    figure = draw_layers(data)
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "null: columns, median and all draws", "synergy", "redundancy", "step 0"]
+    grid = np.array(figure.axes).reshape(3, 2)
+    assert grid[2, 0].get_visible() and not grid[2, 1].get_visible()
+    numbered = [[ax.xaxis.get_tick_params()["labelbottom"] for ax in row] for row in grid]
+    assert numbered[0] == [False, False] and numbered[1] == [False, True] and numbered[2][0]
+    assert [[bool(ax.get_xlabel()) for ax in row] for row in grid] == [[False, False], [False, True], [True, False]]
+    plt.close("all")
 
 
 @pytest.mark.parametrize("stored", [False, True])

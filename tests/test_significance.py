@@ -419,6 +419,15 @@ def test_two_columns_have_no_multiplet():
             act()
 
 
+@pytest.mark.parametrize(("paired", "advice"), [(False, "keep every k-th row"), (True, "give block_length")])
+def test_slow_rows_of_groups_get_advice_that_can_be_followed(paired, advice):
+    slow = np.random.default_rng(0).normal(size=(2, 300, 3)).cumsum(1)
+    with pytest.warns(UserWarning, match=advice) as told:
+        compare_groups(*slow, paired=paired, draws=5)
+    assert {warning.filename for warning in told} == {__file__}
+    assert not any("block_length" in str(warning.message) for warning in told) or paired
+
+
 def test_errors_of_groups_name_the_group():
     frame = pd.DataFrame(mixed(), columns=NAMES)
     for bad, match in ((frame[:1], "one row"), (frame.assign(b=np.nan), "column 'b'"), (frame.assign(e=1.0), "column 'e'"),

@@ -7,14 +7,17 @@ from threading import Barrier
 from types import SimpleNamespace
 
 import joblib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from grok_synergy.entropy import copula_correlation
 from grok_synergy.gradients import target_multiplets
+from grok_synergy.look import SYNERGY
 from grok_synergy.multiplets import all_multiplets
 from grok_synergy.nonparametric import discrete_multiplets
+from grok_synergy.pictures import draw_orders, multiplet_figure
 from grok_synergy.significance import significance
 from grok_synergy.tested import significance_by
 
@@ -259,3 +262,21 @@ def test_what_a_measure_does_not_look_at_is_told(table):
 def test_a_bar_counts_draws(table, capsys):
     significance_by(BINS, table, draws=5, against="bystander", progress=True)
     assert "25/25" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("value", "label", "side"), [("index", "redundancy–synergy index (bits)", 1),
+                                                      ("omega_change", "change of Ω with the target (bits)", -1)])
+def test_pictures_show_the_value_as_the_measure_has_it(table, value, label, side):
+    x = table.rename(columns={"sum": "target"})
+    found = significance_by(by_target, x, value=value, against="bystander", draws=60)
+    assert ("a", "b") in found.significant("synergy")["names"].tolist()
+    row = found.frame()["names"].tolist().index(("a", "b"))
+    strong = multiplet_figure(found).axes[1]
+    assert strong.get_xlabel() == label
+    dots = [line.get_xdata()[0] for line in strong.lines if line.get_marker() == "o" and line.get_color() == SYNERGY]
+    np.testing.assert_allclose(side * max(side * np.array(dots)), found.frame()[value][row])
+    ax = plt.figure().subplots()
+    draw_orders(ax, found)
+    synergistic = ax.collections[-2].get_offsets()[:, 1]
+    assert ax.get_ylabel() == label and (side * synergistic > 0).all()
+    plt.close("all")
