@@ -189,6 +189,17 @@ class Significance(Judged):
     def __repr__(self):
         return _in_words(self, 0.05)
 
+# %% ../nbs/03j_significance.ipynb #c4e86133
+def _smallest(judged: Significance, significant: int) -> str:
+    "The smallest p-value, and whether it is as small as the draws allow."
+    _, of, counts = np.unique(judged.orders, return_inverse=True, return_counts=True)
+    alike = counts[of] * (judged.orders if judged.against == "bystander" else 1) if judged.pooled else 1
+    p, least = judged.p_values(), 2 / (1 + judged.draws * alike)
+    if (p > least * (1 + 1e-9)).all():
+        return f"{p.min():.2g}"
+    more = "" if significant else "; with more some may be significant"
+    return f"{p.min():.2g}, the least that so many draws allow{more}"
+
 # %% ../nbs/03j_significance.ipynb #e579a106
 def _in_words(judged: Significance, level: float) -> str:
     "What is significant among how many, beyond what and at which level."
@@ -198,7 +209,7 @@ def _in_words(judged: Significance, level: float) -> str:
     how = [judged.kind] + [f"blocks of {blocks} rows"] * (blocks is not None) + ["pooled"] * judged.pooled
     return (f"{len(judged)} multiplets of {of} among {judged.found.n_members} variables: {low} synergistic and {high} "
             f"redundant {judged._beyond()}, at q <= {level:.2g} (Benjamini-Hochberg); "
-            f"{judged.draws} draws ({', '.join(how)}), smallest p {judged.p_values().min():.2g}")
+            f"{judged.draws} draws ({', '.join(how)}), smallest p {_smallest(judged, low + high)}")
 
 # %% ../nbs/03j_significance.ipynb #df96a039
 def _named_search(asked: _Question, corr: Tensor) -> Multiplets:

@@ -492,3 +492,17 @@ def test_draws_of_a_bystander_are_those_of_a_search_of_moved_columns():
         spread[i] = np.std(omega, axis=0)
     own = spread[found.weakest, np.arange(len(found))]
     np.testing.assert_allclose(found.null_spread, own, atol=1e-9)
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+@pytest.mark.parametrize("against", ["bystander", "independence", "zero"])
+def test_the_least_that_draws_allow_is_told(pooled, against):
+    x = np.random.default_rng(0).normal(size=(300, 4))
+    x[:, 2] += 3 * (x[:, 0] + x[:, 1])
+    found = significance(x, against=against, pooled=pooled, draws=25)
+    number = 25 * (4 * (3 if against == "bystander" else 1) if pooled else 1)
+    assert np.isclose(found.p_values().min(), 2 / (1 + number)) and "the least that so many draws allow" in repr(found)
+    none = found.significant().empty
+    assert ("with more some may be significant" in repr(found)) == none and (pooled or none)  # 2 / 26 is more than 0.05
+    noise = significance(np.random.default_rng(1).normal(size=(300, 4)), against=against, pooled=pooled, draws=25)
+    assert "least" not in repr(noise)
