@@ -112,7 +112,7 @@ def smooth_log_steps(
     per_decade = real_number("per_decade", per_decade, "a number from 1 to 1000",
                              lambda points: 1 <= points <= 1000)
     curves = _ordered(values)
-    curves = _finite(curves.sel(step=curves.step > 0))
+    curves = _finite(curves.isel(step=curves.step.values > 0).transpose(..., "step"))
     if curves.sizes["step"] < 2:
         raise ValueError(f"{curves.sizes['step']} steps above 0 are too few for a curve over log "
                          "steps: give 2 or more")
@@ -121,14 +121,10 @@ def smooth_log_steps(
     grid = np.linspace(logs[0], logs[-1], max(2, points))
     sigma = width / (grid[1] - grid[0])
 
-    def smooth(values):
-        even = np.stack([np.interp(grid, logs, row) for row in values.reshape(-1, len(logs))])
-        even = scipy.ndimage.gaussian_filter1d(even, sigma, mode="nearest") if sigma > 0 else even
-        return even.reshape(*values.shape[:-1], len(grid))
-
-    smoothed = xr.apply_ufunc(smooth, curves, input_core_dims=[["step"]],
-                              output_core_dims=[["step"]], exclude_dims={"step"})
-    return smoothed.assign_coords(step=10**grid)
+    even = np.stack([np.interp(grid, logs, row) for row in curves.values.reshape(-1, len(logs))])
+    even = scipy.ndimage.gaussian_filter1d(even, sigma, mode="nearest") if sigma > 0 else even
+    coords = {name: one for name, one in curves.coords.items() if "step" not in one.dims}
+    return xr.DataArray(even.reshape(*curves.shape[:-1], len(grid)), coords | {"step": 10**grid}, curves.dims, curves.name)
 
 # %% ../nbs/04e_curves.ipynb #4b1d0007
 def normalise(

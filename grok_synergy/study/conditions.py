@@ -84,7 +84,7 @@ def from_step(
     first: int = FIRST,
 ) -> xr.Dataset | xr.DataArray:         # (..., step)
     "Curves without the steps before the first one that is drawn and judged."
-    return curves.sel(step=curves.step >= first)
+    return curves.isel(step=curves.step.values >= first)
 
 # %% ../../nbs/study/01_conditions.ipynb #85477827
 def _check(paper: "Paper") -> None:

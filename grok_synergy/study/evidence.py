@@ -305,7 +305,9 @@ def _checkpoint(view: View, condition: str, event: str) -> pd.Series:
     if event == "early":
         memorised, half = (_checkpoint(view, condition, each) for each in ("memorised", "half"))
         return np.fmin(10 * (memorised - late) + late, half)
-    return curve.step.where((curve >= level) & (curve.step > 0)).min("step").to_series() + late
+    steps = curve.step.values
+    reached = np.where((curve.values >= level) & (steps > 0), steps, np.inf).min(1)
+    return pd.Series(np.where(np.isfinite(reached), reached, np.nan), curve.seed.to_index()) + late
 
 # %% ../../nbs/study/03a_evidence.ipynb #2fd0d027
 def _step_of(view: View, condition: str, event: str, never: float) -> pd.Series:

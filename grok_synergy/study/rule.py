@@ -63,12 +63,14 @@ class Bounds:
             if not isinstance(given, pd.Series):
                 raise ValueError(f"{name} of type {type(given).__name__} was given: give a pandas "
                                  "Series with the seeds as its index")
-            object.__setattr__(self, name, given.astype(float).fillna(unknown))
+            values = given.to_numpy(float)
+            known = np.where(np.isnan(values), unknown, values)
+            object.__setattr__(self, name, pd.Series(known, given.index, name=given.name))
         seeds, others = self.low.index, self.high.index
         if not seeds.equals(others):
             raise ValueError(f"low and high are of different seeds, {seeds.tolist()} and "
                              f"{others.tolist()}: give both for the same seeds in the same order")
-        if len(wrong := seeds[self.low > self.high]):
+        if len(wrong := seeds[self.low.to_numpy() > self.high.to_numpy()]):
             raise ValueError(f"low is above high in seed {', '.join(map(str, wrong))}: give the "
                              "lower bound first")
 

@@ -7,6 +7,8 @@ __all__ = ['INTERVALS', 'PHASE_CHANGES', 'duration', 'delay', 'largest_change', 
            'divergence', 'delayed_emergence', 'decoupling']
 
 # %% ../../nbs/study/04_statistics.ipynb #27936ee5
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -48,6 +50,14 @@ def delay(
     return duration(view, condition, "delay")
 
 # %% ../../nbs/study/04_statistics.ipynb #f6598f00
+@lru_cache(64)
+def _windows(steps: bytes, longest: float) -> np.ndarray:  # (2, windows) positions
+    "First and last step of all windows of some length in decades; steps are float64."
+    steps = np.frombuffer(steps)
+    windows = np.stack(np.triu_indices(len(steps), 1))
+    return windows[:, np.log10(steps[windows[1]] / steps[windows[0]]) <= longest + 1e-9]
+
+
 def largest_change(
     curves: list[xr.DataArray],  # (seed, step), on one grid; those said to fall with a minus sign
     start: pd.Series,            # (seed) first step of the stretch searched
@@ -58,8 +68,7 @@ def largest_change(
     "The largest rise of the curve that rises least, and the shortest window that holds 95 % of it."
     values = np.stack([curve.transpose("seed", "step").values for curve in curves])
     steps = curves[0].step.values
-    windows = np.stack(np.triu_indices(len(steps), 1))
-    windows, rows = windows[:, np.log10(steps[windows[1]] / steps[windows[0]]) <= longest + 1e-9], []
+    windows, rows = _windows(steps.astype(float).tobytes(), longest), []
     for i, seed in enumerate(curves[0].seed.values):
         inside = (steps[windows[0]] >= start[seed]) & (steps[windows[1]] <= stop[seed])
         first, last = windows[:, inside]
@@ -82,7 +91,7 @@ def early_summit(
 ) -> pd.DataFrame:  # (seed): its value and its step
     "The highest point of synergy until a decade after memorising."
     curve = between(view.curve(condition, "synergy"), *stretch(view, condition, "start", "early"))
-    values = curve.fillna(-np.inf).values
+    values = np.where(np.isnan(curve.values), -np.inf, curve.values)
     top, step = values.max(1), curve.step.values[values.argmax(1)]
     found = pd.DataFrame({"value": top, "step": step}, curve.seed.to_index())
     return found.where(np.isfinite(found.value))
