@@ -1,12 +1,11 @@
 """A probe in the trainers of Lightning and Transformers: every step once, and nothing else changed."""
 
+import importlib
 import sys
+from functools import cache
 
-import lightning
 import pytest
 import torch
-import transformers
-from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -18,29 +17,50 @@ TARGETS = PAIRS.sum(1) % 8
 QUIET = dict(accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False)
 
 
-class Module(lightning.LightningModule):
-    def __init__(self, manual=False):
-        super().__init__()
-        torch.manual_seed(0)
-        self.automatic_optimization = not manual
-        self.network = nn.Sequential(nn.Embedding(8, 8), nn.Flatten(), nn.Linear(16, 12), nn.ReLU(), nn.Dropout(0.1),
-                                     nn.Linear(12, 8))
+class Later:
+    """A library that takes seconds to import, once a test asks for it."""
 
-    def forward(self, pairs):
-        return self.network(pairs)
+    def __init__(self, name):
+        self.name = name
 
-    def training_step(self, batch, _):
-        loss = cross_entropy(self.network(batch[0]), batch[1])
-        self.log("logged", 2 * loss.detach())
-        if self.automatic_optimization:
-            return loss
-        self.optimizers().zero_grad()
-        self.manual_backward(loss)
-        self.optimizers().step()
-        return None
+    def __getattr__(self, attribute):
+        return getattr(importlib.import_module(self.name), attribute)
 
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+lightning, loggers, transformers = map(Later, ("lightning", "lightning.pytorch.loggers", "transformers"))
+
+
+@cache
+def of_pairs():
+    class OfPairs(lightning.LightningModule):
+        def __init__(self, manual=False):
+            super().__init__()
+            torch.manual_seed(0)
+            self.automatic_optimization = not manual
+            self.network = nn.Sequential(nn.Embedding(8, 8), nn.Flatten(), nn.Linear(16, 12), nn.ReLU(), nn.Dropout(0.1),
+                                         nn.Linear(12, 8))
+
+        def forward(self, pairs):
+            return self.network(pairs)
+
+        def training_step(self, batch, _):
+            loss = cross_entropy(self.network(batch[0]), batch[1])
+            self.log("logged", 2 * loss.detach())
+            if self.automatic_optimization:
+                return loss
+            self.optimizers().zero_grad()
+            self.manual_backward(loss)
+            self.optimizers().step()
+            return None
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    return OfPairs
+
+
+def Module(manual=False):
+    return of_pairs()(manual)
 
 
 def fit(module, callbacks, steps=12, logger=False, **settings):
@@ -108,7 +128,7 @@ def test_lightning_trains_as_it_would_without_a_probe():
 def test_lightning_s_loggers_get_the_numbers(tmp_path):
     module = Module()
     trainer = fit(module, [lightning_callback(Probe(module, "network.3", PAIRS, every=6))],
-                  logger=CSVLogger(tmp_path))
+                  logger=loggers.CSVLogger(tmp_path))
     rows = (next(tmp_path.rglob("metrics.csv")).read_text().splitlines())
     assert "synergy/network.3" in rows[0] and trainer.global_step == 12
 

@@ -1,6 +1,8 @@
 """The study at a tiny size: killed, damaged, on a Dask cluster, and once more."""
 
 import os
+import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +20,8 @@ from dask.distributed import Client, LocalCluster, get_task_stream
 
 from grok_synergy.data import ModularTask
 from grok_synergy.phases import MEASURES, measure
+from grok_synergy.probe import Probe
+from grok_synergy.seeds import joined
 from grok_synergy.store import save_dataset
 from grok_synergy.study import jobs as study
 from grok_synergy.study.conditions import CONDITIONS, GROUPS, Paper
@@ -28,11 +32,11 @@ TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=150), replace(CONDITIO
              seeds=(0, 100), figure_seeds=1, pairs=((421, 2000),), draws=1, task=ModularTask(p=13), width=16, per_decade=4)
 PLAIN = replace(TINY, ablated=())  # without sub-networks
 RUN = """
+import pickle
+import re
 from pathlib import Path
-import sys
-sys.path.insert(0, {tests!r})
-from test_paper import TINY, run_paper
-run_paper(TINY, store=Path("store"), tables=Path("tables"), n_jobs={jobs})
+from grok_synergy.study.jobs import run_paper
+run_paper(pickle.loads(Path("paper").read_bytes()), store=Path("store"), tables=Path("tables"), n_jobs=2)
 """
 
 
@@ -134,10 +138,9 @@ def test_tables_of_the_audit_beside_them_are_passed_over(undisturbed, tmp_path):
     assert list(load_paper(tmp_path / "tables").metrics) == list(load_paper(undisturbed / "tables").metrics)
 
 
-def test_killed_and_run_again_gives_the_files_of_an_undisturbed_run(undisturbed, tmp_path):
-    side_by_side, alone = ([sys.executable, "-c", RUN.format(tests=str(Path(__file__).parent), jobs=jobs)]
-                           for jobs in (2, 1))
-    killed = subprocess.Popen(side_by_side, cwd=tmp_path, stdout=subprocess.DEVNULL)
+def test_killed_and_run_again_gives_the_files_of_an_undisturbed_run(undisturbed, tmp_path, capsys):
+    (tmp_path / "paper").write_bytes(pickle.dumps(TINY))
+    killed = subprocess.Popen([sys.executable, "-c", RUN], cwd=tmp_path, stdout=subprocess.DEVNULL)
     while not list((tmp_path / "store").rglob("*-network-*.nc")):
         assert killed.poll() is None, "ended before it could be killed"
         time.sleep(0.005)
@@ -146,17 +149,46 @@ def test_killed_and_run_again_gives_the_files_of_an_undisturbed_run(undisturbed,
     assert not (tmp_path / "tables").exists()
     finished = {path: path.stat().st_mtime_ns for path in results(tmp_path / "store")}
     assert 0 < len(finished) < len(results(undisturbed / "store"))
-    again = subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert again.returncode == 0, again.stderr
-    assert "ends about" in again.stdout and not again.stdout.lstrip("\r").startswith("0 %")
+    run_paper(TINY, store=tmp_path / "store", tables=tmp_path / "tables", n_jobs=1)
+    said = capsys.readouterr().out
+    shares = list(map(int, re.findall(r"(\d+) %", said)))
+    assert "ends about" in said and 0 < shares[0] < 100 == max(shares)
     assert finished == {path: path.stat().st_mtime_ns for path in finished}
     assert contents(tmp_path / "tables") == contents(undisturbed / "tables")
 
 
-def test_the_same_call_runs_on_a_dask_cluster(without_subnetworks, tmp_path):
+@pytest.fixture(scope="module")
+def cluster():
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-        with Client(cluster) as client, joblib.parallel_config(backend="dask"), get_task_stream(client) as stream:
-            run_paper(PLAIN, store=tmp_path / "store", tables=tmp_path / "tables", progress=False)
+        yield cluster
+
+
+def follow_seed(seed):
+    """What a probe leaves of a network of its own."""
+    torch.manual_seed(seed)
+    pairs = torch.cartesian_prod(torch.arange(12.0), torch.arange(12.0)) / 6 - 1
+    model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
+    probe = Probe(model, "1", pairs, nulls="columns", n_bins=4, draws=2, every=10)
+    optimiser = torch.optim.SGD(model.parameters(), 0.1)
+    for step in range(31):
+        loss = torch.nn.functional.cross_entropy(model(pairs), (pairs.prod(1) > 0).long())
+        probe(step, loss=loss)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return probe.dataset.drop_vars("seconds")
+
+
+def test_a_sweep_of_probes_runs_on_a_dask_cluster(cluster):
+    alone = joined([follow_seed(seed) for seed in range(3)])
+    with Client(cluster), joblib.parallel_config(backend="dask"):
+        found = joblib.Parallel()(joblib.delayed(follow_seed)(seed) for seed in range(3))
+    xr.testing.assert_identical(joined(found), alone)
+
+
+def test_the_same_call_runs_on_a_dask_cluster(cluster, without_subnetworks, tmp_path):
+    with Client(cluster) as client, joblib.parallel_config(backend="dask"), get_task_stream(client) as stream:
+        run_paper(PLAIN, store=tmp_path / "store", tables=tmp_path / "tables", progress=False)
     assert len(stream.data) >= len(sum(stages(PLAIN), [])) and len({task["worker"] for task in stream.data}) == 2
     assert contents(tmp_path / "tables") == contents(without_subnetworks)
 

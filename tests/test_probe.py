@@ -10,13 +10,11 @@ from types import SimpleNamespace
 
 import IPython
 import IPython.display
-import joblib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 import xarray as xr
-from dask.distributed import Client, LocalCluster
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -479,23 +477,6 @@ def test_probes_that_differ_are_not_joined():
         joined([probes[0], other])
     with pytest.raises(ValueError, match="keep_features=True"):
         joined([probes[0]] * 5, chimera=True)
-
-
-def follow_seed(seed):
-    """What a probe leaves of a network of its own."""
-    torch.manual_seed(seed)
-    model = Net(seed)
-    probe = made(model, every=10, nulls="columns")
-    train(model, probe)
-    return probe.dataset.drop_vars("seconds")
-
-
-def test_a_sweep_runs_on_a_dask_cluster():
-    alone = joined([follow_seed(seed) for seed in range(3)])
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
-    with cluster, Client(cluster), joblib.parallel_config(backend="dask"):
-        found = joblib.Parallel()(joblib.delayed(follow_seed)(seed) for seed in range(3))
-    xr.testing.assert_identical(joined(found), alone)
 
 
 @pytest.mark.parametrize("step", [0, 10])

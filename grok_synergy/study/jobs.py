@@ -181,7 +181,7 @@ def seconds(
 ) -> float:
     "About how long one core takes, for the paper's task."
     steps, width = job.paper.condition(job.condition).steps, job.paper.width
-    checkpoints = job.paper.per_decade * np.log10(steps) - 12  # less what early ones have in common
+    checkpoints = max(1.0, job.paper.per_decade * np.log10(steps) - 12)  # less what early ones have in common
     reading = READ * len(job.paper.presets) / 2
     if job.kind in NULLS:
         return len(job.seeds) * job.paper.draws * reading * checkpoints / job.paper.null_every
