@@ -63,8 +63,7 @@ class Bounds:
             if not isinstance(given, pd.Series):
                 raise ValueError(f"{name} of type {type(given).__name__} was given: give a pandas "
                                  "Series with the seeds as its index")
-            values = given.to_numpy(float)
-            known = np.where(np.isnan(values), unknown, values)
+            known = np.where(given.isna(), unknown, given.to_numpy(float))
             object.__setattr__(self, name, pd.Series(known, given.index, name=given.name))
         seeds, others = self.low.index, self.high.index
         if not seeds.equals(others):
