@@ -258,7 +258,7 @@ def check_samples(
     constant = (low == high).any(0).nonzero().flatten()
     if len(constant):
         raise ValueError("the same value in every sample of column "
-                         f"{name_columns(constant, names)} (a dead neuron, perhaps): drop such "
+                         f"{name_columns(constant, names)} (as of a dead neuron): drop such "
                          "columns, for example with usable_columns()")
     return t
 

@@ -22,6 +22,7 @@ from grok_synergy.arrays import (
 )
 from .entropy import entropy_bias
 from grok_synergy.matrices import (
+    _refuse_other_shapes,
     _singular,
     _unit_diagonal,
     _why_singular,
@@ -49,6 +50,7 @@ def with_labels(corr: Array) -> Array:
     names = column_names(corr)
     if names is None or isinstance(corr, pd.DataFrame) or as_tensor(corr).ndim != 2:
         return corr
+    _refuse_other_shapes(as_tensor(corr).shape)
     labels = pd.Index(names, tupleize_cols=False)
     return pd.DataFrame(as_tensor(corr).numpy(), labels, labels)
 

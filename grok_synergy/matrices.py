@@ -189,15 +189,20 @@ def _unit_diagonal(
     return t / deviation.unsqueeze(-1) / deviation.unsqueeze(-2)
 
 # %% ../nbs/00d_matrices.ipynb #6b69718a
+def _refuse_other_shapes(shape: tuple[int, ...]) -> None:
+    "Raises `ValueError` unless it is one of square matrices."
+    if len(shape) < 2 or shape[-1] != shape[-2] or 0 in shape:
+        raise ValueError(f"a matrix of shape {tuple(shape)} was given: give (..., n, n) correlations, of samples "
+                         "for example copula_correlation(x)")
+
+
 def _check_square(
     t: Tensor,            # as given, float64
     names: tuple | None,  # of the columns
     eps: float,           # relative precision of its entries
 ) -> Tensor:              # (..., n, n), exactly symmetric
     "Raises `ValueError` unless matrices are finite, square, and symmetric to rounding."
-    if t.ndim < 2 or t.shape[-1] != t.shape[-2] or not t.numel():
-        raise ValueError(f"a matrix of shape {tuple(t.shape)} was given: give (..., n, n) "
-                         "correlations")
+    _refuse_other_shapes(t.shape)
     broken = (~t.isfinite()).reshape(-1, *t.shape[-2:]).any(0)
     if broken.any():  # a column broken throughout breaks one value of every other column
         columns = broken.diagonal() if broken.diagonal().any() else broken.any(0)

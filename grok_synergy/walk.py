@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .arrays import Array, as_numpy, column_names, given_precision, group_labels, whole_number
 from .entropy import entropy_bias
-from .matrices import check_correlation
+from .matrices import _refuse_other_shapes, check_correlation
 from .minors import _check_whole, _decide, _given, _may_be_singular, _refuse_singular
 
 # %% ../nbs/03b_walk.ipynb #61fb2734
@@ -116,6 +116,7 @@ def _told_by_name(corr: Array, names: tuple | None) -> Array:
     "One (n, n) matrix whose columns go by position, and are told by their names."
     if names is None:
         return corr
+    _refuse_other_shapes(as_numpy(corr).shape)
     labels = pd.Index([_Label(name) for name in names], dtype=object)
     return pd.DataFrame(as_numpy(corr), labels, labels)
 

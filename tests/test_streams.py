@@ -134,7 +134,7 @@ def test_means_of_bins_are_a_stream_of_their_own():
 def test_dead_and_dependent_neurons_are_named_or_dropped():
     x = layer_of()
     x[:, 5], x[:, 21] = 0.1, np.exp(0.1 * x[:, 20])  # a copy in rank
-    with pytest.raises(ValueError, match=r"column 5 \(a dead neuron, perhaps\).* degenerate='drop'"):
+    with pytest.raises(ValueError, match=r"column 5 \(as of a dead neuron\).* degenerate='drop'"):
         streamed_layer(x)
     names = [f"n{i}" for i in range(24)]
     with pytest.raises(ValueError, match="column 'n5'"):
