@@ -392,8 +392,8 @@ def _alive(
     live = ends[0] < ends[1]
     if degenerate == "raise" and not live.all():
         constant = name_columns((~live).nonzero().flatten(), names)
-        raise ValueError(f"the same value in every sample of column {constant} (a dead neuron, "
-                         "perhaps): leave such columns out, for example with degenerate='drop'")
+        raise ValueError(f"the same value in every sample of column {constant} (as of a dead "
+                         "neuron): leave such columns out, for example with degenerate='drop'")
     if live.sum() < 2:
         raise ValueError(f"{int(live.sum())} of {len(live)} neurons vary: give two or more")
     return live

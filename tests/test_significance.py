@@ -17,10 +17,13 @@ from grok_synergy import contrasts, draws
 from grok_synergy import significance as room
 from grok_synergy.contrasts import bootstrap_multiplets, compare_groups
 from grok_synergy.entropy import copula_correlation
-from grok_synergy.judged import _family_wise
+from grok_synergy.judged import _family_wise, load_judged
 from grok_synergy.multiplets import all_multiplets
+from grok_synergy.nonparametric import discrete_multiplets
 from grok_synergy.oinfo import o_information
+from grok_synergy.results import load_multiplets
 from grok_synergy.significance import significance
+from grok_synergy.tested import significance_by
 from grok_synergy.uncertainty import _moved_scores, _shuffle
 
 NAMES = list("abcdef")
@@ -506,3 +509,42 @@ def test_the_least_that_draws_allow_is_told(pooled, against):
     assert ("with more some may be significant" in repr(found)) == none and (pooled or none)  # 2 / 26 is more than 0.05
     noise = significance(np.random.default_rng(1).normal(size=(300, 4)), against=against, pooled=pooled, draws=25)
     assert "least" not in repr(noise)
+
+
+@pytest.mark.parametrize("names", [None, list("abcd"), [("a", 1), ("b", 2), 3, "d"], [3, 1, 2, 0]])
+@pytest.mark.parametrize("make", [
+    lambda x: significance(x, draws=5), lambda x: significance(x, against="independence", max_size=4, draws=5),
+    lambda x: significance(x, against="zero", block_length=9, draws=5, pooled=False),
+    lambda x: compare_groups(x[:30], x[30:], draws=5), lambda x: compare_groups(x[:30], x[30:], paired=True, draws=5),
+    lambda x: significance_by(discrete_multiplets, x, moved=[1], draws=5)])
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_saved_is_read_as_it_was(make, names, tmp_path):
+    x = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)))
+    if names is not None:
+        x.columns = pd.Index(names, tupleize_cols=False)
+    found = make(x)
+    found.save(tmp_path / "found.nc")
+    again = load_judged(tmp_path / "found.nc")
+    assert type(again) is type(found) and again == found and repr(again) == repr(found)
+    pd.testing.assert_frame_equal(again.frame(), found.frame())
+    assert found.to_xarray().attrs["draws"] == "5" and not list(tmp_path.glob(".*"))
+
+
+def test_files_without_p_values_are_refused(tmp_path):
+    found = significance(np.random.default_rng(0).normal(size=(60, 4)), draws=5)
+    with pytest.raises(ValueError, match="found.csv ends as another kind of file: give a name with .nc"):
+        found.save(tmp_path / "found.csv")
+    found.found.save(tmp_path / "multiplets.nc")
+    with pytest.raises(ValueError, match="multiplets.nc holds no p-values"):
+        load_judged(tmp_path / "multiplets.nc")
+    found.save(tmp_path / "found.nc")
+    with pytest.raises(ValueError, match="found.nc holds no multiplets and no extremes"):
+        load_multiplets(tmp_path / "found.nc")
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        load_judged(tmp_path / "none.nc")
+    with pytest.raises(ValueError, match="is a folder"):
+        load_judged(tmp_path)
+    (tmp_path / "found.nc").write_bytes((tmp_path / "found.nc").read_bytes()[:-300])
+    with pytest.warns(UserWarning, match="damaged"), pytest.raises(ValueError, match="is damaged"):
+        load_judged(tmp_path / "found.nc")
+    assert not list(tmp_path.glob("*.csv"))
