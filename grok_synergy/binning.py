@@ -23,6 +23,7 @@ from grok_synergy.arrays import (
     truth,
     whole_number,
 )
+from .matrices import gram
 
 # %% ../nbs/03e_binning.ipynb #a74ac919
 def _points(
@@ -52,7 +53,7 @@ def _by_products(
     x: np.ndarray,  # (samples, neurons)
 ) -> tuple[np.ndarray, np.ndarray]:  # (neurons, neurons) each: squared distances, and where rounding spoils them
     "Squared distances of columns from one product."
-    squares = x.T @ x
+    squares = gram(torch.as_tensor(x.T, device="cpu")).numpy()
     own = squares.diagonal().copy()
     squares *= -2
     squares += own
@@ -140,7 +141,7 @@ def _spectral(
     "Labels of spectral clustering with absolute correlations as affinities."
     from sklearn import cluster
 
-    affinity = abs(x.T @ x)
+    affinity = abs(gram(torch.as_tensor(x.T, device="cpu")).numpy())
     np.fill_diagonal(affinity, 1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Graph is not fully connected")  # a constant column has no affinity

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from .arrays import Array, check_samples, choice, column_names, group_labels, truth, whole_number
 from .entropy import TIES, copula_matrices, copula_normal
-from .matrices import check_correlation, warn_of_rank
+from .matrices import check_correlation, gram, warn_of_rank
 from .multiplets import Multiplets, all_multiplets
 from .patterns import warn_of_on_off
 from .unions import union_multiplets
@@ -150,13 +150,6 @@ def _extreme_places(found: Multiplets) -> list[int]:
     "Positions of the lowest and the highest Ω."
     return [int(found.most_synergistic()), int(found.most_redundant())]
 
-# %% ../nbs/03g_draws.ipynb #e8ab1365
-def _gram(columns: Tensor) -> Tensor:
-    "The product of (variables, samples) with its transpose."
-    if columns.device.type == "cpu":
-        return torch.as_tensor(np.matmul(columns.numpy(), columns.numpy().T), device="cpu")  # which sees that half is enough
-    return columns @ columns.T
-
 # %% ../nbs/03g_draws.ipynb #f1c64ea5
 def _neighbours(
     t: Tensor,  # (samples, variables) of `check_samples`
@@ -167,7 +160,7 @@ def _neighbours(
     z = z / z.norm(dim=1, keepdim=True)
     n, samples = z.shape
     mean = float((z[:, 1:] * z[:, :-1]).sum() / n)
-    return mean, (mean + 1 / samples) * n * samples**0.5 / float(_gram(z.contiguous()).norm())
+    return mean, (mean + 1 / samples) * n * samples**0.5 / float(gram(z.contiguous()).norm())
 
 # %% ../nbs/03g_draws.ipynb #3afff762
 def _correlations(asked: _Question) -> Tensor:  # (variables, variables)

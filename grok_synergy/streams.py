@@ -25,7 +25,7 @@ from grok_synergy.arrays import (
 )
 from .binning import group_distances
 from .layer import _Read
-from .matrices import independent
+from .matrices import gram, independent
 from .measurement import Measurement, Reading
 
 # %% ../nbs/06f_streams.ipynb #305f43a3
@@ -223,10 +223,7 @@ class _Products:
         columns = columns - self.shift.unsqueeze(1)
         self.samples += columns.shape[1]
         self.total += columns.sum(1)
-        if columns.is_cuda:
-            self.gram.addmm_(columns, columns.mT)
-        else:  # NumPy halves the work
-            self.gram += torch.as_tensor(np.matmul(columns.numpy(), columns.numpy().T), device="cpu")
+        self.gram += gram(columns)
 
     def centred(self) -> Tensor:
         "Products of columns less their means: (neurons, neurons)."

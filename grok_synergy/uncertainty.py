@@ -24,13 +24,13 @@ from grok_synergy.draws import (
     _correlations,
     _extreme_places,
     _extreme_values,
-    _gram,
     _Question,
     _question,
     _search_draws,
     _warn,
 )
 from .entropy import copula_matrices, copula_normal
+from .matrices import gram
 
 # %% ../nbs/03h_uncertainty.ipynb #ca8f7284
 _NAMES = ("min Ω", "max Ω")
@@ -166,7 +166,7 @@ def _torn(
 ) -> Callable:       # from the number of a draw to its correlations
     "What makes the correlations of columns that were moved, each for itself."
     draw_scores = _moved_scores(asked, move)[1]
-    return lambda draw: _gram(draw_scores(draw)).fill_diagonal_(1.0)
+    return lambda draw: gram(draw_scores(draw)).fill_diagonal_(1.0)
 
 # %% ../nbs/03h_uncertainty.ipynb #299095fa
 def null_extremes(
@@ -253,7 +253,7 @@ def _resampled(
     weights = weights.double()
     scores -= (scores @ weights / columns.drawn).unsqueeze(1)
     scores *= weights.sqrt()
-    cov = _gram(scores)
+    cov = gram(scores)
     variance = cov.diagonal()
     constant = (variance < 1e-9).nonzero().flatten()
     if len(constant):

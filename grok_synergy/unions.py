@@ -8,15 +8,14 @@ __all__ = ['HELD', 'union_multiplets']
 # %% ../nbs/03d_unions.ipynb #38f90849
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from .arrays import Array, like
+from .matrices import numpy_in_one_thread
 from .minors import _check_whole, _may_be_singular, _refuse_singular
 from .multiplets import Multiplets
 from .oinfo import biases
@@ -160,12 +159,6 @@ def _walk_part(xp, part: Tensor, sizes: Sequence[int], held: int) -> list[Array]
     return [xp.concat(parts) for parts in zip(*found, strict=True)]
 
 # %% ../nbs/03d_unions.ipynb #ed7a91f8
-@cache
-def _blas() -> ThreadpoolController:
-    "The libraries of products that NumPy has loaded."
-    return ThreadpoolController().select(user_api="blas")
-
-
 def _walk_unions(corr: Tensor, sizes: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
     """Log2-determinant, sum of the log2-precisions and trace of the inverse, for every union.
 
@@ -177,7 +170,7 @@ def _walk_unions(corr: Tensor, sizes: Sequence[int]) -> tuple[Tensor, Tensor, Te
     results = corr.new_zeros(3, len(corr), 2 ** len(sizes))
     together = max(1, held // n**2)
     for start in range(0, len(corr), together):
-        with _blas().limit(limits=1 if xp is np else None):
+        with numpy_in_one_thread(xp is np):
             place, *values = _walk_part(xp, corr[start:start + together], sizes, held)
         for result, value in zip(results, values, strict=True):
             flat = result[start:start + together].view(-1)

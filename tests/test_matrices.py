@@ -5,13 +5,21 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import threadpoolctl
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from grok_synergy import matrices
-from grok_synergy.matrices import check_correlation, correlation, independent_columns, nearest_correlation
+from grok_synergy.matrices import (
+    check_correlation,
+    correlation,
+    gram,
+    independent_columns,
+    nearest_correlation,
+    numpy_in_one_thread,
+)
 
 FORTY = settings(derandomize=True, deadline=None, max_examples=40)
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=25)
@@ -211,3 +219,20 @@ def test_odd_matrices_become_correlations(corr, smallest):
     found = np.asarray(nearest_correlation(corr, smallest).corr)
     assert (np.diag(found) == 1).all() and (abs(found) <= 1).all()
     assert np.linalg.eigvalsh(found)[0] > smallest * (1 - 2e-6) - 1e-13
+
+
+def test_numpy_has_its_threads_back_after_a_block():
+    def threads():
+        return [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+
+    x = torch.as_tensor(np.random.default_rng(0).normal(size=(2, 4, 30)))
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = threads()
+        with numpy_in_one_thread():
+            assert set(threads()) == {1}
+        with numpy_in_one_thread(False):
+            assert threads() == before
+        with pytest.raises(ZeroDivisionError), numpy_in_one_thread():
+            _ = 1 / 0
+        torch.testing.assert_close(gram(x), x @ x.mT)
+        assert threads() == before
