@@ -129,8 +129,9 @@ def _band(found: Judged, order: int) -> tuple[float, float]:
     "Between which values Ω of one order stays in 95 % of draws: of its multiplets, or of one beside a bystander."
     some = found.orders == order
     mean, spread = np.median(found.null_mean[some]), np.median(found.null_spread[some])
-    if found.lowest is None:  # beyond order 3 every multiplet has a null elsewhere
-        return (mean - 1.96 * spread, mean + 1.96 * spread) if order == 3 else (0.0, 0.0)
+    if found.lowest is None:  # with parts that say something themselves every multiplet has a null elsewhere
+        alike = found.null_mean[some].std() <= spread
+        return (mean - 1.96 * spread, mean + 1.96 * spread) if alike else (0.0, 0.0)
     row = int(np.flatnonzero(np.unique(found.orders) == order)[0])
     return (mean + spread * np.quantile(found.lowest[row], 0.025), mean + spread * np.quantile(found.highest[row], 0.975))
 

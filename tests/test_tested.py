@@ -279,4 +279,6 @@ def test_pictures_show_the_value_as_the_measure_has_it(table, value, label, side
     draw_orders(ax, found)
     synergistic = ax.collections[-2].get_offsets()[:, 1]
     assert ax.get_ylabel() == label and (side * synergistic > 0).all()
+    [pairs] = ax.collections[:-3]  # the band of the only order
+    assert np.ptp(pairs.get_datalim(ax.transData).get_points()[:, 1]) > 0.01
     plt.close("all")
