@@ -84,6 +84,10 @@ class Contrast(Judged):
         return {"omega_one": as_numpy(self.found.omega), "omega_other": as_numpy(self.other.omega),
                 "difference": self.observed}
 
+    @property
+    def label(self) -> str:
+        return "difference of Ω (bits)"
+
     def __repr__(self):
         (low, high), orders = _counted(self, 0.05), np.unique(self.orders)
         of = f"order {orders[0]}" + (f" to {orders[-1]}" if len(orders) > 1 else "")

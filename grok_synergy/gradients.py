@@ -203,12 +203,13 @@ def target_multiplets(
 ) -> Targeted:                      # members are numbered, and named, without the target
     """What every multiplet says of a target: information, redundancy–synergy index, change of Ω.
 
-    Raises `ValueError` naming the columns where a multiplet is singular, alone or with the target.
+    Raises `ValueError` naming the columns where a multiplet is singular, alone or with the target; in tensors
+    and batches by their number without the target.
     Source: Chechik et al. (2001), Timme et al. (2014); Scagliarini et al. (2023).
     """
     corr, names = with_labels(corr), column_names(corr)
     if not isinstance(corr, Tensor | pd.DataFrame):
-        corr = np.asarray(corr)
+        corr = np.ma.filled(np.ma.asarray(corr, dtype=float), np.nan)
     place, = chosen_columns("target", [target], n := corr.shape[-1], names)
     asked = {"min_size": min_size, "max_size": max_size} | {
         name: _without(place, name, columns, n, names)

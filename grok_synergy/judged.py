@@ -7,7 +7,7 @@ __all__ = ['MARGIN', 'SIDES', 'Judged', 'load_judged']
 
 # %% ../nbs/03i_judged.ipynb #defb7081
 import json
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from importlib import import_module
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from scipy.stats import false_discovery_control, rankdata
 from torch import Tensor
 
 from .arrays import choice, real_number, same_content, truth, whole_number
-from .exports import _rows_of_members
+from .exports import _plain, _rows_of_members
 from .multiplets import Multiplets
 from .results import _as_names, _name_members, _of_dataset, netcdf_path, saved_result
 from .store import save_dataset
@@ -52,6 +52,10 @@ class _Tally:
     def moments(self) -> np.ndarray:
         "Mean and standard deviation of the draws, bits: (2, multiplets)."
         return torch.stack([self.mean, (self.squares / self.count).sqrt()]).cpu().numpy()
+
+    def varies(self) -> Tensor:
+        "Whether draws differ from one another: (multiplets,)."
+        return (self.squares / self.count).sqrt() > MARGIN
 
     def margin(self) -> np.ndarray:
         "What rounding may do to equal values, in standard deviations of the draws: (multiplets,)."
@@ -261,6 +265,16 @@ class Judged(_Many, _Shown):
         low, high = self.p_synergy < self.p_redundancy, self.p_redundancy < self.p_synergy
         return np.where(high & (self.observed > 0), 1, 0) - np.where(low & (self.observed < 0), 1, 0)
 
+    @property
+    def sign(self) -> int:
+        "What turns `observed` and `null_mean`, which are low for synergy, into the value that has a label."
+        return 1
+
+    @property
+    def label(self) -> str:
+        "What was judged, as an axis says it."
+        return "Ω (bits)"
+
     def __len__(self):
         return len(self.observed)
 
@@ -279,9 +293,14 @@ def _counted(judged: "Judged", level: float) -> tuple[int, int]:
     return int((signs < 0).sum()), int((signs > 0).sum())
 
 # %% ../nbs/03i_judged.ipynb #139f278a
+_KINDS = {"Judged": "judged", "Significance": "significance", "Tested": "tested", "Contrast": "contrasts"}  # and their rooms
+
+
 def _dataset_of_judged(judged: Judged) -> xr.Dataset:
     "Multiplets under the name of their field, values by multiplet, and the rest among the attributes."
-    parts, values, others = [], {}, {"judged": f"{type(judged).__module__}.{type(judged).__qualname__}"}
+    parts, values, others = [], {}, {"judged": type(judged).__name__}
+    if others["judged"] not in _KINDS:
+        raise ValueError(f"{others['judged']} cannot be read again, and is not saved: give one of {', '.join(_KINDS)}")
     for name, value in ((field.name, getattr(judged, field.name)) for field in fields(judged)):
         if isinstance(value, Multiplets):
             one = value.to_xarray()
@@ -290,7 +309,7 @@ def _dataset_of_judged(judged: Judged) -> xr.Dataset:
         elif isinstance(value, np.ndarray):
             values[name] = ("multiplet" if value.ndim == 1 else ("row", "draw")), value
         elif value is not None:
-            others[name] = json.dumps(value)
+            others[name] = json.dumps(value, default=_plain)
     return xr.merge([*parts, xr.Dataset(values)]).assign_attrs(others)
 
 # %% ../nbs/03i_judged.ipynb #db144f74
@@ -310,11 +329,10 @@ def load_judged(
     Raises `FileNotFoundError` where there is no file, and `ValueError` where it is damaged or holds something else.
     """
     dataset = saved_result(path)
-    room, _, name = str(dataset.attrs.get("judged", "")).rpartition(".")
-    if not room.startswith("grok_synergy."):
+    if (name := str(dataset.attrs.get("judged"))) not in _KINDS:
         raise ValueError(f"{path} holds no p-values: give a file of the `save` of significance, significance_by or "
                          "compare_groups")
-    kind, held = getattr(import_module(room), name), {}
+    kind, held = getattr(import_module(f"grok_synergy.{_KINDS[name]}"), name), {}
     for field in (field.name for field in fields(kind)):
         if f"{field}.groups" in dataset:
             held[field] = _multiplets_in(dataset, field)
@@ -323,4 +341,6 @@ def load_judged(
         elif field in dataset.attrs:
             value = json.loads(dataset.attrs[field])
             held[field] = _as_names(value) if isinstance(value, list) else value
+    if missing := [field.name for field in fields(kind) if field.default is MISSING and field.name not in held]:
+        raise ValueError(f"{path} lacks {', '.join(missing)}: make the result again, and `save` it")
     return kind(**held)

@@ -13,6 +13,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 
 import numpy as np
 import torch
@@ -55,11 +56,28 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
+class _Resting:
+    "How many blocks want one thread now, in whatever thread of Python, and what was before the first."
+
+    lock, blocks, limiter = Lock(), 0, None
+
+
 @contextmanager
 def numpy_in_one_thread(alone: bool = True):
-    "NumPy's products are made by one thread inside the block, if `alone`."
-    with _blas().limit(limits=1 if alone else None):
+    "NumPy's products are made by one thread inside the block, if `alone`; by as many as before when the last such ends."
+    if not alone:
         yield
+        return
+    with _Resting.lock:
+        _Resting.limiter = _Resting.limiter if _Resting.blocks else _blas().limit(limits=1)
+        _Resting.blocks += 1
+    try:
+        yield
+    finally:
+        with _Resting.lock:
+            _Resting.blocks -= 1
+            if not _Resting.blocks:
+                _Resting.limiter.restore_original_limits()
 
 
 def gram(
@@ -68,7 +86,8 @@ def gram(
     "Rows times their transpose."
     if rows.device.type != "cpu":
         return rows @ rows.mT
-    with numpy_in_one_thread(rows.shape[-2] <= FEW):
+    tiny = rows.shape[-2] ** 2 * rows.shape[-1] < 2**18  # which has one thread anyway
+    with numpy_in_one_thread(rows.shape[-2] <= FEW and not tiny):
         return torch.as_tensor(np.matmul(rows.numpy(), rows.mT.numpy()), device="cpu")
 
 # %% ../nbs/00d_matrices.ipynb #654f3208

@@ -96,6 +96,9 @@ def _refuse_other(found: Judged, places: np.ndarray, level: float, intervals: In
     if not len(places):
         raise ValueError(f"no multiplet is significant at level={level:.2g}: give a higher level, more samples or draws, "
                          "or draw all with draw_orders")
+    if intervals is not None and (found.label != "Ω (bits)" or intervals.names != found.found.names):
+        raise ValueError(f"intervals are of Ω of columns {intervals.names}, and what was found is {found.label} of "
+                         f"{found.found.names}: give intervals of the same, or none")
     if intervals is not None and list(intervals.members) != [found.found.members(place) for place in places]:
         raise ValueError("intervals are of other multiplets: give bootstrap_multiplets(x, [found.found.members(i) for i "
                          "in strongest(found, rows, level)])")

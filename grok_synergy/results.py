@@ -143,14 +143,17 @@ def _as_masks(groups: np.ndarray) -> np.ndarray:
     return np.where((groups >= 0).any(-1), bits.sum(-1), -1)
 
 # %% ../nbs/03b1_results.ipynb #7a51122f
+_TABLES = {".csv", ".tsv", ".txt", ".json", ".xlsx", ".parquet", ".feather", ".pkl", ".npy", ".npz", ".mat", ".h5", ".zarr"}
+
+
 def netcdf_path(
     path: Path | str,
 ) -> Path:
     "The path of a NetCDF file. Raises `ValueError` for the ending of another kind of file."
     path = as_path("path", path)
-    if path.suffix.lower() not in (".nc", ".nc4", ""):
+    if path.suffix.lower() in _TABLES:
         raise ValueError(f"{path} ends as another kind of file: give a name with .nc, for a NetCDF file is written; "
-                         "frame() has the same as a table")
+                         "frame() is a table")
     return path
 
 # %% ../nbs/03b1_results.ipynb #1ad2c6c5

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .arrays import Array, as_numpy, choice, truth, whole_number
 from .draws import _batches, _correlations, _naming, _Question, _question, _warn
-from .judged import Judged, _by_order, _counted, _Pool, _Tally
+from .judged import MARGIN, Judged, _by_order, _counted, _Pool, _Tally
 from .multiplets import Multiplets, _hold
 from .uncertainty import _moved_scores, _redrawn, _refuse_few_rows, _shift, _torn, _way
 from .walk import _ask, _chosen, _size_range, _told_by_name
@@ -113,16 +113,21 @@ def _standardise(
     tallies: list[_Tally],     # of the same batches
     places: list[np.ndarray],  # the multiplets of each order
 ) -> tuple[list[_Pool], list[Tensor]]:  # of each order; and (2, orders, draws) the ends of each batch
-    "The draws of each order in standard deviations: how many lie where, and the lowest and highest of each draw."
+    """The draws of each order in standard deviations: how many lie where, and the lowest and highest of each draw.
+
+    Multiplets that no draw changes have no standard deviation, and are left out.
+    """
     pools, ends = [_Pool() for _ in places], []
     rows = [[np.flatnonzero(np.isin(some, own)) for own in places] for some in batches.places]
     for i, values in batches:
         z = tallies[i].standardise(values, own=True)
-        parts = [z] if len(places) == 1 else [z[:, some] for some in rows[i]]
+        varies = tallies[i].varies()
+        parts = [z[:, varies]] if len(places) == 1 else [z[:, some][:, varies[some]] for some in rows[i]]
         for pool, part in zip(pools, parts, strict=True):
             pool.add(part)
         if len(tallies) == 1:
-            ends.append(torch.stack([torch.stack(part.aminmax(dim=1)) for part in parts], 1))
+            ends.append(torch.stack([torch.stack(part.aminmax(dim=1)) if part.shape[1] else z.new_zeros(2, len(z))
+                                     for part in parts], 1))
     return pools, ends
 
 # %% ../nbs/03j_significance.ipynb #2fecd8ed
@@ -143,7 +148,7 @@ def _judge(
     for i, (tally, some) in enumerate(zip(tallies, batches.places, strict=True)):
         z, own = tally.standardise(tally.observed).cpu().numpy(), tally.p_values()
         for pool, order in zip(pools, places, strict=True) if pooled else ():
-            rows = np.isin(some, order)
+            rows = np.isin(some, order) & tally.varies().cpu().numpy()
             own[:, rows] = pool.p_values(z[rows], tally.margin()[rows])
         p[:, some] = np.maximum(p[:, some], own)
         closer = abs(z) < nearest[some]
@@ -173,16 +178,6 @@ class Significance(Judged):
             return omega
         return {**omega, "weakest": self.weakest if names is None else [names[i] for i in self.weakest]}
 
-    @property
-    def sign(self) -> int:
-        "What turns `observed` and `null_mean`, which are low for synergy, into the value that has a label."
-        return 1
-
-    @property
-    def label(self) -> str:
-        "What was judged, as an axis says it."
-        return "Ω (bits)"
-
     def _beyond(self) -> str:
         return _AGAINST[self.against]
 
@@ -192,10 +187,11 @@ class Significance(Judged):
 # %% ../nbs/03j_significance.ipynb #c4e86133
 def _smallest(judged: Significance, significant: int) -> str:
     "The smallest p-value, and whether it is as small as the draws allow."
-    _, of, counts = np.unique(judged.orders, return_inverse=True, return_counts=True)
-    alike = counts[of] * (judged.orders if judged.against == "bystander" else 1) if judged.pooled else 1
-    p, least = judged.p_values(), 2 / (1 + judged.draws * alike)
-    if (p > least * (1 + 1e-9)).all():
+    p, varies = judged.p_values(), judged.null_spread > MARGIN
+    at = p.argmin()
+    alike = ((judged.orders == judged.orders[at]) & varies).sum() if judged.pooled and varies[at] else 1
+    each = judged.orders[at] if judged.pooled and judged.against == "bystander" else 1
+    if p.min() > 2 / (1 + judged.draws * alike * each) * (1 + 1e-9):
         return f"{p.min():.2g}"
     more = "" if significant else "; with more some may be significant"
     return f"{p.min():.2g}, the least that so many draws allow{more}"

@@ -78,6 +78,8 @@ def _multiplets_of(
         have = [name for name in VALUES if isinstance(own, Multiplets) and hasattr(found, name)]
         raise ValueError(f"measure returned {type(found).__name__} with {have or 'no multiplets'}: give a function "
                          f"from samples to multiplets, such as discrete_multiplets, that have {value!r}")
+    if not len(own):
+        raise ValueError("measure returned no multiplet: give one that returns some, of columns or orders that are there")
     if own.tc.ndim != 1:
         raise ValueError(f"measure returned multiplets of {tuple(own.tc.shape[:-1])} tables: give one that returns "
                          "those of one")
@@ -151,7 +153,7 @@ def _one_by_one(asked: _Asked, told, n: int) -> tuple[list[list[int]], list[np.n
     "The column of each member, alone, and the multiplets that hold it; a target stays."
     found = _multiplets_of(told, asked.value)
     columns = [i for i in range(n) if i != getattr(told, "target", None)]
-    if found.names is not None:
+    if found.names not in (None, asked.labels):  # in an order of its own
         columns = [i for name in found.names for i, label in enumerate(asked.labels or ()) if label == name]
     if found.n_members != len(columns):
         raise ValueError(f"against='bystander' moves the column of each member: measure has {found.n_members} members, and "
@@ -215,7 +217,7 @@ def significance_by(
 ) -> Tested:                          # p- and q-values of every multiplet
     """Values of every multiplet by any measure, beside what moved columns give them.
 
-    The measure gets a data frame where one was given. Draws run in as many processes as
+    The measure gets a data frame where columns have labels. Draws run in as many processes as
     `joblib.parallel_config` says. Raises `ValueError` for an unknown value, null or kind, for columns without a
     correlation (named), and for a measure without multiplets or finite values, before any draw. Warns of
     neighbouring rows that correlate where rows are moved one by one. Source: as for `significance`.

@@ -165,7 +165,7 @@ def _walk_unions(corr: Tensor, sizes: Sequence[int]) -> tuple[Tensor, Tensor, Te
     Each is (matrices, 2**blocks), the blocks contiguous. Padding makes a trace larger by its neurons.
     """
     n, device = corr.shape[-1], corr.device
-    held = HELD[device.type]
+    held = HELD.get(device.type, HELD["cuda"])
     xp = np if device.type == "cpu" and n * n <= held else torch
     results = corr.new_zeros(3, len(corr), 2 ** len(sizes))
     together = max(1, held // n**2)

@@ -192,3 +192,10 @@ def test_columns_numbered_by_a_frame_are_positions(target):
     other = (target + 1) % 6
     some = target_multiplets(pd.DataFrame(plain), target, max_size=3, containing=[other])
     assert len(some.free) == 4 + 6 and all(other - (other > target) in some.free.members(row) for row in range(10))
+
+
+def test_masked_correlations_are_refused():
+    masked = np.ma.array(np.eye(4))
+    masked[0, 1] = masked[1, 0] = np.ma.masked
+    with pytest.raises(ValueError, match="NaN or infinite correlations in column"):
+        target_multiplets(masked, 0)

@@ -236,3 +236,16 @@ def test_numpy_has_its_threads_back_after_a_block():
             _ = 1 / 0
         torch.testing.assert_close(gram(x), x @ x.mT)
         assert threads() == before
+
+
+def test_numpy_has_its_threads_back_after_blocks_that_overlap():
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+        first, second = numpy_in_one_thread(), numpy_in_one_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)  # as another thread of Python may
+        inside = {one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"}
+        second.__exit__(None, None, None)
+        after = [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+    assert inside == {1} and after == before

@@ -4,7 +4,9 @@ import itertools
 import math
 import pickle
 import warnings
+from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,8 +23,10 @@ from grok_synergy.judged import _family_wise, load_judged
 from grok_synergy.multiplets import all_multiplets
 from grok_synergy.nonparametric import discrete_multiplets
 from grok_synergy.oinfo import o_information
+from grok_synergy.pictures import draw_orders
 from grok_synergy.results import load_multiplets
 from grok_synergy.significance import significance
+from grok_synergy.store import save_dataset
 from grok_synergy.tested import significance_by
 from grok_synergy.uncertainty import _moved_scores, _shuffle
 
@@ -548,3 +552,44 @@ def test_files_without_p_values_are_refused(tmp_path):
     with pytest.warns(UserWarning, match="damaged"), pytest.raises(ValueError, match="is damaged"):
         load_judged(tmp_path / "found.nc")
     assert not list(tmp_path.glob("*.csv"))
+
+
+def test_the_least_is_that_of_the_order_with_the_smallest_p():
+    found = significance(np.random.default_rng(1).normal(size=(60, 5)), against="independence", max_size=5, draws=10)
+    assert [(found.orders == order).sum() for order in (3, 4, 5)] == [10, 5, 1]
+    p = np.full(len(found), 0.5)
+    for order, smallest, told in ((5, 1 / 11, True), (3, 1 / 101, True), (3, 2 / 101, False)):
+        p[:] = 0.5
+        p[found.orders == 5] = 1 / 11  # the least of this order in every case
+        p[np.flatnonzero(found.orders == order)[0]] = smallest
+        changed = replace(found, p_synergy=p.copy(), p_redundancy=np.full(len(p), 0.9))
+        assert ("the least that so many draws allow" in repr(changed)) == told, (order, smallest)
+
+
+def test_a_contrast_is_drawn_over_its_orders():
+    x = np.random.default_rng(0).normal(size=(80, 4))
+    ax = plt.figure().subplots()
+    draw_orders(ax, compare_groups(x[:40], x[40:], draws=9))
+    assert ax.get_ylabel() == "difference of Ω (bits)"
+    plt.close("all")
+
+
+@pytest.mark.filterwarnings("ignore:names of type Timestamp")
+def test_dates_as_names_are_saved_as_text_and_other_kinds_refused(tmp_path):
+    x = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)), columns=pd.date_range("2026-01-01", periods=4))
+    found = significance_by(discrete_multiplets, x, moved=[x.columns[1]], draws=5)
+    found.save(tmp_path / "wd0.1")  # a dot is no ending
+    assert load_judged(tmp_path / "wd0.1").moved == ("2026-01-02 00:00:00",)
+    for change, words in (({"judged": "json"}, "holds no p-values"), ({"judged": "Other"}, "holds no p-values")):
+        save_dataset(found.to_xarray().assign_attrs(change), tmp_path / "other.nc")
+        with pytest.raises(ValueError, match=words):
+            load_judged(tmp_path / "other.nc")
+    save_dataset(found.to_xarray().drop_vars("p_synergy"), tmp_path / "other.nc")
+    with pytest.raises(ValueError, match="lacks p_synergy: make the result again"):
+        load_judged(tmp_path / "other.nc")
+
+    class Own(type(found)):
+        pass
+
+    with pytest.raises(ValueError, match="Own cannot be read again, and is not saved"):
+        Own(**vars(found)).save(tmp_path / "own.nc")

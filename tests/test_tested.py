@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from grok_synergy.contrasts import bootstrap_multiplets
 from grok_synergy.entropy import copula_correlation
 from grok_synergy.gradients import target_multiplets
 from grok_synergy.look import SYNERGY
 from grok_synergy.multiplets import all_multiplets
 from grok_synergy.nonparametric import discrete_multiplets
-from grok_synergy.pictures import draw_orders, multiplet_figure
+from grok_synergy.pictures import draw_orders, multiplet_figure, strongest
 from grok_synergy.significance import significance
 from grok_synergy.tested import significance_by
 
@@ -30,6 +31,10 @@ def copula(x, **choices):
 
 def by_target(x, **choices):
     return target_multiplets(copula_correlation(x), "target", max_size=2, n_samples=len(x), **choices)
+
+
+def by_target_of(x, most):
+    return target_multiplets(copula_correlation(x), "target", max_size=most, n_samples=len(x))
 
 
 @pytest.fixture(scope="module")
@@ -280,5 +285,65 @@ def test_pictures_show_the_value_as_the_measure_has_it(table, value, label, side
     synergistic = ax.collections[-2].get_offsets()[:, 1]
     assert ax.get_ylabel() == label and (side * synergistic > 0).all()
     [pairs] = ax.collections[:-3]  # the band of the only order
-    assert np.ptp(pairs.get_datalim(ax.transData).get_points()[:, 1]) > 0.01
+    low, high = pairs.get_datalim(ax.transData).get_points()[:, 1]
+    middle = np.median(found.frame().null_mean)
+    assert high - low > 0.005 and abs((low + high) / 2 - middle) < 1e-9
+    bars = [line.get_xdata() for line in strong.lines if line.get_color() == "0.7"]
+    shown = found.frame().null_mean.iloc[strongest(found)]
+    np.testing.assert_allclose(np.mean(bars, 1), shown, atol=1e-12)
     plt.close("all")
+
+
+def test_an_order_whose_nulls_lie_apart_has_no_band(table):
+    x = table.rename(columns={"sum": "target"})
+    found = significance_by(partial(by_target_of, most=3), x, value="index", against="bystander", draws=40)
+    ax = plt.figure().subplots()
+    draw_orders(ax, found)
+    pairs, triplets = (np.ptp(band.get_datalim(ax.transData).get_points()[:, 1]) for band in ax.collections[:2])
+    assert pairs > 0.005 and triplets == 0
+    plt.close("all")
+
+
+def test_multiplets_that_no_draw_changes_count_for_nothing():
+    x = np.random.default_rng(0).normal(size=(60, 6))
+    both, own = (significance_by(measure, x, moved=[0], draws=40) for measure in (copula, partial(copula, containing=[0])))
+    held = [row for row in range(len(both)) if 0 in both.found.members(row)]
+    assert 0 < len(held) == len(own) < len(both)
+    np.testing.assert_allclose(both.p_synergy[held], own.p_synergy, atol=1e-12)
+    np.testing.assert_allclose(both.p_redundancy[held], own.p_redundancy, atol=1e-12)
+    np.testing.assert_allclose(both.lowest, own.lowest)
+    fixed = np.delete(np.arange(len(both)), held)
+    assert (both.p_values()[fixed] == 1).all() and (both.family_wise()[fixed] == 1).all()
+
+
+def test_columns_of_one_name_are_moved_by_their_place():
+    x = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)), columns=list("aabc"))
+    found, seen = watched(lambda given: replace(copula(given.to_numpy()), names=tuple("aabc")), x, against="bystander",
+                          draws=3)
+    moved = [np.flatnonzero((given.to_numpy() != x.to_numpy()).any(0)).tolist() for given in seen[1:]]
+    assert len(found) == 4 and moved == [[i] for i in range(4) for _ in range(3)]
+
+
+def test_a_measure_without_any_multiplet_is_told():
+    x = np.random.default_rng(0).normal(size=(60, 4))
+
+    def none(given):
+        found = copula(given)
+        return replace(found, **{name: getattr(found, name)[:0] for name in ("sets", "sizes", "tc", "dtc", "parts")})
+
+    with pytest.raises(ValueError, match="measure returned no multiplet"):
+        significance_by(none, x, draws=5)
+
+
+def test_intervals_of_other_columns_are_not_drawn(table):
+    x = table.rename(columns={"sum": "target"})
+    about = significance_by(by_target, x, value="index", against="bystander", draws=60)
+    places = strongest(about)
+    intervals = bootstrap_multiplets(x, [(0, 1, 2)] * len(places), draws=5)
+    with pytest.raises(ValueError, match="intervals are of Ω .* and what was found is redundancy–synergy index"):
+        multiplet_figure(about, intervals=intervals)
+    found = significance(table, draws=60)
+    others = bootstrap_multiplets(table.set_axis(list("vwxyz"), axis=1), [found.found.members(i) for i in strongest(found)],
+                                  draws=5)
+    with pytest.raises(ValueError, match="intervals are of Ω of columns"):
+        multiplet_figure(found, intervals=others)
