@@ -201,7 +201,17 @@ def _significant(judged: "Judged", side: str, level: float, method: str) -> np.n
 
 # %% ../nbs/03i_judged.ipynb #7edb6f4e
 class _Shown:
-    "Judged multiplets as tables."
+    "Judged multiplets as tables, and what pictures say of them."
+
+    @property
+    def sign(self) -> int:
+        "What turns `observed` and `null_mean`, which are low for synergy, into the value that has a label."
+        return 1
+
+    @property
+    def label(self) -> str:
+        "What was judged, as an axis says it."
+        return "Ω (bits)"
 
     def _values(self) -> dict:
         "The columns of `frame` for what is judged."
@@ -264,16 +274,6 @@ class Judged(_Many, _Shown):
         "-1 where a value is low beside its draws and below 0, 1 where high and above 0, else 0: (multiplets,)."
         low, high = self.p_synergy < self.p_redundancy, self.p_redundancy < self.p_synergy
         return np.where(high & (self.observed > 0), 1, 0) - np.where(low & (self.observed < 0), 1, 0)
-
-    @property
-    def sign(self) -> int:
-        "What turns `observed` and `null_mean`, which are low for synergy, into the value that has a label."
-        return 1
-
-    @property
-    def label(self) -> str:
-        "What was judged, as an axis says it."
-        return "Ω (bits)"
 
     def __len__(self):
         return len(self.observed)
