@@ -21,6 +21,7 @@ from grok_synergy.arrays import (
     Array,
     as_numpy,
     check_samples,
+    column_labels,
     column_names,
     real_number,
     real_samples,
@@ -96,16 +97,10 @@ class Contrast(Judged):
         return (f"{len(self)} multiplets of {of} in two groups: Ω of {low} is lower in the first, of {high} higher, at "
                 f"q <= 0.05 (Benjamini-Hochberg); {self.draws} draws ({how})")
 
-# %% ../nbs/03k_contrasts.ipynb #fa1a4fdf
-def _labels(x: Array) -> tuple | None:
-    "The labels of columns, mere positions among them; None where there are none."
-    labelled = hasattr(x, "columns") or len(getattr(x, "indexes", ()))
-    return column_names(x) or (tuple(range(x.shape[-1])) if labelled else None)
-
 # %% ../nbs/03k_contrasts.ipynb #d6e5869f
 def _refuse_other_columns(one: Array, other: Array) -> None:
     "Raises `ValueError` for groups with other columns, or with the same in another order."
-    labels, names = [_labels(x) for x in (one, other)], [column_names(x) for x in (one, other)]
+    labels, names = [column_labels(x) for x in (one, other)], [column_names(x) for x in (one, other)]
     if None in labels or labels[0] == labels[1]:
         return
     if None not in names or all(isinstance(some, Number) for some in labels[0] + labels[1]):

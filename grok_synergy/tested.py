@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .arrays import Array, as_numpy, choice, column_names, truth
+from .arrays import Array, as_numpy, choice, column_labels, truth
 from .conditional import chosen_columns
 from .draws import _Question, _question, _warn_of_order
 from .judged import MARGIN
@@ -61,11 +61,6 @@ class _Asked:
     def values(self, found) -> np.ndarray:
         "The value of every multiplet, low for synergy: (multiplets,)."
         return VALUES[self.value] * as_numpy(getattr(found, self.value)).astype(np.float64)
-
-# %% ../nbs/03r_tested.ipynb #4dda27cb
-def _labels(x: Array) -> tuple | None:
-    "The labels of the columns that a measure may ask for: of any data frame, or the names of a labelled array."
-    return column_names(x) or (tuple(x.columns) if hasattr(x, "columns") else None)
 
 # %% ../nbs/03r_tested.ipynb #23ce1cff
 def _multiplets_of(
@@ -223,7 +218,7 @@ def significance_by(
     neighbouring rows that correlate where rows are moved one by one. Source: as for `significance`.
     """
     against, pooled = choice("against", against, ("independence", "bystander")), truth("pooled", pooled)
-    asked = _Asked(measure, value, _labels(x))
+    asked = _Asked(measure, value, column_labels(x))
     about = _question(x, bins=None, blocks=None, min_size=1, max_size=None, draws=draws, ties="average",
                       bias_correction=True, block_length=block_length, seed=seed, progress=progress)
     _refuse_few_draws(about.draws, pooled)
