@@ -41,6 +41,14 @@ paper: $(INSTALLED) build/first_figures.ipynb ## the whole paper: 220 networks, 
 	@$(BIN)/python tests/make_pages.py
 	@echo "figures, verdicts and differences: figures/README.md"
 
+pack: $(INSTALLED) ## what the jobs of `make paper` have found so far, as one small file, figures/found.tar.xz
+	@$(BIN)/python -c 'from grok_synergy.study import conditions, packed; \
+		print(packed.pack_found(conditions.Paper(), "figures/found.tar.xz"), "results: figures/found.tar.xz")'
+
+unpack: $(INSTALLED) ## lay them where `make paper` goes on from them, perhaps on another machine
+	@$(BIN)/python -c 'from grok_synergy.study import packed; \
+		print(packed.unpack_found("figures/found.tar.xz"), "results that were not here: make paper goes on")'
+
 tasks: $(INSTALLED) ## three public tasks, 30 networks, read along training with nulls; half an hour on two cores, goes on when killed
 	@$(BIN)/python -c 'from grok_synergy import followed; followed.follow_all(n_jobs=2)'
 	@echo "tables: figures/tables/tasks-*.nc"
@@ -114,4 +122,4 @@ bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures paper tasks audit test test-plain fuzz test-python prepare pages readme lab bench clean
+.PHONY: help figures paper pack unpack tasks audit test test-plain fuzz test-python prepare pages readme lab bench clean
