@@ -95,7 +95,7 @@ def _refuse_other(found: Judged, places: np.ndarray, level: float, intervals: In
     "Raises `ValueError` where there is nothing to draw."
     if not len(places):
         raise ValueError(f"no multiplet is significant at level={level:.2g}: give a higher level, more samples or draws, "
-                         "or draw all with draw_orders")
+                         f"or draw all with {'draw_groups' if isinstance(found, Contrast) else 'draw_orders'}")
     if intervals is not None and (found.label != "Ω (bits)" or intervals.names != found.found.names):
         raise ValueError(f"intervals are of Ω of columns {intervals.names}, and what was found is {found.label} of "
                          f"{found.found.names}: give intervals of the same, or none")
