@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ENDINGS', 'read_samples', 'multiplets_command', 'audit_command', 'figure_command', 'main']
 
-# %% ../nbs/05a_command.ipynb #8d0d8ec2
+# %% ../nbs/05a_command.ipynb #4796800a
 import argparse
 import sys
 import warnings
@@ -30,7 +30,7 @@ from .significance import significance
 from .store import default_store, save_dataset, written_whole
 from .training import Experiment, train
 
-# %% ../nbs/05a_command.ipynb #3a4e3b0d
+# %% ../nbs/05a_command.ipynb #672a7e80
 def _one_array(
     path: Path,         # an .npz
     array: str | None,  # a name in it; None: its only one
@@ -38,7 +38,7 @@ def _one_array(
     "One array of an .npz. Raises `ValueError` naming its arrays where none or another was asked for."
     try:
         held = np.load(path)
-    except (OSError, ValueError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, BadZipFile) as error:
         raise ValueError(f"{path.name} cannot be read as .npz ({error}): save it again") from None
     with held:
         if array is None and len(held.files) != 1:
@@ -50,9 +50,9 @@ def _one_array(
 def _table(path: Path) -> pd.DataFrame:
     "A CSV; a first column without a name numbers the rows."
     frame = pd.read_csv(path)
-    return frame.set_index(frame.columns[0]) if str(frame.columns[0]) == "Unnamed: 0" else frame
+    return frame.set_index(frame.columns[0]).rename_axis(None) if str(frame.columns[0]) == "Unnamed: 0" else frame
 
-# %% ../nbs/05a_command.ipynb #d21867fc
+# %% ../nbs/05a_command.ipynb #1f2d3d10
 ENDINGS = (".csv", ".parquet", ".npy", ".npz")
 
 
@@ -74,10 +74,10 @@ def read_samples(
     except ImportError as error:
         raise ValueError(f"{path.name} cannot be read without another package ({error}): install it, "
                          "or save the table as CSV") from None
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise ValueError(f"{path.name} cannot be read as {ending} ({error}): save it again") from None
 
-# %% ../nbs/05a_command.ipynb #a1a8e6a1
+# %% ../nbs/05a_command.ipynb #ef957491
 def _saved(
     fig,  # a figure
     path: str | Path | None,  # where it is written, as its ending says; None: nowhere
@@ -93,7 +93,7 @@ def _saved(
     plt.close(fig)
     print(f"the picture: {path}")
 
-# %% ../nbs/05a_command.ipynb #bca7ed28
+# %% ../nbs/05a_command.ipynb #046614e0
 def multiplets_command(
     asked: argparse.Namespace,  # table, array, against, kind, max_size, draws, rows, seed, out, figure
 ) -> None:
@@ -114,7 +114,7 @@ def multiplets_command(
     if asked.figure is not None:
         _saved(multiplet_figure(found, rows=rows), asked.figure)
 
-# %% ../nbs/05a_command.ipynb #08935656
+# %% ../nbs/05a_command.ipynb #2a367a46
 def audit_command(
     asked: argparse.Namespace,  # file, array, draws, seed, out, figure
 ) -> None:
@@ -128,7 +128,7 @@ def audit_command(
     if asked.figure is not None:
         _saved(found.plot(), asked.figure)
 
-# %% ../nbs/05a_command.ipynb #7a7d27e3
+# %% ../nbs/05a_command.ipynb #fb2d796b
 def figure_command(
     asked: argparse.Namespace,  # wd, alpha, seeds, steps, p, width, preset, nulls, out_dir
 ) -> None:
@@ -158,7 +158,7 @@ def figure_command(
     save_dataset(measured, stem.with_name(f"{stem.name}.nc"))
     print(*files, f"{stem}.nc", sep="\n")
 
-# %% ../nbs/05a_command.ipynb #7c125f72
+# %% ../nbs/05a_command.ipynb #b6b43925
 def _add_common(parser: argparse.ArgumentParser, draws: int) -> None:
     "What the two commands on samples have in common."
     parser.add_argument("--array", help="which array of an .npz; not needed where it holds one")
@@ -167,7 +167,7 @@ def _add_common(parser: argparse.ArgumentParser, draws: int) -> None:
     parser.add_argument("--out", type=Path, metavar="CSV", help="write the whole table here")
     parser.add_argument("--figure", type=Path, metavar="PNG", help="draw it here; .svg and .pdf work, too")
 
-# %% ../nbs/05a_command.ipynb #63379919
+# %% ../nbs/05a_command.ipynb #194c4b19
 def _add_figure(commands) -> None:
     "The options of `figure`."
     figure = commands.add_parser("figure", help="train a condition of the paper, measure it, draw it", description=(
@@ -185,7 +185,7 @@ def _add_figure(commands) -> None:
     figure.add_argument("--out-dir", default="", help="folder of figure and measures (build/figures of the project)")
     figure.set_defaults(run=figure_command)
 
-# %% ../nbs/05a_command.ipynb #5b59d3f5
+# %% ../nbs/05a_command.ipynb #59b1fe80
 def _add_samples(commands) -> None:
     "The options of `audit` and `multiplets`."
     layer = commands.add_parser("audit", help="how much of a layer's value is in the way of measuring it", description=(
@@ -209,7 +209,7 @@ def _add_samples(commands) -> None:
     table.add_argument("--kind", default="shuffle", help="shuffle rows, or shift them for a series (%(default)s)")
     table.set_defaults(run=multiplets_command)
 
-# %% ../nbs/05a_command.ipynb #994e3f60
+# %% ../nbs/05a_command.ipynb #ab2f4aa1
 def main(
     arguments: Sequence[str] | None = None,  # as a shell gives them; None: those of this process
 ) -> int:                                    # the exit status: 0, or 1 where something was refused
