@@ -102,6 +102,7 @@ test-python: ## the library's tests under another interpreter, in an environment
 prepare: $(INSTALLED) ## bring notebooks, library and README into agreement
 	@$(BIN)/ruff check -q --fix-only nbs tests setup.py
 	@$(BIN)/nbdev_clean
+	@$(BIN)/python tests/make_lessons.py
 	@$(BIN)/nbdev_export
 	@$(BIN)/python tests/make_readme.py
 
@@ -115,6 +116,16 @@ lab: $(INSTALLED) ## open the notebooks in JupyterLab; its options: ARGS="--no-b
 	@$(BIN)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=$(CURDIR) \
 		--LabApp.default_url=/lab/tree/nbs/index.ipynb $(ARGS)
 
+build/docs-tools: settings.ini constraints.txt docs/package.json | $(INSTALLED)
+	@mkdir -p build/npm
+	@$(BIN)/python $(SAY) "packages of the site" $(BIN)/pip $(INSTALL) -q -e ".[docs]"
+	@cp docs/package.json build/npm/
+	@$(BIN)/python $(SAY) "formulas, from npm" npm install --prefix build/npm --no-package-lock --no-audit --no-fund
+	@touch $@
+
+docs: build/docs-tools ## build the site of the notebooks, as they were run, into build/site/; half a minute, no network after the first time
+	@$(BIN)/python $(SAY) "site" $(BIN)/python tests/make_docs.py
+
 bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
 	@$(BIN)/python $(SAY) "packages to compare with" $(BIN)/pip $(INSTALL) -q -e ".[bench]"
 	@$(BIN)/python benchmarks/bench.py
@@ -122,4 +133,4 @@ bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures paper pack unpack tasks audit test test-plain fuzz test-python prepare pages readme lab bench clean
+.PHONY: help figures paper pack unpack tasks audit test test-plain fuzz test-python prepare pages readme lab docs bench clean

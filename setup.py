@@ -27,6 +27,7 @@ setup(
     ],
     packages=find_packages(include=[settings["lib_name"], f"{settings['lib_name']}.*"]),
     python_requires=f">={settings['min_python']}",
+    entry_points={"console_scripts": settings["console_scripts"].splitlines()},
     install_requires=settings["requirements"].split(),
     extras_require={name.removesuffix("_requirements"): settings[name].split()
                     for name in settings if name.endswith("_requirements")},

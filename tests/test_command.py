@@ -1,0 +1,88 @@
+"""The command line: what it reads, prints, writes and refuses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grok_synergy.command import ENDINGS, main, read_samples
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, with a table whose first three columns are two causes and their effect."""
+    rng = np.random.default_rng(0)
+    a, b, *noise = rng.normal(size=(5, 400))
+    table = pd.DataFrame({"rain": a, "wind": b, "leaves": a + b + 0.3 * noise[0], "coin": noise[1], "dice": noise[2]})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    table.to_csv(tmp_path / "numbered.csv")
+    np.save(tmp_path / "table.npy", table.to_numpy())
+    np.savez(tmp_path / "one.npz", table.to_numpy())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_way_to_save_a_table_is_read_alike(folder):
+    table = read_samples("table.csv")
+    assert list(table) == ["rain", "wind", "leaves", "coin", "dice"] == list(read_samples("numbered.csv"))
+    for name in ("numbered.csv", "table.npy", "one.npz"):
+        np.testing.assert_allclose(np.asarray(read_samples(name)), table.to_numpy())
+
+
+def test_parquet_is_read_where_pandas_can(folder):
+    table = read_samples("table.csv")
+    try:
+        table.to_parquet("table.parquet")
+    except ImportError:
+        (folder / "table.parquet").write_bytes(b"PAR1")
+        with pytest.raises(ValueError, match="(?s)cannot be read without another package .* or save the table as CSV"):
+            read_samples("table.parquet")
+    else:
+        pd.testing.assert_frame_equal(read_samples("table.parquet"), table)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_damaged_file_is_refused_in_words(folder, ending):
+    (folder / f"torn{ending}").write_bytes(b"")
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_samples(f"torn{ending}")
+
+
+def test_an_array_is_asked_of_an_npz_alone(folder):
+    with pytest.raises(ValueError, match="table.csv holds one table; leave --array out"):
+        read_samples("table.csv", "rain")
+
+
+def test_multiplets_prints_and_writes_what_is_significant(folder, capsys):
+    words = "multiplets table.csv --draws 100 --rows 1 --out all.csv --figure found.svg"
+    assert main(words.split()) == 0
+    said = capsys.readouterr().out
+    assert "rain, wind, leaves" in said and "no redundancy beyond chance" in said
+    assert len(pd.read_csv("all.csv")) == 10 and (folder / "found.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_audit_writes_its_table(folder, capsys):
+    np.save("layer.npy", np.random.default_rng(0).normal(size=(300, 12)))
+    assert main("audit layer.npy --draws 1 --out ways.csv".split()) == 0
+    assert {"ranks", "search", "synergy"} <= set(pd.read_csv("ways.csv"))
+    assert "synergy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    ("multiplets none.csv", "none.csv is no file"),
+    ("multiplets table.txt", "ending of the file='.txt' is unknown"),
+    ("multiplets table.csv --against luck", "against='luck' is unknown"),
+    ("multiplets table.csv --draws 60 --figure found.doc", "ending of the figure='doc' is unknown"),
+    ("figure --seeds 0", "seeds=0 is not possible"),
+    ("figure --preset mid", "preset='mid' is unknown"),
+])
+def test_what_is_refused_is_told_in_one_line(folder, capsys, words, said):
+    assert main(words.split()) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_help_gives_an_example(capsys):
+    for words, example in (("--help", "grok-synergy audit --help"), ("audit --help", "grok-synergy audit activations.npy"),
+                           ("multiplets --help", "table.csv --rows 10"), ("figure --help", "--wd 0 --alpha 8")):
+        with pytest.raises(SystemExit) as ended:
+            main(words.split())
+        assert ended.value.code == 0 and example in " ".join(capsys.readouterr().out.split())
