@@ -27,7 +27,7 @@ def stem(path):
 def site_link(target, files=()):
     """A link from the root of the repository, as the site has it; None for a file that the site lacks."""
     path, mark, anchor = target.partition("#")
-    path = posixpath.normpath(path)
+    path = posixpath.normpath(path).removeprefix("docs/")
     anchor = anchor.lower()
     if path == "README.md":
         path = "index.md"

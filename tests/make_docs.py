@@ -47,12 +47,9 @@ def section(readme, title):
 class Site:
     """The Markdown of the site, from a project's root into a folder."""
 
-    def __init__(self, root, folder, lessons=None):
-        """With `lessons`, names within nbs/, these alone: for a trial of parts."""
-        self.root, self.folder = Path(root), Path(folder)
-        every = floors(self.root)
-        self.floors = {floor: [name for name in names if lessons is None or name in lessons]
-                       for floor, names in every.items()}
+    def __init__(self, root, folder):
+        """Looks at what is there; `make` writes."""
+        self.root, self.folder, self.floors = Path(root), Path(folder), floors(root)
         self.library = Library(self.root / "grok_synergy")
         self.names = ["tutorial.ipynb", *(name for names in self.floors.values() for name in names)]
         self.names = [name for name in self.names if (self.root / "nbs" / name).exists()]
@@ -64,9 +61,9 @@ class Site:
         yield from (f"{stem(name)}.md" for name in self.names)
         yield from (new for old, new in TEXTS.items() if (self.root / old).exists())
         yield from (path.relative_to(self.root).as_posix() for path in (self.root / "figures").glob("*.png"))
-        yield from (path.relative_to(self.root / "docs").as_posix() for path in (self.root / "docs").rglob("*.md"))
+        yield from (path.relative_to(self.root / "docs").as_posix() for path in (self.root / "docs").rglob("*.*"))
         yield from (f"reference/{module.replace('.', '/')}.md" for module in self.library.modules)
-        yield from ("lessons/index.md", "reference/index.md", "gallery.md", "explorer/index.html")
+        yield from ("lessons/index.md", "reference/index.md", "gallery.md")
 
     def write(self, name, content):
         """Writes a file of the site's Markdown."""
@@ -224,14 +221,12 @@ def configure(site, built, modules):
     return path
 
 
-def build(root, work, lessons=None):
+def build(root, work):
     """Builds the site of a project below a folder; where it is."""
     work = Path(work).resolve()
-    site = Site(root, work / "docs", lessons).make()
+    site = Site(root, work / "docs").make()
     settings = configure(site, work / "site", work / "npm")
     mkdocs = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--config-file", str(settings)]
-    if lessons is not None:
-        mkdocs.remove("--strict")  # links lead to lessons that were left out
     subprocess.run(mkdocs, check=True, env=dict(os.environ, NO_MKDOCS_2_WARNING="1"))
     return work / "site"
 
