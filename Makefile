@@ -95,6 +95,7 @@ prepare: $(INSTALLED) ## bring notebooks, library and README into agreement
 	@$(BIN)/ruff check -q --fix-only nbs tests setup.py
 	@$(BIN)/nbdev_clean
 	@$(BIN)/nbdev_export
+	@$(BIN)/python tests/make_docstrings.py
 	@$(BIN)/python tests/make_readme.py
 
 pages: $(INSTALLED) ## write the pages of figures/ from the captions of the notebooks and the tables

@@ -127,7 +127,18 @@ def _array_floats(x) -> np.ndarray:
 def as_tensor(
     x: Array,  # array, tensor, data frame, or anything that NumPy can read
 ) -> Tensor:   # float32 or float64, sharing memory where possible
-    "`x` as a tensor of floats. Raises `ValueError` for what holds no real numbers."
+    """`x` as a tensor of floats. Raises `ValueError` for what holds no real numbers.
+
+    Parameters
+    ----------
+    x : Array
+        array, tensor, data frame, or anything that NumPy can read
+
+    Returns
+    -------
+    Tensor
+        float32 or float64, sharing memory where possible
+    """
     if isinstance(x, Tensor):
         return _tensor_floats(x)
     kinds = Tensor | np.ndarray | pd.Series
@@ -141,7 +152,18 @@ def as_tensor(
 def column_names(
     x,  # samples or a matrix, in any form
 ) -> tuple | None:  # one name for each column; None where there are none
-    "The names of the columns of a data frame, or of the last axis of a labelled array."
+    """The names of the columns of a data frame, or of the last axis of a labelled array.
+
+    Parameters
+    ----------
+    x
+        samples or a matrix, in any form
+
+    Returns
+    -------
+    tuple | None
+        one name for each column; None where there are none
+    """
     if isinstance(x, pd.DataFrame) or (hasattr(x, "columns") and hasattr(x, "to_numpy")):
         labels = x.columns
     else:
@@ -155,7 +177,18 @@ def column_names(
 def column_labels(
     x,  # samples or a matrix, in any form
 ) -> tuple | None:  # one for each column; None where there are none
-    "The names of the columns, or mere positions where these are the labels."
+    """The names of the columns, or mere positions where these are the labels.
+
+    Parameters
+    ----------
+    x
+        samples or a matrix, in any form
+
+    Returns
+    -------
+    tuple | None
+        one for each column; None where there are none
+    """
     labelled = hasattr(x, "columns") or len(getattr(x, "indexes", ()))
     return column_names(x) or (tuple(range(x.shape[-1])) if labelled else None)
 
@@ -163,7 +196,18 @@ def column_labels(
 def as_numpy(
     values: Array,  # array or tensor, of any device
 ) -> np.ndarray:    # the same numbers, sharing memory where possible
-    "`values` as a NumPy array."
+    """`values` as a NumPy array.
+
+    Parameters
+    ----------
+    values : Array
+        array or tensor, of any device
+
+    Returns
+    -------
+    np.ndarray
+        the same numbers, sharing memory where possible
+    """
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 # %% ../nbs/00a_arrays.ipynb #0ada3780
@@ -172,7 +216,22 @@ def like(
     given: Array,        # what the caller passed
     rows: str = "none",  # of a matrix: "variables" or "samples", to be labelled as a data frame's
 ) -> Array:              # `result` as the caller's kind of array
-    "A tensor for a tensor, a labelled frame for a frame, else a NumPy array (or scalar)."
+    """A tensor for a tensor, a labelled frame for a frame, else a NumPy array (or scalar).
+
+    Parameters
+    ----------
+    result : Tensor
+        what was computed
+    given : Array
+        what the caller passed
+    rows : str, default 'none'
+        of a matrix: "variables" or "samples", to be labelled as a data frame's
+
+    Returns
+    -------
+    Array
+        `result` as the caller's kind of array
+    """
     if isinstance(given, Tensor):
         return result
     values = result.cpu().numpy()[()]
@@ -185,7 +244,13 @@ def like(
 def given_precision(
     x: Array,  # array, tensor, data frame, or anything that NumPy can read
 ) -> float:
-    "The relative precision of numbers as they were given: the largest that one of them has."
+    """The relative precision of numbers as they were given: the largest that one of them has.
+
+    Parameters
+    ----------
+    x : Array
+        array, tensor, data frame, or anything that NumPy can read
+    """
     if isinstance(x, Tensor):
         return torch.finfo(x.dtype).eps if x.is_floating_point() else np.finfo(float).eps
     if isinstance(x, list | tuple):
@@ -203,7 +268,22 @@ def name_columns(
     names: Sequence | None = None,  # of all columns, where they have some
     most: int = 10,                # how many are written out
 ) -> str:                          # such as "3, 7 and 12" or "0, 1, 2, … (57 in all)"
-    "Columns as words for a message."
+    """Columns as words for a message.
+
+    Parameters
+    ----------
+    index
+        column numbers
+    names : Sequence | None, default None
+        of all columns, where they have some
+    most : int, default 10
+        how many are written out
+
+    Returns
+    -------
+    str
+        such as "3, 7 and 12" or "0, 1, 2, … (57 in all)"
+    """
     words = [str(int(i)) if names is None else repr(names[int(i)]) for i in index]
     if len(words) > most:
         return ", ".join(words[:most]) + f", … ({len(words)} in all)"
@@ -213,7 +293,18 @@ def name_columns(
 def real_samples(
     x: Array,  # (..., samples, variables)
 ) -> Tensor:   # the same, float32 or float64
-    "`x` as a tensor. Raises `ValueError` unless it holds real numbers, samples by variables."
+    """`x` as a tensor. Raises `ValueError` unless it holds real numbers, samples by variables.
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables)
+
+    Returns
+    -------
+    Tensor
+        the same, float32 or float64
+    """
     t = as_tensor(x)
     if t.ndim < 2 or not t.numel():
         raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (..., samples, "
@@ -241,6 +332,16 @@ def live_columns(
     """Which columns are finite and take more than one value, in every batch.
 
     Raises `ValueError` unless real numbers are given, samples by variables.
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables)
+
+    Returns
+    -------
+    Array
+        (variables,) booleans
     """
     low, high = _lowest_highest(real_samples(x))
     return like((low.isfinite() & high.isfinite() & (low < high)).all(0), x)
@@ -254,6 +355,18 @@ def check_samples(
 
     Raises `ValueError` naming the columns that are constant, or hold NaN, infinite, missing or
     masked values.
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables)
+    names : tuple | None, default None
+        of the columns, where `x` has lost them
+
+    Returns
+    -------
+    Tensor
+        the same, float32 or float64
     """
     t, names = real_samples(x), column_names(x) if names is None else names
     low, high = _lowest_highest(t)
@@ -276,7 +389,22 @@ def group_labels(
     labels,      # one for each variable
     n: int,      # number of variables
 ) -> np.ndarray:  # (variables,) the number of each variable's group, int64
-    "Labels as numbers 0, 1, 2, … of groups. Raises `ValueError` unless each variable has one."
+    """Labels as numbers 0, 1, 2, … of groups. Raises `ValueError` unless each variable has one.
+
+    Parameters
+    ----------
+    name : str
+        of the argument, such as "bins"
+    labels
+        one for each variable
+    n : int
+        number of variables
+
+    Returns
+    -------
+    np.ndarray
+        (variables,) the number of each variable's group, int64
+    """
     values, one = as_numpy(labels), "give each variable a whole number or a name"
     if values.shape != (n,):
         raise ValueError(f"{name} of shape {values.shape} were given for {n} variables: give one "
@@ -313,7 +441,19 @@ def whole_number(
     least: int = 1,            # the smallest value allowed
     most: int | None = None,   # the largest; None: no limit
 ) -> int:
-    "A setting as a whole number. Raises `ValueError` where it is none, or out of range."
+    """A setting as a whole number. Raises `ValueError` where it is none, or out of range.
+
+    Parameters
+    ----------
+    name : str
+        of the argument or setting
+    value
+        what was given for it
+    least : int, default 1
+        the smallest value allowed
+    most : int | None, default None
+        the largest; None: no limit
+    """
     plain = _plain(value)
     try:
         if isinstance(plain, bool) or not isinstance(plain, str | numbers.Real):
@@ -337,7 +477,19 @@ def real_number(
     allowed: str = "a number",                 # what is allowed, in words
     valid: Callable = lambda number: True,     # from a finite number: whether it is allowed
 ) -> float:
-    "A setting as a finite number. Raises `ValueError` where it is none, or not allowed."
+    """A setting as a finite number. Raises `ValueError` where it is none, or not allowed.
+
+    Parameters
+    ----------
+    name : str
+        of the argument or setting
+    value
+        what was given for it
+    allowed : str, default 'a number'
+        what is allowed, in words
+    valid : Callable, default lambda number: True
+        from a finite number: whether it is allowed
+    """
     plain = _plain(value)
     try:
         if isinstance(plain, bool) or not isinstance(plain, str | numbers.Number):
@@ -354,7 +506,15 @@ def truth(
     name: str,  # of the argument or setting
     value,      # what was given for it
 ) -> bool:
-    "A setting that is true or false. Raises `ValueError` for anything else."
+    """A setting that is true or false. Raises `ValueError` for anything else.
+
+    Parameters
+    ----------
+    name : str
+        of the argument or setting
+    value
+        what was given for it
+    """
     if not isinstance(plain := _plain(value), bool):
         raise ValueError(f"{name}={value!r} is unknown: choose True or False")
     return plain
@@ -365,7 +525,17 @@ def choice(
     value,                   # what was given for it
     allowed: Sequence[str],  # the words to choose from
 ) -> str:
-    "A setting that is one of a few words. Raises `ValueError` for another, with the list."
+    """A setting that is one of a few words. Raises `ValueError` for another, with the list.
+
+    Parameters
+    ----------
+    name : str
+        of the argument or setting
+    value
+        what was given for it
+    allowed : Sequence[str]
+        the words to choose from
+    """
     if not isinstance(value, str) or value not in allowed:
         known = ", ".join(map(repr, allowed))
         raise ValueError(f"{name}={value!r} is unknown: choose one of {known}")
@@ -376,7 +546,15 @@ def as_path(
     name: str,  # of the argument or setting
     value,      # text or a path; it may begin with ~
 ) -> Path:
-    "A path with `~` replaced by the home folder. Raises `ValueError` for what is no path."
+    """A path with `~` replaced by the home folder. Raises `ValueError` for what is no path.
+
+    Parameters
+    ----------
+    name : str
+        of the argument or setting
+    value
+        text or a path; it may begin with ~
+    """
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
     if not text or "\0" in str(text):
         raise ValueError(f"{name}={value!r} is not a path: give a file or folder name")
@@ -398,7 +576,15 @@ def same_content(
     one,    # a result, or anything that one holds
     other,  # to compare it with
 ) -> bool:
-    "Whether two hold the same numbers, of the same shape, under the same names; NaN equals NaN."
+    """Whether two hold the same numbers, of the same shape, under the same names; NaN equals NaN.
+
+    Parameters
+    ----------
+    one
+        a result, or anything that one holds
+    other
+        to compare it with
+    """
     if is_dataclass(one):
         return type(one) is type(other) and all(
             same_content(getattr(one, field.name), getattr(other, field.name))

@@ -65,16 +65,34 @@ class _Beside:
             one.sort_once(every)
 
     def order(self, ways: list[Measurement], bits: np.ndarray) -> np.ndarray:
-        "The largest difference between orders of the samples: (searches, 2) bits."
+        """The largest difference between orders of the samples: (searches, 2) bits.
+
+        Parameters
+        ----------
+        ways : list[Measurement]
+        bits : np.ndarray
+        """
         return np.ptp([bits, *(_bits(one.read_all(ways)) for one in self.orders)], axis=0)
 
     def half(self, ways: list[Measurement]) -> np.ndarray:
-        "Of multiplets chosen on a half, there and on the other half: (searches, 2, 2) bits."
+        """Of multiplets chosen on a half, there and on the other half: (searches, 2, 2) bits.
+
+        Parameters
+        ----------
+        ways : list[Measurement]
+        """
         return np.mean([[_bits(chooser.judged_by(judge, one)).T for one in ways]
                         for chooser, judge in (self.halves, self.halves[::-1])], axis=0)
 
     def null(self, ways: list[Measurement], used: np.ndarray, advance: Callable) -> np.ndarray:
-        "Of used columns that were shuffled apart: (searches, 2, draws) bits."
+        """Of used columns that were shuffled apart: (searches, 2, draws) bits.
+
+        Parameters
+        ----------
+        ways : list[Measurement]
+        used : np.ndarray
+        advance : Callable
+        """
         if (key := used.tobytes()) not in self.nulls:  # a copy of a neuron is none once shuffled
             layer = self.layer.columns(used)
             self.nulls[key] = [layer.null("columns", [self.seed, draw]) for draw in range(self.draws)]
@@ -208,7 +226,21 @@ def _audit_figure(table: pd.DataFrame, null: np.ndarray) -> Figure:
 # %% ../nbs/04d_audit.ipynb #459f69cd
 @dataclass(frozen=True, eq=False)
 class Audit:
-    "Synergy and redundancy of a layer in every way to measure, beside chance, order and choice."
+    """Synergy and redundancy of a layer in every way to measure, beside chance, order and choice.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        one row for each way to measure; see `audit`
+    null : np.ndarray
+        (ways, 2, draws) bits: synergy and redundancy of shuffled columns
+    shape : tuple[int, int]
+        samples, neurons
+    names : tuple | None, default None
+        of the columns that some way left out, where columns have names
+    excess : tuple[Excess, ...], default ()
+        of the recommended reading, over each null that was drawn
+    """
 
     table: pd.DataFrame     # one row for each way to measure; see `audit`
     null: np.ndarray        # (ways, 2, draws) bits: synergy and redundancy of shuffled columns
@@ -373,6 +405,34 @@ def audit(
     shapes that do not fit and for fewer samples than two for each neuron. Warns of columns with NaN
     or masked values, which are left out, of samples that span fewer dimensions than they have
     columns, and of on/off columns that copy or exclude each other.
+
+    Parameters
+    ----------
+    features : Array
+        (samples, neurons) activations after the ReLU, of any layer
+    pre : Array | None, default None
+        (samples, neurons) the same before the ReLU
+    estimators : Mapping[str, Callable] | None, default None
+        more: (samples, neurons) -> correlations
+    factors : Array | None, default None
+        (samples, factors) inputs: for the null `responses`
+    others : Sequence[Array], default ()
+        features of four other networks or more: for `chimera`
+    rows : Array | None, default None
+        the samples to be read; nulls of responses need them all
+    draws : int, default 5
+        how often columns are shuffled apart, in every way to measure
+    null_draws : int, default 39
+        of the other nulls, for the recommended reading
+    seed : int, default 0
+        of all that is drawn
+    progress : bool, default False
+        show a bar
+
+    Returns
+    -------
+    Audit
+        a table, verdicts, and a picture
     """
     draws, seed = whole_number("draws", draws), whole_number("seed", seed, 0, 2**32 - 1)
     truth("progress", progress)

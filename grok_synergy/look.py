@@ -60,7 +60,14 @@ def log_steps(
     ax: Axes,
     last: float,  # the last step
 ) -> None:
-    "A log axis of steps, from step 1, with ticks at 1, 2 and 5 of each decade."
+    """A log axis of steps, from step 1, with ticks at 1, 2 and 5 of each decade.
+
+    Parameters
+    ----------
+    ax : Axes
+    last : float
+        the last step
+    """
     ax.set(xscale="log", xlim=(1, last))
     ax.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
 
@@ -70,7 +77,16 @@ def steps_from_zero(
     last: float,  # the last step
     narrow: bool = False,  # leave step 1 without a number, where that would touch the 0
 ) -> None:
-    "A log axis of steps on which step 0 stands at 0.5; what is drawn there is clipped to that."
+    """A log axis of steps on which step 0 stands at 0.5; what is drawn there is clipped to that.
+
+    Parameters
+    ----------
+    ax : Axes
+    last : float
+        the last step
+    narrow : bool, default False
+        leave step 1 without a number, where that would touch the 0
+    """
     powers = range(int(np.log10(last)) + 1)
     names = ["" if narrow and k == 0 else f"$10^{k}$" for k in powers]
     ax.set(xscale="log", xlim=(0.4, last))
@@ -83,7 +99,16 @@ def draw_curve(
     curves: "DataArray",  # (seed, step)
     **style,              # colour, dashes and label of the mean
 ) -> None:
-    "Mean over seeds as a line, one standard deviation to either side as a band."
+    """Mean over seeds as a line, one standard deviation to either side as a band.
+
+    Parameters
+    ----------
+    ax : Axes
+    curves : DataArray
+        (seed, step)
+    **style
+        colour, dashes and label of the mean
+    """
     curves = curves.sel(step=curves.step > 0)
     mean, spread = curves.mean("seed"), curves.std("seed")
     ax.fill_between(curves.step, mean - spread, mean + spread, color=style["color"], alpha=0.18,
@@ -95,7 +120,13 @@ def draw_curve(
 def letters(
     axes: Iterable[Axes],  # in the order of the letters
 ) -> None:
-    "A bold letter above the left corner of each panel: a, b, c, ..."
+    """A bold letter above the left corner of each panel: a, b, c, ...
+
+    Parameters
+    ----------
+    axes : Iterable[Axes]
+        in the order of the letters
+    """
     for number, ax in enumerate(axes):
         ax.set_title(chr(ord("a") + number), loc="left", fontweight="bold")
 
@@ -108,6 +139,19 @@ def save_figure(
     """Writes a figure as PNG of 160 dpi, and as SVG on demand: the same bytes for the same figure.
 
     Raises `ValueError` for a path without a file name.
+
+    Parameters
+    ----------
+    fig : Figure
+    path : Path
+        without suffix; .png is written
+    svg : Path | None, default None
+        folder of an SVG under the same name; none by default
+
+    Returns
+    -------
+    list[Path]
+        the files
     """
     path, given = as_path("path", path), path
     if os.path.basename(os.fspath(given)) in ("", ".", ".."):

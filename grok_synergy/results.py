@@ -78,14 +78,26 @@ class _Ranked(_Measured):
         self,
         parts: int = 1,  # fewest parts; with 3 those are left out whose Ω is 0 by definition
     ) -> Array:
-        "Position of the lowest Ω, of the smaller mask where several are equal: (...)."
+        """Position of the lowest Ω, of the smaller mask where several are equal: (...).
+
+        Parameters
+        ----------
+        parts : int, default 1
+            fewest parts; with 3 those are left out whose Ω is 0 by definition
+        """
         return self._extreme(1, parts)
 
     def most_redundant(
         self,
         parts: int = 1,  # fewest parts; with 3 those are left out whose Ω is 0 by definition
     ) -> Array:
-        "Position of the highest Ω, of the smaller mask where several are equal: (...)."
+        """Position of the highest Ω, of the smaller mask where several are equal: (...).
+
+        Parameters
+        ----------
+        parts : int, default 1
+            fewest parts; with 3 those are left out whose Ω is 0 by definition
+        """
         return self._extreme(-1, parts)
 
 # %% ../nbs/03b1_results.ipynb #661096d5
@@ -149,7 +161,12 @@ _TABLES = {".csv", ".tsv", ".txt", ".json", ".xlsx", ".parquet", ".feather", ".p
 def netcdf_path(
     path: Path | str,
 ) -> Path:
-    "The path of a NetCDF file. Raises `ValueError` for the ending of another kind of file."
+    """The path of a NetCDF file. Raises `ValueError` for the ending of another kind of file.
+
+    Parameters
+    ----------
+    path : Path | str
+    """
     path = as_path("path", path)
     if path.suffix.lower() in _TABLES:
         raise ValueError(f"{path} ends as another kind of file: give a name with .nc, for a NetCDF file is written; "
@@ -161,7 +178,12 @@ class _Members:
     "Results that hold multiplets, as masks where these have bits enough, else as rows of members."
 
     def save(self, path: Path | str) -> None:
-        "Writes a NetCDF file (.nc), whole or not at all, for `load_multiplets`. Raises `ValueError` for other endings."
+        """Writes a NetCDF file (.nc), whole or not at all, for `load_multiplets`. Raises `ValueError` for other endings.
+
+        Parameters
+        ----------
+        path : Path | str
+        """
         save_dataset(self.to_xarray(), netcdf_path(path), compress=True)
 
     def to_xgi(self):
@@ -193,7 +215,25 @@ class _Members:
 # %% ../nbs/03b1_results.ipynb #078f09cc
 @dataclass(frozen=True, eq=False, repr=False)
 class Multiplets(_Ranked, _Members):
-    "Every multiplet of a search, in bits; leading axes of the matrices stay leading axes."
+    """Every multiplet of a search, in bits; leading axes of the matrices stay leading axes.
+
+    Parameters
+    ----------
+    sets : np.ndarray
+        (multiplets,) `masks`, or (multiplets, largest) `groups` past 62 members
+    sizes : np.ndarray
+        (multiplets,) number of scalar variables in the multiplet
+    tc : Array
+        (..., multiplets) total correlation, bits
+    dtc : Array
+        (..., multiplets) dual total correlation, bits
+    n_members : int
+        how many variables, blocks or bins were combined
+    parts : np.ndarray
+        (multiplets,) what is left out one at a time: members, or a union's neurons
+    names : tuple | None, default None
+        of the members, where they have some
+    """
 
     sets: np.ndarray   # (multiplets,) `masks`, or (multiplets, largest) `groups` past 62 members
     sizes: np.ndarray  # (multiplets,) number of scalar variables in the multiplet
@@ -211,11 +251,21 @@ class Multiplets(_Ranked, _Members):
         return np.bitwise_count(self.sets).astype(int) if self.as_masks else (self.sets >= 0).sum(-1)
 
     def members(self, multiplet: int) -> tuple[int, ...]:
-        "Which members belong to the multiplet at one position."
+        """Which members belong to the multiplet at one position.
+
+        Parameters
+        ----------
+        multiplet : int
+        """
         return _members(self.sets[multiplet])
 
     def table(self, rows: int = 3) -> pd.DataFrame:
-        "So many of the most synergistic and most redundant multiplets of one matrix."
+        """So many of the most synergistic and most redundant multiplets of one matrix.
+
+        Parameters
+        ----------
+        rows : int, default 3
+        """
         return _table_of_multiplets(self, rows)
 
     def frame(self) -> pd.DataFrame:
@@ -279,6 +329,25 @@ class Extremes(_Measured, _Members):
     """The most synergistic and the most redundant multiplets of each order, the most extreme first.
 
     Index 0 of the axis `kind` is synergy.
+
+    Parameters
+    ----------
+    orders : np.ndarray
+        (orders,) number of members
+    sets : np.ndarray
+        (..., kind, orders, top) `masks`, -1: none; past 62 members `groups`
+    tc : Array
+        (..., kind, orders, top) total correlation, bits; NaN: there is none
+    dtc : Array
+        (..., kind, orders, top) dual total correlation, bits; NaN: there is none
+    n_members : int
+        how many variables or blocks were combined
+    names : tuple | None, default None
+        of the members, where they have some
+    counts : np.ndarray | None, default None
+        (..., orders, bins) multiplets between `edges`, if asked for
+    edges : np.ndarray | None, default None
+        (bins + 1,) bits
     """
 
     orders: np.ndarray  # (orders,) number of members
@@ -374,7 +443,13 @@ def _of_dataset(dataset: xr.Dataset) -> Multiplets | Extremes:
 def saved_result(
     path: Path | str,  # a file of `save`
 ) -> xr.Dataset:
-    "What a file holds. Raises `FileNotFoundError` where there is none, and `ValueError` where it is damaged."
+    """What a file holds. Raises `FileNotFoundError` where there is none, and `ValueError` where it is damaged.
+
+    Parameters
+    ----------
+    path : Path | str
+        a file of `save`
+    """
     path = as_path("path", path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder: give a file that was written by `save`")
@@ -393,6 +468,11 @@ def load_multiplets(
 
     Raises `FileNotFoundError` where there is no file, and `ValueError` where it is damaged or holds
     something else.
+
+    Parameters
+    ----------
+    path : Path | str
+        a file of `save`
     """
     dataset = saved_result(path)
     needed = {"Multiplets": {"size", "parts"}, "Extremes": {"order"}}.get(dataset.attrs.get("kind"))
