@@ -112,7 +112,14 @@ bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
 	@$(BIN)/python $(SAY) "packages to compare with" $(BIN)/pip $(INSTALL) -q -e ".[bench]"
 	@$(BIN)/python benchmarks/bench.py
 
+release: $(INSTALLED) ## of a tagged commit: wheel and sdist in dist/, each tried in a fresh environment; nothing is uploaded
+	@$(BIN)/python tests/check_release.py
+	@rm -rf dist build/lib build/bdist.*
+	@$(BIN)/python $(SAY) "wheel and sdist" $(BIN)/python -m build --no-isolation --outdir dist .
+	@DISTRIBUTIONS=$(CURDIR)/dist $(BIN)/python $(SAY) "tests" $(BIN)/pytest -q tests/test_package.py
+	@ls -l dist
+
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures paper tasks audit test test-plain fuzz test-python prepare pages readme lab bench clean
+.PHONY: help figures paper tasks audit test test-plain fuzz test-python prepare pages readme lab bench release clean

@@ -5,20 +5,32 @@
 # %% auto #0
 __all__ = ['Array', 'as_tensor', 'column_names', 'column_labels', 'as_numpy', 'like', 'given_precision', 'name_columns',
            'real_samples', 'live_columns', 'check_samples', 'group_labels', 'whole_number', 'real_number', 'truth',
-           'choice', 'as_path', 'same_content']
+           'choice', 'as_path', 'needed', 'same_content']
 
 # %% ../nbs/00a_arrays.ipynb #f3a6c2c8
 import numbers
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+# %% ../nbs/00a_arrays.ipynb #9baf09ad
+def _of_pandas(x, kind: str) -> bool:
+    "Whether `x` is a \"DataFrame\" or another class of pandas: nothing is before somebody has imported pandas."
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(x, getattr(pandas, kind, ()))
 
 # %% ../nbs/00a_arrays.ipynb #345738a6
 Array = np.ndarray | Tensor
@@ -39,7 +51,8 @@ def _whole_as_floats(values: np.ndarray) -> np.ndarray:
 # %% ../nbs/00a_arrays.ipynb #890ceac1
 def _object_as_float(value) -> float:
     "A Python number as a float; NaN where there is none."
-    if value is None or value is pd.NA or value is np.ma.masked:
+    if value is None or value is np.ma.masked or value is getattr(
+            sys.modules.get("pandas"), "NA", None):
         return np.nan
     if isinstance(value, numbers.Integral | np.bool_):
         return float(_whole_as_floats(np.array([int(value)], dtype=object))[0])
@@ -71,7 +84,7 @@ def _numpy_floats(array: np.ndarray) -> np.ndarray:
     raise ValueError(f"{what} of type {array.dtype} were given: give real numbers")
 
 # %% ../nbs/00a_arrays.ipynb #81fff42f
-def _frame_floats(frame: pd.DataFrame) -> np.ndarray:
+def _frame_floats(frame: "pd.DataFrame") -> np.ndarray:
     "The numbers of a data frame: (rows, columns) float32 or float64."
     columns = []
     for name, (_, column) in zip(frame.columns, frame.items(), strict=True):
@@ -141,10 +154,10 @@ def as_tensor(
     """
     if isinstance(x, Tensor):
         return _tensor_floats(x)
-    kinds = Tensor | np.ndarray | pd.Series
-    if isinstance(x, list | tuple) and any(isinstance(part, kinds) for part in x):
+    if isinstance(x, list | tuple) and any(
+            isinstance(part, Tensor | np.ndarray) or _of_pandas(part, "Series") for part in x):
         return _stacked([as_tensor(part) for part in x], x)
-    floats = _frame_floats(x) if isinstance(x, pd.DataFrame) else _array_floats(x)
+    floats = _frame_floats(x) if _of_pandas(x, "DataFrame") else _array_floats(x)
     # A tensor needs positive strides and memory that may be written to.
     return torch.from_numpy(np.require(floats, requirements=["C", "W"]))
 
@@ -164,7 +177,7 @@ def column_names(
     tuple | None
         one name for each column; None where there are none
     """
-    if isinstance(x, pd.DataFrame) or (hasattr(x, "columns") and hasattr(x, "to_numpy")):
+    if _of_pandas(x, "DataFrame") or (hasattr(x, "columns") and hasattr(x, "to_numpy")):
         labels = x.columns
     else:
         dims = getattr(x, "dims", ())
@@ -235,9 +248,10 @@ def like(
     if isinstance(given, Tensor):
         return result
     values = result.cpu().numpy()[()]
-    if rows == "none" or not isinstance(given, pd.DataFrame) or values.ndim != 2:
+    if rows == "none" or not _of_pandas(given, "DataFrame") or values.ndim != 2:
         return values
     index = given.columns if rows == "variables" else given.index
+    import pandas as pd  # here, as it takes long to import
     return pd.DataFrame(values, index, given.columns)
 
 # %% ../nbs/00a_arrays.ipynb #a77a0001
@@ -255,9 +269,9 @@ def given_precision(
         return torch.finfo(x.dtype).eps if x.is_floating_point() else np.finfo(float).eps
     if isinstance(x, list | tuple):
         return max([np.finfo(float).eps, *map(given_precision, x)])
-    if not hasattr(x, "dtype") and not isinstance(x, pd.DataFrame) and hasattr(x, "to_numpy"):
+    if not hasattr(x, "dtype") and not _of_pandas(x, "DataFrame") and hasattr(x, "to_numpy"):
         x = x.to_numpy()  # a frame of another library
-    types = x.dtypes if isinstance(x, pd.DataFrame) else [getattr(x, "dtype", None)]
+    types = x.dtypes if _of_pandas(x, "DataFrame") else [getattr(x, "dtype", None)]
     kinds = [getattr(kind, "numpy_dtype", kind) for kind in types]
     each = [np.finfo(kind).eps for kind in kinds if isinstance(kind, np.dtype) and kind.kind == "f"]
     return float(max([np.finfo(float).eps, *each]))
@@ -409,6 +423,7 @@ def group_labels(
     if values.shape != (n,):
         raise ValueError(f"{name} of shape {values.shape} were given for {n} variables: give one "
                          "label for each")
+    import pandas as pd
     if np.ma.is_masked(labels) or pd.isna(pd.Series(values)).any():
         raise ValueError(f"{name} hold NaN, None or masked labels: {one}")
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values):
@@ -563,6 +578,29 @@ def as_path(
     except RuntimeError as error:
         raise ValueError(f"{name}={value!r} is not a path: {error}; give the folder's full "
                          "name") from None
+
+# %% ../nbs/00a_arrays.ipynb #4bb5b53a
+def needed(
+    module: str,  # such as "matplotlib.pyplot"
+    extra: str,   # of this package, which brings it
+    what: str,    # what cannot be done without it, such as "pictures"
+) -> ModuleType:
+    """A module of another package. Raises `ImportError` that says what to install where it is not there.
+
+    Parameters
+    ----------
+    module : str
+        such as "matplotlib.pyplot"
+    extra : str
+        of this package, which brings it
+    what : str
+        what cannot be done without it, such as "pictures"
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{what} need the package {module.partition('.')[0]}, which is not installed: "
+                          f"pip install 'grok_synergy[{extra}]'") from error
 
 # %% ../nbs/00a_arrays.ipynb #b7c00002
 def _same_numbers(one: np.ndarray, other: np.ndarray) -> bool:

@@ -11,12 +11,10 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 from tqdm import tqdm
 
@@ -26,6 +24,7 @@ from grok_synergy.arrays import (
     column_names,
     live_columns,
     name_columns,
+    needed,
     same_content,
     truth,
     whole_number,
@@ -37,6 +36,10 @@ from .matrices import warn_of_rank
 from .measurement import Measurement, Reading
 from .nulls import NOTHING, Excess
 from .patterns import warn_of_on_off
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # %% ../nbs/04d_audit.ipynb #8a0d0024
 RANKS = {ties: {"ties": ties} for ties in TIES} | {"pre-activations": {"layer": "pre"}}
@@ -177,7 +180,7 @@ def _verdict(table: pd.DataFrame, null: np.ndarray, name: str, excess: tuple[Exc
     return "; ".join([*parts, *_beyond_nulls(excess, name)]) + "."
 
 # %% ../nbs/04d_audit.ipynb #8f9f09c4
-def _draw_extreme(ax: Axes, table: pd.DataFrame, chance: np.ndarray, name: str, heights: list,
+def _draw_extreme(ax: "Axes", table: pd.DataFrame, chance: np.ndarray, name: str, heights: list,
                   looks: dict) -> None:
     "Every way to measure as a point, over a bar for what it finds in shuffled columns."
     for row, shuffled, height in zip(table.itertuples(), chance, heights, strict=True):
@@ -202,7 +205,7 @@ _COLOURS = {"average": COLOURS["blue"], "ordinal": COLOURS["vermilion"], "numpy"
 _MARKERS = {"average": "o", "ordinal": "s", "numpy": "^", "random": "x", "pre-activations": "D"}
 
 # %% ../nbs/04d_audit.ipynb #c2e22781
-def _audit_figure(table: pd.DataFrame, null: np.ndarray) -> Figure:
+def _audit_figure(table: pd.DataFrame, null: np.ndarray) -> "Figure":
     "Synergy and redundancy of every way, side by side."
     names, searches = (list(dict.fromkeys(table[column])) for column in ("ranks", "search"))
     spare = iter(("#E69F00", "#56B4E9", "#F0E442"))
@@ -210,6 +213,7 @@ def _audit_figure(table: pd.DataFrame, null: np.ndarray) -> Figure:
              for name in names}
     heights = [searches.index(row.search) + 0.8 * (names.index(row.ranks) + 0.5) / len(names) - 0.4
                for row in table.itertuples()]
+    plt = needed("matplotlib.pyplot", "plots", "pictures")
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, 2, figsize=(7.1, 0.6 + 0.13 * len(table)), layout="constrained",
                                  sharey=True)
@@ -256,7 +260,7 @@ class Audit:
         return {name: _verdict(self.table, self.null, name, self.excess)
                 for name in ("synergy", "redundancy")}
 
-    def plot(self) -> Figure:
+    def plot(self) -> "Figure":
         "Every way to measure as a point, over a bar for what it finds in shuffled columns."
         return _audit_figure(self.table, self.null)
 

@@ -19,6 +19,7 @@ from grok_synergy.arrays import (
     group_labels,
     like,
     name_columns,
+    needed,
     real_samples,
     truth,
     whole_number,
@@ -130,8 +131,7 @@ METHODS = ("ward", "average", "kmeans", "spectral", "random")
 
 def _k_means(squares: np.ndarray, n_bins: int, seed: int) -> np.ndarray:
     "Labels of k-means from squared distances; warns of bins that could not be made."
-    from sklearn import cluster  # here, as it takes long to import
-
+    cluster = needed("sklearn.cluster", "networks", "bins by k-means")
     around = np.eye(len(squares)) - 1 / len(squares)
     values, vectors = np.linalg.eigh(-around @ squares @ around / 2)
     values[values < 1e-12 * values[-1]] = 0.0  # rounding, which would tell copies apart
@@ -151,8 +151,7 @@ def _spectral(
     seed: int,
 ) -> np.ndarray:    # (neurons,)
     "Labels of spectral clustering with absolute correlations as affinities."
-    from sklearn import cluster
-
+    cluster = needed("sklearn.cluster", "networks", "bins by spectral clustering")
     affinity = abs(gram(torch.as_tensor(x.T, device="cpu")).numpy())
     np.fill_diagonal(affinity, 1)
     with warnings.catch_warnings():

@@ -13,7 +13,6 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy.special import digamma, ndtri
 from torch import Tensor
 
 from grok_synergy.arrays import (
@@ -119,6 +118,7 @@ def _by_mid_rank(
 @lru_cache(maxsize=8)
 def _normal_scores(n: int) -> Tensor:
     "Φ⁻¹(r / (n+1)) for r = 1, 1.5, 2, ..., n, exactly antisymmetric about the middle."
+    from scipy.special import ndtri  # here, as it takes long to import
     upper = ndtri((np.arange(n - 1, 2 * n - 1) / 2 + 1) / (n + 1))
     upper[0] = 0.0
     return torch.as_tensor(np.concatenate([-upper[:0:-1], upper]), device="cpu")
@@ -323,6 +323,7 @@ def usable_columns(
 @lru_cache(maxsize=32)
 def _entropy_bias(n_variables: int, n_samples: int) -> Tensor:
     "The equation above for 0, 1, ..., n_variables variables, in bits."
+    from scipy.special import digamma
     i = np.arange(1, n_variables + 1)
     terms = digamma((n_samples - i) / 2) + math.log(2 / (n_samples - 1))
     bits = np.concatenate([[0.0], np.cumsum(terms)]) / (2 * math.log(2))

@@ -10,11 +10,11 @@ import json
 from dataclasses import MISSING, dataclass, fields
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-import xarray as xr
 from scipy.stats import false_discovery_control, rankdata
 from torch import Tensor
 
@@ -23,6 +23,9 @@ from .exports import _plain, _rows_of_members
 from .multiplets import Multiplets
 from .results import _as_names, _name_members, _of_dataset, netcdf_path, saved_result
 from .store import save_dataset
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # %% ../nbs/03i_judged.ipynb #f429ff48
 MARGIN = 1e-9  # bits: what rounding may do to equal values
@@ -375,7 +378,7 @@ class Judged(_Many, _Shown):
     def __len__(self):
         return len(self.observed)
 
-    def to_xarray(self) -> xr.Dataset:
+    def to_xarray(self) -> "xr.Dataset":
         "Everything that is held, by multiplet, for `load_judged`."
         return _dataset_of_judged(self)
 
@@ -398,7 +401,7 @@ def _counted(judged: "Judged", level: float) -> tuple[int, int]:
 _KINDS = {"Judged": "judged", "Significance": "significance", "Tested": "tested", "Contrast": "contrasts"}  # and their rooms
 
 
-def _dataset_of_judged(judged: Judged) -> xr.Dataset:
+def _dataset_of_judged(judged: Judged) -> "xr.Dataset":
     "Multiplets under the name of their field, values by multiplet, and the rest among the attributes."
     parts, values, others = [], {}, {"judged": type(judged).__name__}
     if others["judged"] not in _KINDS:
@@ -412,10 +415,11 @@ def _dataset_of_judged(judged: Judged) -> xr.Dataset:
             values[name] = ("multiplet" if value.ndim == 1 else ("row", "draw")), value
         elif value is not None:
             others[name] = json.dumps(value, default=_plain)
+    import xarray as xr  # here, as it takes long to import
     return xr.merge([*parts, xr.Dataset(values)]).assign_attrs(others)
 
 # %% ../nbs/03i_judged.ipynb #db144f74
-def _multiplets_in(dataset: xr.Dataset, field: str) -> Multiplets:
+def _multiplets_in(dataset: "xr.Dataset", field: str) -> Multiplets:
     "The multiplets under the name of a field."
     own = dataset[[name for name in dataset.variables if name.startswith(f"{field}.")]]
     attributes = {key.removeprefix(f"{field}."): value for key, value in dataset.attrs.items()}

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from .arrays import Array, choice, same_content, truth, whole_number
+from .arrays import Array, choice, needed, same_content, truth, whole_number
 from .binning import METHODS
 from .entropy import TIES
 from .store import later, stored_settings
@@ -196,8 +196,7 @@ def draw_reading(
     ----------
     reading : _Numbers
     """
-    import matplotlib.pyplot as plt  # reading alone needs no pictures
-
+    plt = needed("matplotlib.pyplot", "plots", "pictures")
     from grok_synergy.look import NULL_COLOURS, REDUNDANCY, STYLE, SYNERGY
     with plt.rc_context(STYLE):
         fig, (left, right) = plt.subplots(1, 2, figsize=(7.1, 1.9), layout="constrained",

@@ -16,26 +16,24 @@ from dataclasses import fields, replace
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import xarray as xr
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from .activations import in_few_samples
 from grok_synergy.arrays import (
     Array,
     choice,
+    needed,
     real_number,
     truth,
     whole_number,
 )
 from .hooks import Hooks, Layers, batches, same_random_states, warn_of_shapes
 from .layer import Layer, look_at
-from .layer_curves import draw_layers
 from .layer_rows import Reader, Rows, features_digest, flat_numbers, known_row, row_of
 from .measurement import Measurement, measurement
 from .measures import MEASURES
@@ -45,6 +43,9 @@ from grok_synergy.store import (
     stored_settings,
     warn_user,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # %% ../nbs/06c_probe.ipynb #437a464e
 PER_DECADE = 24  # steps that are due in a tenfold number of steps
@@ -227,7 +228,7 @@ def show_again(
         handle = display(figure, display_id=True)
     else:
         (handle := shown.handle).update(figure)
-    plt.close(figure)
+    needed("matplotlib.pyplot", "plots", "pictures").close(figure)
     return Picture(handle, time.perf_counter())
 
 # %% ../nbs/06c_probe.ipynb #6a3b5a93
@@ -407,10 +408,12 @@ class _Shown(_Called):
         training = max(elapsed - (self.spent - self.checked), 0.0)
         return Cost(self.spent, training, self.measured, self.skipped)
 
-    def plot(self) -> Figure:
+    def plot(self) -> "Figure":
         "Synergy and redundancy of each layer beside the nulls, and what else was followed."
         if not self.rows.known:
             raise ValueError("nothing has been measured yet: call the probe at step 0")
+        needed("matplotlib", "plots", "pictures")
+        from grok_synergy.layer_curves import draw_layers
         return draw_layers(self.dataset)
 
     def __repr__(self):

@@ -10,11 +10,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
-import xarray as xr
 from torch import Tensor
 
 from .arrays import Array, as_numpy, as_path, same_content, whole_number
@@ -26,6 +25,10 @@ from grok_synergy.exports import (
 )
 from .store import load_dataset, save_dataset
 from .walk import _bits
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 # %% ../nbs/03b1_results.ipynb #b3000003
 class _Measured:
@@ -259,7 +262,7 @@ class Multiplets(_Ranked, _Members):
         """
         return _members(self.sets[multiplet])
 
-    def table(self, rows: int = 3) -> pd.DataFrame:
+    def table(self, rows: int = 3) -> "pd.DataFrame":
         """So many of the most synergistic and most redundant multiplets of one matrix.
 
         Parameters
@@ -268,11 +271,11 @@ class Multiplets(_Ranked, _Members):
         """
         return _table_of_multiplets(self, rows)
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         "One row for each multiplet of one matrix: members, by name if they have one, and bits."
         return _frame_of_multiplets(self)
 
-    def to_xarray(self) -> xr.Dataset:
+    def to_xarray(self) -> "xr.Dataset":
         "Measures by matrix and multiplet; members in rows of `groups`."
         return _dataset_of_multiplets(self)
 
@@ -296,16 +299,18 @@ def _of_one_matrix(found: Multiplets) -> None:
                          "it, or take `to_xarray`")
 
 # %% ../nbs/03b1_results.ipynb #3bccb68a
-def _frame_of_multiplets(found: Multiplets) -> pd.DataFrame:
+def _frame_of_multiplets(found: Multiplets) -> "pd.DataFrame":
     "The rows of `Multiplets.frame`."
+    import pandas as pd  # here, as it takes long to import
     _of_one_matrix(found)
     measures = {name: as_numpy(getattr(found, name)) for name in ("tc", "dtc", "omega", "s")}
     return pd.DataFrame({"members": _rows_of_members(found.groups, found.names),
                          "order": found.orders, **measures})
 
 # %% ../nbs/03b1_results.ipynb #b300000d
-def _table_of_multiplets(found: Multiplets, rows: int) -> pd.DataFrame:
+def _table_of_multiplets(found: Multiplets, rows: int) -> "pd.DataFrame":
     "The rows of `Multiplets.table`."
+    import pandas as pd
     _of_one_matrix(found)
     tc, dtc = as_numpy(found.tc), as_numpy(found.dtc)
     chosen = _worth_a_row(found, whole_number("rows", rows))
@@ -371,15 +376,15 @@ class Extremes(_Measured, _Members):
         "max Ω over all orders, bits: (...)."
         return np.fmax.reduce(as_numpy(self.omega)[..., 1, :, 0], -1)
 
-    def table(self) -> pd.DataFrame:
+    def table(self) -> "pd.DataFrame":
         "One row for each extreme multiplet of one matrix."
         return _table_of_extremes(self)
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         "The rows of `table`, with members as in `Multiplets.frame`."
         return _frame_of_extremes(self)
 
-    def to_xarray(self) -> xr.Dataset:
+    def to_xarray(self) -> "xr.Dataset":
         "Measures by matrix, kind, order and rank; members in rows of `groups`."
         return _dataset_of_extremes(self)
 
@@ -390,8 +395,9 @@ class Extremes(_Measured, _Members):
         return _as_page(self, self.tc.ndim > 3)
 
 # %% ../nbs/03b1_results.ipynb #b3000019
-def _table_of_extremes(found: Extremes) -> pd.DataFrame:
+def _table_of_extremes(found: Extremes) -> "pd.DataFrame":
     "The rows of `Extremes.table`."
+    import pandas as pd
     tc, dtc = as_numpy(found.tc), as_numpy(found.dtc)
     if tc.ndim != 3:
         raise ValueError(f"{tc.shape[:-3]} searches are held here: search one matrix to "
@@ -405,7 +411,7 @@ def _table_of_extremes(found: Extremes) -> pd.DataFrame:
                          "omega": tc - dtc, "s": tc + dtc})
 
 # %% ../nbs/03b1_results.ipynb #ab3963ad
-def _frame_of_extremes(found: Extremes) -> pd.DataFrame:
+def _frame_of_extremes(found: Extremes) -> "pd.DataFrame":
     "The rows of `Extremes.frame`."
     rows = _table_of_extremes(found)
     return rows.assign(members=rows.names).drop(columns="names") if "names" in rows else rows
@@ -426,7 +432,7 @@ def _as_names(read: list) -> tuple:
     return tuple(_as_names(one) if isinstance(one, list) else one for one in read)
 
 # %% ../nbs/03b1_results.ipynb #1fb65072
-def _of_dataset(dataset: xr.Dataset) -> Multiplets | Extremes:
+def _of_dataset(dataset: "xr.Dataset") -> Multiplets | Extremes:
     "The result that a dataset was made from."
     n, names = int(dataset.attrs["n_members"]), dataset.attrs.get("names")
     if names is not None:
@@ -442,7 +448,7 @@ def _of_dataset(dataset: xr.Dataset) -> Multiplets | Extremes:
 # %% ../nbs/03b1_results.ipynb #cdeea2c1
 def saved_result(
     path: Path | str,  # a file of `save`
-) -> xr.Dataset:
+) -> "xr.Dataset":
     """What a file holds. Raises `FileNotFoundError` where there is none, and `ValueError` where it is damaged.
 
     Parameters

@@ -20,16 +20,17 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field, fields, is_dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import joblib
 import numpy as np
 import torch
-import xarray as xr
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from .arrays import as_path, truth
+from .arrays import as_path, needed, truth
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # %% ../nbs/00b_store.ipynb #750969b8
 def warn_user(
@@ -96,7 +97,7 @@ _one_file_at_a_time = threading.Lock()  # the NetCDF library is not made for thr
 
 
 def save_dataset(
-    dataset: xr.Dataset,
+    dataset: "xr.Dataset",
     path: Path,              # where to; replaced only by a whole file
     compress: bool = False,  # smaller and slower
 ) -> None:
@@ -112,6 +113,8 @@ def save_dataset(
     compress : bool, default False
         smaller and slower
     """
+    needed("netCDF4", "networks", "files of results")
+    import xarray as xr  # here, as it takes long to import
     if not isinstance(dataset, xr.Dataset):
         raise ValueError(f"{type(dataset).__name__} was given: give an xarray.Dataset, such as array.to_dataset(name='x')")
     encoding = {name: {"fletcher32": True, "zlib": compress} for name, variable in dataset.variables.items()
@@ -137,7 +140,7 @@ def _is_damage(error: Exception) -> bool:
 # %% ../nbs/00b_store.ipynb #3d15e319
 def load_dataset(
     path: Path,        # a file of `save_dataset`
-) -> xr.Dataset | None:  # None where there is no such file, or (with a warning) no whole one
+) -> "xr.Dataset | None":  # None where there is no such file, or (with a warning) no whole one
     """Reads a NetCDF file to the last byte; a damaged one is reported and passed over, not deleted.
 
     Raises `OSError` where a file is there that may not or cannot be read: that is no damage.
@@ -152,6 +155,8 @@ def load_dataset(
     xr.Dataset | None
         None where there is no such file, or (with a warning) no whole one
     """
+    needed("netCDF4", "networks", "files of results")
+    import xarray as xr
     path = as_path("path", path)
     try:
         with open(path, "rb"), _one_file_at_a_time, xr.open_dataset(path, engine="netcdf4") as dataset:
@@ -244,7 +249,7 @@ def digest(
 
 # %% ../nbs/00b_store.ipynb #57a00014
 def content_digest(
-    dataset: xr.Dataset,
+    dataset: "xr.Dataset",
     names: Iterable[str] | None = None,  # of variables with numbers; None: all but the coordinates
 ) -> str:
     """A digest of the numbers in a dataset: two datasets of one digest hold the same.
@@ -266,7 +271,7 @@ def content_digest(
 def load_result(
     path: Path,              # where it is stored
     made_from: str | None,   # digest of what it is to be made from; None: of anything
-) -> xr.Dataset | None:      # None where there is none, or one that was made from something else
+) -> "xr.Dataset | None":    # None where there is none, or one that was made from something else
     """What was stored, as long as what it was made from is still the same.
 
     Parameters
@@ -329,6 +334,7 @@ def _finished(
     "Each task with what its pieces returned, or with an error of one, as soon as all are done."
     calls = ((_attempt, (i, k), *piece) for i, task in enumerate(tasks)
              for k, piece in enumerate(task.pieces()))
+    import joblib  # here, as it takes long to import
     pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     returned = [dict.fromkeys(range(task.count)) for task in tasks]
     left, failed = [task.count for task in tasks], {}
@@ -345,7 +351,7 @@ def _finished(
             returned[i].clear()
 
 # %% ../nbs/00b_store.ipynb #db374e26
-def _unwritten(result: xr.Dataset, path: Path) -> list[OSError]:
+def _unwritten(result: "xr.Dataset", path: Path) -> list[OSError]:
     "Stores a result; the error where that is not possible."
     try:
         save_dataset(result, path)
@@ -364,7 +370,7 @@ def fill(
     n_jobs: int | None = None,    # pieces at once; None: one for each core, or one where there are few
     progress: bool = True,        # show a bar
     bar: tqdm | None = None,      # another bar to go on with
-) -> dict[Hashable, xr.Dataset]:  # by key
+) -> "dict[Hashable, xr.Dataset]":  # by key
     """Results, read where they are stored, and made and stored where they are not.
 
     A task that fails does not stop the others; its error comes last. Warns once of results that cannot be stored.
@@ -396,6 +402,7 @@ def fill(
     results = {key: load_result(path, made_from(key)) for key, path in paths.items()}
     tasks = plan(results)
     total = sum(task.count for task in tasks)
+    import joblib
     n_jobs = n_jobs or (1 if total < 100 else joblib.cpu_count())  # processes take as long to start
     own = tqdm(desc=label, total=total, unit=unit, disable=not (progress and total and bar is None),
                mininterval=1, file=sys.stdout)
@@ -422,7 +429,7 @@ def stored_results(
     label: str,             # of the bar
     n_jobs: int = -1,       # jobs at once
     progress: bool = True,  # show a bar
-) -> dict[tuple, xr.Dataset]:  # by job
+) -> "dict[tuple, xr.Dataset]":  # by job
     """The result of every job of one piece; what is stored already of the same network is not done again.
 
     Parameters

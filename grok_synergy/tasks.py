@@ -16,10 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from .arrays import choice, real_number, whole_number
+from .arrays import choice, needed, real_number, whole_number
 from .data import LARGEST_SEED, ModularTask
 from .store import digest
 
@@ -276,7 +275,7 @@ def digits() -> tuple[Tensor, Tensor]:  # (1797, 64) pixels from 0 to 1, (1797,)
     tuple[Tensor, Tensor]
         (1797, 64) pixels from 0 to 1, (1797,) labels
     """
-    found = load_digits()
+    found = needed("sklearn.datasets", "networks", "digits").load_digits()
     return torch.from_numpy(found.data / 16).float(), torch.from_numpy(found.target).long()
 
 # %% ../nbs/07_tasks.ipynb #971d7050

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import joblib
 import numpy as np
 import pandas as pd
 import torch
@@ -132,6 +131,7 @@ def _drawn(
 ) -> Iterator[tuple[int, Tensor]]:  # a set; (one draw, multiplets)
     "Values of moved columns, one draw after the other."
     jobs = [(i, draw) for i in range(len(sets)) if len(places[i]) for draw in range(about.draws)]
+    import joblib  # here, as it takes long to import
     run = joblib.Parallel(return_as="generator")
     drawn = run(joblib.delayed(_one_draw)(asked, columns, move, sets[i], [about.seed, i, draw]) for i, draw in jobs)
     bar = tqdm(drawn, total=len(jobs), unit="draw", mininterval=1, file=sys.stdout, disable=not about.progress)

@@ -13,20 +13,22 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from scipy.integrate import quad
 from scipy.special import ndtri
 
-from .arrays import as_numpy, as_tensor, choice, real_number, whole_number
+from .arrays import as_numpy, as_tensor, choice, needed, real_number, whole_number
 from .entropy import TIES, copula_correlation
 from .look import STYLE
 from .multiplets import all_multiplets
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # %% ../nbs/02a_ties.ipynb #8a0d0009
 def _quantile(
@@ -278,7 +280,7 @@ def _curves(
 
 # %% ../nbs/02a_ties.ipynb #974fe9a8
 def _draw_rules(
-    ax: Axes,
+    ax: "Axes",
     table: pd.DataFrame,  # of `tie_artefact`
     column: str,          # "tc" or "omega"
 ) -> None:
@@ -294,7 +296,7 @@ def _draw_rules(
 
 # %% ../nbs/02a_ties.ipynb #7af953ef
 def _draw_orders(
-    ax: Axes,
+    ax: "Axes",
     table: pd.DataFrame,  # of `tie_artefact`
 ) -> None:
     "What ordinal ranks find in each order of the samples, over what theory says."
@@ -309,7 +311,7 @@ def _draw_orders(
 # %% ../nbs/02a_ties.ipynb #551128f6
 def artefact_figure(
     table: pd.DataFrame,  # of `tie_artefact`
-) -> Figure:
+) -> "Figure":
     """What each rule finds where the truth is 0, and what the order of the samples adds.
 
     Parameters
@@ -317,6 +319,7 @@ def artefact_figure(
     table : pd.DataFrame
         of `tie_artefact`
     """
+    plt = needed("matplotlib.pyplot", "plots", "pictures")
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, 3, figsize=(7.1, 2.9), layout="constrained")
         _draw_rules(axes[0], table, "tc")

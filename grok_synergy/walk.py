@@ -13,7 +13,6 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -117,6 +116,7 @@ def _told_by_name(corr: Array, names: tuple | None) -> Array:
     if names is None:
         return corr
     _refuse_other_shapes(as_numpy(corr).shape)
+    import pandas as pd  # here, as it takes long to import
     labels = pd.Index([_Label(name) for name in names], dtype=object)
     return pd.DataFrame(as_numpy(corr), labels, labels)
 
