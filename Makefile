@@ -104,6 +104,7 @@ prepare: $(INSTALLED) ## bring notebooks, library and README into agreement
 	@$(BIN)/nbdev_clean
 	@$(BIN)/python tests/make_lessons.py
 	@$(BIN)/nbdev_export
+	@$(BIN)/python tests/make_docstrings.py
 	@$(BIN)/python tests/make_readme.py
 
 pages: $(INSTALLED) ## write the pages of figures/ from the captions of the notebooks and the tables
@@ -130,7 +131,14 @@ bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
 	@$(BIN)/python $(SAY) "packages to compare with" $(BIN)/pip $(INSTALL) -q -e ".[bench]"
 	@$(BIN)/python benchmarks/bench.py
 
+release: $(INSTALLED) ## of a tagged commit: wheel and sdist in dist/, each tried in a fresh environment; nothing is uploaded
+	@$(BIN)/python tests/check_release.py
+	@rm -rf dist build/lib build/bdist.*
+	@$(BIN)/python $(SAY) "wheel and sdist" $(BIN)/python -m build --no-isolation --outdir dist .
+	@DISTRIBUTIONS=$(CURDIR)/dist $(BIN)/python $(SAY) "tests" $(BIN)/pytest -q tests/test_package.py
+	@ls -l dist
+
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures paper pack unpack tasks audit test test-plain fuzz test-python prepare pages readme lab docs bench clean
+.PHONY: help figures paper pack unpack tasks audit test test-plain fuzz test-python prepare pages readme lab docs bench release clean

@@ -95,7 +95,13 @@ class _Given:
         return len(self.x["post"])
 
     def once(self, compute: Callable, *key):
-        "The result of `compute`, from memory where it was asked for under this key before."
+        """The result of `compute`, from memory where it was asked for under this key before.
+
+        Parameters
+        ----------
+        compute : Callable
+        *key
+        """
         if key not in self.known:
             self.known[key] = compute()
         return self.known[key]
@@ -110,7 +116,12 @@ class _Parts(_Given):
     "The bins of a layer; its samples, halves and neurons."
 
     def bins(self, settings: Measurement) -> np.ndarray:
-        "The bin number of each neuron, (neurons,): as given, or as a measurement asks for it."
+        """The bin number of each neuron, (neurons,): as given, or as a measurement asks for it.
+
+        Parameters
+        ----------
+        settings : Measurement
+        """
         x, given = self.x[settings.layer], self.given
         if given is not None:
             return given(settings) if callable(given) else given
@@ -121,26 +132,54 @@ class _Parts(_Given):
             standardise=settings.standardise, seed=self.seed), *_grouping(settings))
 
     def know_bins(self, settings: Measurement, bins: np.ndarray) -> None:
-        "Takes a layer's own bins from where they were stored; its halves still make theirs."
+        """Takes a layer's own bins from where they were stored; its halves still make theirs.
+
+        Parameters
+        ----------
+        settings : Measurement
+        bins : np.ndarray
+        """
         self.known[_grouping(settings)] = bins
 
     def part(self, take: Callable, names: tuple | None, bins: Array | Callable | None):
-        "What `take` makes of the activations."
+        """What `take` makes of the activations.
+
+        Parameters
+        ----------
+        take : Callable
+        names : tuple | None
+        bins : Array | Callable | None
+        """
         post, pre = (None if x is None else take(x) for x in (self.x["post"], self.x["pre"]))
         return type(self)(post, pre, names=names, bins=bins, estimators=self.estimators,
                           degenerate=self.degenerate, seed=self.seed)
 
     def rows(self, index: Array):
-        "Some samples, or all in another order; in given bins, or else in bins of their own."
+        """Some samples, or all in another order; in given bins, or else in bins of their own.
+
+        Parameters
+        ----------
+        index : Array
+        """
         return self.part(lambda x: x[torch.as_tensor(index, device="cpu")], self.names, self.given)
 
     def halves(self, seed: int = 0) -> tuple:
-        "Two random halves of the samples."
+        """Two random halves of the samples.
+
+        Parameters
+        ----------
+        seed : int, default 0
+        """
         order = np.random.default_rng(seed).permutation(len(self.x["post"]))
         return self.rows(order[:len(order) // 2]), self.rows(order[len(order) // 2:])
 
     def columns(self, kept: np.ndarray):
-        "Some of the neurons, (neurons,) booleans, in the bins of the whole."
+        """Some of the neurons, (neurons,) booleans, in the bins of the whole.
+
+        Parameters
+        ----------
+        kept : np.ndarray
+        """
         names = self.names and tuple(compress(self.names, kept))
         return self.part(lambda x: x[:, torch.as_tensor(kept, device="cpu")], names,
                          lambda one: self.bins(one)[kept])
@@ -162,6 +201,18 @@ class _Nulls(_Parts):
 
         Raises `ValueError` for another kind, and for what the null needs and was not given:
         all combinations of factors equally often, or networks as wide that met the same samples.
+
+        Parameters
+        ----------
+        kind : str
+            "columns", "responses" or "chimera"
+        seed : int | Sequence[int], default 0
+        factors : Array | Design | None, default None
+            (samples, factors): inputs of each sample
+        others : Sequence, default ()
+            layers of four other networks or more, for "chimera"
+        rows : Array | None, default None
+            samples that the null is to have; None: all
         """
         choice("kind", kind, KINDS)
         samples, neurons = self.x["post"].shape
@@ -213,7 +264,17 @@ LAGS, FLOOR = 60, 0.03  # of the latent copula: for `kendall_tau`, and for `near
 def source(
     settings: Measurement,
 ) -> tuple[str, str, str]:  # hashable
-    "What correlations depend on: table, estimator, and the rule for ties of normal scores."
+    """What correlations depend on: table, estimator, and the rule for ties of normal scores.
+
+    Parameters
+    ----------
+    settings : Measurement
+
+    Returns
+    -------
+    tuple[str, str, str]
+        hashable
+    """
     ties = settings.ties if settings.estimator == "copula" else ""
     return settings.layer, settings.estimator, ties
 
@@ -222,12 +283,22 @@ class _Correlations(_Nulls):
     "What correlates a layer's neurons."
 
     def samples(self, settings: Measurement) -> Tensor:
-        "What is correlated: activations, or whether a neuron is on."
+        """What is correlated: activations, or whether a neuron is on.
+
+        Parameters
+        ----------
+        settings : Measurement
+        """
         x = self.x[settings.layer]
         return (x > 0).float() if settings.estimator == "on_off" else x
 
     def live(self, settings: Measurement) -> Tensor:
-        "Which columns the estimator can take: (neurons,) booleans."
+        """Which columns the estimator can take: (neurons,) booleans.
+
+        Parameters
+        ----------
+        settings : Measurement
+        """
         if self.degenerate == "raise":
             return torch.ones(self.x["post"].shape[1], dtype=torch.bool, device="cpu")
         special = settings.estimator if settings.estimator in ("latent", "on_off") else ""
@@ -235,7 +306,13 @@ class _Correlations(_Nulls):
         return self.once(lambda: takes(self.samples(settings)), "live", settings.layer, special)
 
     def estimate(self, settings: Measurement, x: Tensor) -> Tensor:
-        "Correlations of some columns, by the estimator of a measurement."
+        """Correlations of some columns, by the estimator of a measurement.
+
+        Parameters
+        ----------
+        settings : Measurement
+        x : Tensor
+        """
         if settings.estimator == "latent":
             nearest = nearest_correlation(truncated_matrices(x, LAGS), FLOOR)
             lifted = float(nearest.at_floor) / x.shape[1]
@@ -247,7 +324,13 @@ class _Correlations(_Nulls):
         return copula_matrices(x, (ties,))[0]
 
     def correlation(self, settings: Measurement, kept: Tensor) -> Tensor:
-        "Correlations of some of the columns that the estimator can take."
+        """Correlations of some of the columns that the estimator can take.
+
+        Parameters
+        ----------
+        settings : Measurement
+        kept : Tensor
+        """
         columns, corr = self.known.get(source(settings), (torch.zeros_like(kept), None))
         if (kept & ~columns).any():
             x = self.samples(settings)
@@ -260,7 +343,17 @@ class _Correlations(_Nulls):
 def in_few_samples(
     settings: Measurement,
 ) -> str:  # "means" of bins, "ten" neurons, or "" for what needs more samples than neurons
-    "What a measurement reads that has finite information in fewer samples than neurons."
+    """What a measurement reads that has finite information in fewer samples than neurons.
+
+    Parameters
+    ----------
+    settings : Measurement
+
+    Returns
+    -------
+    str
+        "means" of bins, "ten" neurons, or "" for what needs more samples than neurons
+    """
     return "means" if settings.unit == "means" else "ten" * (settings.clustering == "none")
 
 # %% ../nbs/04a_activations.ipynb #fd875dcc
@@ -286,10 +379,34 @@ def _flat_means(x: Tensor, kept: np.ndarray, bins: np.ndarray) -> np.ndarray:
 
 # %% ../nbs/04a_activations.ipynb #880fe1ac
 class Activations(_Correlations):
-    "One layer's activations, their parts, and correlations of the neurons that can be measured."
+    """One layer's activations, their parts, and correlations of the neurons that can be measured.
+
+    Parameters
+    ----------
+    features : Array
+        (samples, neurons) activations of any layer
+    pre : Array | None, default None
+        (samples, neurons) the same before the ReLU
+    names : Sequence | None, default None
+        of the neurons; None: those of a data frame's columns
+    bins : Array | Callable | None, default None
+        (neurons,) labels, or a layer's `bins`
+    estimators : Mapping[str, Callable] | None, default None
+        (samples, neurons) -> correlations
+    degenerate : str, default 'drop'
+        constant or dependent columns: "drop" them, or "raise" an error
+    seed : int, default 0
+        of random bins, and of the starts of k-means
+    """
 
     def usable(self, settings: Measurement, other: "Activations") -> np.ndarray:
-        "The neurons that are live and independent here and in another part: (neurons,) booleans."
+        """The neurons that are live and independent here and in another part: (neurons,) booleans.
+
+        Parameters
+        ----------
+        settings : Measurement
+        other : Activations
+        """
         parts, few = list(dict.fromkeys((self, other))), in_few_samples(settings)
 
         def found():
@@ -305,7 +422,13 @@ class Activations(_Correlations):
         return self.once(found, "usable", other.token, *source(settings), few)
 
     def kept(self, settings: Measurement, other: "Activations") -> np.ndarray:
-        "The same, without the bins whose mean is flat where means are asked for."
+        """The same, without the bins whose mean is flat where means are asked for.
+
+        Parameters
+        ----------
+        settings : Measurement
+        other : Activations
+        """
         usable, bins = self.usable(settings, other), self.bins(settings)
         if settings.unit != "means":
             return usable
@@ -319,7 +442,12 @@ class Activations(_Correlations):
         return usable & ~flat
 
     def sort_once(self, several: Sequence[Measurement]) -> None:
-        "Correlations by several rules for ties, from one sort of the samples."
+        """Correlations by several rules for ties, from one sort of the samples.
+
+        Parameters
+        ----------
+        several : Sequence[Measurement]
+        """
         new = [one for one in several
                if one.estimator == "copula" and source(one) not in self.known]
         for layer in dict.fromkeys(one.layer for one in new):

@@ -5,20 +5,32 @@
 # %% auto #0
 __all__ = ['Array', 'as_tensor', 'column_names', 'column_labels', 'as_numpy', 'like', 'given_precision', 'name_columns',
            'real_samples', 'live_columns', 'check_samples', 'group_labels', 'whole_number', 'real_number', 'truth',
-           'choice', 'as_path', 'same_content']
+           'choice', 'as_path', 'needed', 'same_content']
 
 # %% ../nbs/00a_arrays.ipynb #f3a6c2c8
 import numbers
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+# %% ../nbs/00a_arrays.ipynb #9baf09ad
+def _of_pandas(x, kind: str) -> bool:
+    "Whether `x` is a \"DataFrame\" or another class of pandas: nothing is before somebody has imported pandas."
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(x, getattr(pandas, kind, ()))
 
 # %% ../nbs/00a_arrays.ipynb #345738a6
 Array = np.ndarray | Tensor
@@ -39,7 +51,8 @@ def _whole_as_floats(values: np.ndarray) -> np.ndarray:
 # %% ../nbs/00a_arrays.ipynb #890ceac1
 def _object_as_float(value) -> float:
     "A Python number as a float; NaN where there is none."
-    if value is None or value is pd.NA or value is np.ma.masked:
+    if value is None or value is np.ma.masked or value is getattr(
+            sys.modules.get("pandas"), "NA", None):
         return np.nan
     if isinstance(value, numbers.Integral | np.bool_):
         return float(_whole_as_floats(np.array([int(value)], dtype=object))[0])
@@ -71,7 +84,7 @@ def _numpy_floats(array: np.ndarray) -> np.ndarray:
     raise ValueError(f"{what} of type {array.dtype} were given: give real numbers")
 
 # %% ../nbs/00a_arrays.ipynb #81fff42f
-def _frame_floats(frame: pd.DataFrame) -> np.ndarray:
+def _frame_floats(frame: "pd.DataFrame") -> np.ndarray:
     "The numbers of a data frame: (rows, columns) float32 or float64."
     columns = []
     for name, (_, column) in zip(frame.columns, frame.items(), strict=True):
@@ -127,13 +140,24 @@ def _array_floats(x) -> np.ndarray:
 def as_tensor(
     x: Array,  # array, tensor, data frame, or anything that NumPy can read
 ) -> Tensor:   # float32 or float64, sharing memory where possible
-    "`x` as a tensor of floats. Raises `ValueError` for what holds no real numbers."
+    """`x` as a tensor of floats. Raises `ValueError` for what holds no real numbers.
+
+    Parameters
+    ----------
+    x : Array
+        array, tensor, data frame, or anything that NumPy can read
+
+    Returns
+    -------
+    Tensor
+        float32 or float64, sharing memory where possible
+    """
     if isinstance(x, Tensor):
         return _tensor_floats(x)
-    kinds = Tensor | np.ndarray | pd.Series
-    if isinstance(x, list | tuple) and any(isinstance(part, kinds) for part in x):
+    if isinstance(x, list | tuple) and any(
+            isinstance(part, Tensor | np.ndarray) or _of_pandas(part, "Series") for part in x):
         return _stacked([as_tensor(part) for part in x], x)
-    floats = _frame_floats(x) if isinstance(x, pd.DataFrame) else _array_floats(x)
+    floats = _frame_floats(x) if _of_pandas(x, "DataFrame") else _array_floats(x)
     # A tensor needs positive strides and memory that may be written to.
     return torch.from_numpy(np.require(floats, requirements=["C", "W"]))
 
@@ -141,8 +165,19 @@ def as_tensor(
 def column_names(
     x,  # samples or a matrix, in any form
 ) -> tuple | None:  # one name for each column; None where there are none
-    "The names of the columns of a data frame, or of the last axis of a labelled array."
-    if isinstance(x, pd.DataFrame) or (hasattr(x, "columns") and hasattr(x, "to_numpy")):
+    """The names of the columns of a data frame, or of the last axis of a labelled array.
+
+    Parameters
+    ----------
+    x
+        samples or a matrix, in any form
+
+    Returns
+    -------
+    tuple | None
+        one name for each column; None where there are none
+    """
+    if _of_pandas(x, "DataFrame") or (hasattr(x, "columns") and hasattr(x, "to_numpy")):
         labels = x.columns
     else:
         dims = getattr(x, "dims", ())
@@ -155,7 +190,18 @@ def column_names(
 def column_labels(
     x,  # samples or a matrix, in any form
 ) -> tuple | None:  # one for each column; None where there are none
-    "The names of the columns, or mere positions where these are the labels."
+    """The names of the columns, or mere positions where these are the labels.
+
+    Parameters
+    ----------
+    x
+        samples or a matrix, in any form
+
+    Returns
+    -------
+    tuple | None
+        one for each column; None where there are none
+    """
     labelled = hasattr(x, "columns") or len(getattr(x, "indexes", ()))
     return column_names(x) or (tuple(range(x.shape[-1])) if labelled else None)
 
@@ -163,7 +209,18 @@ def column_labels(
 def as_numpy(
     values: Array,  # array or tensor, of any device
 ) -> np.ndarray:    # the same numbers, sharing memory where possible
-    "`values` as a NumPy array."
+    """`values` as a NumPy array.
+
+    Parameters
+    ----------
+    values : Array
+        array or tensor, of any device
+
+    Returns
+    -------
+    np.ndarray
+        the same numbers, sharing memory where possible
+    """
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 # %% ../nbs/00a_arrays.ipynb #0ada3780
@@ -172,27 +229,49 @@ def like(
     given: Array,        # what the caller passed
     rows: str = "none",  # of a matrix: "variables" or "samples", to be labelled as a data frame's
 ) -> Array:              # `result` as the caller's kind of array
-    "A tensor for a tensor, a labelled frame for a frame, else a NumPy array (or scalar)."
+    """A tensor for a tensor, a labelled frame for a frame, else a NumPy array (or scalar).
+
+    Parameters
+    ----------
+    result : Tensor
+        what was computed
+    given : Array
+        what the caller passed
+    rows : str, default 'none'
+        of a matrix: "variables" or "samples", to be labelled as a data frame's
+
+    Returns
+    -------
+    Array
+        `result` as the caller's kind of array
+    """
     if isinstance(given, Tensor):
         return result
     values = result.cpu().numpy()[()]
-    if rows == "none" or not isinstance(given, pd.DataFrame) or values.ndim != 2:
+    if rows == "none" or not _of_pandas(given, "DataFrame") or values.ndim != 2:
         return values
     index = given.columns if rows == "variables" else given.index
+    import pandas as pd  # here, as it takes long to import
     return pd.DataFrame(values, index, given.columns)
 
 # %% ../nbs/00a_arrays.ipynb #a77a0001
 def given_precision(
     x: Array,  # array, tensor, data frame, or anything that NumPy can read
 ) -> float:
-    "The relative precision of numbers as they were given: the largest that one of them has."
+    """The relative precision of numbers as they were given: the largest that one of them has.
+
+    Parameters
+    ----------
+    x : Array
+        array, tensor, data frame, or anything that NumPy can read
+    """
     if isinstance(x, Tensor):
         return torch.finfo(x.dtype).eps if x.is_floating_point() else np.finfo(float).eps
     if isinstance(x, list | tuple):
         return max([np.finfo(float).eps, *map(given_precision, x)])
-    if not hasattr(x, "dtype") and not isinstance(x, pd.DataFrame) and hasattr(x, "to_numpy"):
+    if not hasattr(x, "dtype") and not _of_pandas(x, "DataFrame") and hasattr(x, "to_numpy"):
         x = x.to_numpy()  # a frame of another library
-    types = x.dtypes if isinstance(x, pd.DataFrame) else [getattr(x, "dtype", None)]
+    types = x.dtypes if _of_pandas(x, "DataFrame") else [getattr(x, "dtype", None)]
     kinds = [getattr(kind, "numpy_dtype", kind) for kind in types]
     each = [np.finfo(kind).eps for kind in kinds if isinstance(kind, np.dtype) and kind.kind == "f"]
     return float(max([np.finfo(float).eps, *each]))
@@ -203,7 +282,22 @@ def name_columns(
     names: Sequence | None = None,  # of all columns, where they have some
     most: int = 10,                # how many are written out
 ) -> str:                          # such as "3, 7 and 12" or "0, 1, 2, … (57 in all)"
-    "Columns as words for a message."
+    """Columns as words for a message.
+
+    Parameters
+    ----------
+    index
+        column numbers
+    names : Sequence | None, default None
+        of all columns, where they have some
+    most : int, default 10
+        how many are written out
+
+    Returns
+    -------
+    str
+        such as "3, 7 and 12" or "0, 1, 2, … (57 in all)"
+    """
     words = [str(int(i)) if names is None else repr(names[int(i)]) for i in index]
     if len(words) > most:
         return ", ".join(words[:most]) + f", … ({len(words)} in all)"
@@ -213,7 +307,18 @@ def name_columns(
 def real_samples(
     x: Array,  # (..., samples, variables)
 ) -> Tensor:   # the same, float32 or float64
-    "`x` as a tensor. Raises `ValueError` unless it holds real numbers, samples by variables."
+    """`x` as a tensor. Raises `ValueError` unless it holds real numbers, samples by variables.
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables)
+
+    Returns
+    -------
+    Tensor
+        the same, float32 or float64
+    """
     t = as_tensor(x)
     if t.ndim < 2 or not t.numel():
         raise ValueError(f"samples of shape {tuple(t.shape)} were given: give (..., samples, "
@@ -241,6 +346,16 @@ def live_columns(
     """Which columns are finite and take more than one value, in every batch.
 
     Raises `ValueError` unless real numbers are given, samples by variables.
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables)
+
+    Returns
+    -------
+    Array
+        (variables,) booleans
     """
     low, high = _lowest_highest(real_samples(x))
     return like((low.isfinite() & high.isfinite() & (low < high)).all(0), x)
@@ -254,6 +369,18 @@ def check_samples(
 
     Raises `ValueError` naming the columns that are constant, or hold NaN, infinite, missing or
     masked values.
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables)
+    names : tuple | None, default None
+        of the columns, where `x` has lost them
+
+    Returns
+    -------
+    Tensor
+        the same, float32 or float64
     """
     t, names = real_samples(x), column_names(x) if names is None else names
     low, high = _lowest_highest(t)
@@ -276,11 +403,27 @@ def group_labels(
     labels,      # one for each variable
     n: int,      # number of variables
 ) -> np.ndarray:  # (variables,) the number of each variable's group, int64
-    "Labels as numbers 0, 1, 2, … of groups. Raises `ValueError` unless each variable has one."
+    """Labels as numbers 0, 1, 2, … of groups. Raises `ValueError` unless each variable has one.
+
+    Parameters
+    ----------
+    name : str
+        of the argument, such as "bins"
+    labels
+        one for each variable
+    n : int
+        number of variables
+
+    Returns
+    -------
+    np.ndarray
+        (variables,) the number of each variable's group, int64
+    """
     values, one = as_numpy(labels), "give each variable a whole number or a name"
     if values.shape != (n,):
         raise ValueError(f"{name} of shape {values.shape} were given for {n} variables: give one "
                          "label for each")
+    import pandas as pd
     if np.ma.is_masked(labels) or pd.isna(pd.Series(values)).any():
         raise ValueError(f"{name} hold NaN, None or masked labels: {one}")
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values):
@@ -313,7 +456,19 @@ def whole_number(
     least: int = 1,            # the smallest value allowed
     most: int | None = None,   # the largest; None: no limit
 ) -> int:
-    "A setting as a whole number. Raises `ValueError` where it is none, or out of range."
+    """A setting as a whole number. Raises `ValueError` where it is none, or out of range.
+
+    Parameters
+    ----------
+    name : str
+        of the argument or setting
+    value
+        what was given for it
+    least : int, default 1
+        the smallest value allowed
+    most : int | None, default None
+        the largest; None: no limit
+    """
     plain = _plain(value)
     try:
         if isinstance(plain, bool) or not isinstance(plain, str | numbers.Real):
@@ -337,7 +492,19 @@ def real_number(
     allowed: str = "a number",                 # what is allowed, in words
     valid: Callable = lambda number: True,     # from a finite number: whether it is allowed
 ) -> float:
-    "A setting as a finite number. Raises `ValueError` where it is none, or not allowed."
+    """A setting as a finite number. Raises `ValueError` where it is none, or not allowed.
+
+    Parameters
+    ----------
+    name : str
+        of the argument or setting
+    value
+        what was given for it
+    allowed : str, default 'a number'
+        what is allowed, in words
+    valid : Callable, default lambda number: True
+        from a finite number: whether it is allowed
+    """
     plain = _plain(value)
     try:
         if isinstance(plain, bool) or not isinstance(plain, str | numbers.Number):
@@ -354,7 +521,15 @@ def truth(
     name: str,  # of the argument or setting
     value,      # what was given for it
 ) -> bool:
-    "A setting that is true or false. Raises `ValueError` for anything else."
+    """A setting that is true or false. Raises `ValueError` for anything else.
+
+    Parameters
+    ----------
+    name : str
+        of the argument or setting
+    value
+        what was given for it
+    """
     if not isinstance(plain := _plain(value), bool):
         raise ValueError(f"{name}={value!r} is unknown: choose True or False")
     return plain
@@ -365,7 +540,17 @@ def choice(
     value,                   # what was given for it
     allowed: Sequence[str],  # the words to choose from
 ) -> str:
-    "A setting that is one of a few words. Raises `ValueError` for another, with the list."
+    """A setting that is one of a few words. Raises `ValueError` for another, with the list.
+
+    Parameters
+    ----------
+    name : str
+        of the argument or setting
+    value
+        what was given for it
+    allowed : Sequence[str]
+        the words to choose from
+    """
     if not isinstance(value, str) or value not in allowed:
         known = ", ".join(map(repr, allowed))
         raise ValueError(f"{name}={value!r} is unknown: choose one of {known}")
@@ -376,7 +561,15 @@ def as_path(
     name: str,  # of the argument or setting
     value,      # text or a path; it may begin with ~
 ) -> Path:
-    "A path with `~` replaced by the home folder. Raises `ValueError` for what is no path."
+    """A path with `~` replaced by the home folder. Raises `ValueError` for what is no path.
+
+    Parameters
+    ----------
+    name : str
+        of the argument or setting
+    value
+        text or a path; it may begin with ~
+    """
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
     if not text or "\0" in str(text):
         raise ValueError(f"{name}={value!r} is not a path: give a file or folder name")
@@ -385,6 +578,29 @@ def as_path(
     except RuntimeError as error:
         raise ValueError(f"{name}={value!r} is not a path: {error}; give the folder's full "
                          "name") from None
+
+# %% ../nbs/00a_arrays.ipynb #4bb5b53a
+def needed(
+    module: str,  # such as "matplotlib.pyplot"
+    extra: str,   # of this package, which brings it
+    what: str,    # what cannot be done without it, such as "pictures"
+) -> ModuleType:
+    """A module of another package. Raises `ImportError` that says what to install where it is not there.
+
+    Parameters
+    ----------
+    module : str
+        such as "matplotlib.pyplot"
+    extra : str
+        of this package, which brings it
+    what : str
+        what cannot be done without it, such as "pictures"
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{what} need the package {module.partition('.')[0]}, which is not installed: "
+                          f"pip install 'grok_synergy[{extra}]'") from error
 
 # %% ../nbs/00a_arrays.ipynb #b7c00002
 def _same_numbers(one: np.ndarray, other: np.ndarray) -> bool:
@@ -398,7 +614,15 @@ def same_content(
     one,    # a result, or anything that one holds
     other,  # to compare it with
 ) -> bool:
-    "Whether two hold the same numbers, of the same shape, under the same names; NaN equals NaN."
+    """Whether two hold the same numbers, of the same shape, under the same names; NaN equals NaN.
+
+    Parameters
+    ----------
+    one
+        a result, or anything that one holds
+    other
+        to compare it with
+    """
     if is_dataclass(one):
         return type(one) is type(other) and all(
             same_content(getattr(one, field.name), getattr(other, field.name))

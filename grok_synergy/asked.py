@@ -36,7 +36,21 @@ def learned_steps(
     learned: float,     # accuracy of what is learned
     labels: str = "true",
 ) -> pd.DataFrame:      # by seed: steps, NaN where it is not reached
-    "The first steps at which the training and the test examples are learned."
+    """The first steps at which the training and the test examples are learned.
+
+    Parameters
+    ----------
+    table : xr.Dataset
+        of a task
+    learned : float
+        accuracy of what is learned
+    labels : str, default 'true'
+
+    Returns
+    -------
+    pd.DataFrame
+        by seed: steps, NaN where it is not reached
+    """
     columns = {}
     for word, name in (("memorised", "train_accuracy"), ("generalised", "test_accuracy")):
         reached = table[name].sel(labels=labels) >= learned
@@ -50,7 +64,17 @@ def stage_steps(
     memorised: float,    # step, NaN where it is not reached
     generalised: float,  # the same
 ) -> dict[str, np.ndarray]:
-    "The checkpoints of each stage."
+    """The checkpoints of each stage.
+
+    Parameters
+    ----------
+    drawn : np.ndarray
+        checkpoints with nulls, in order
+    memorised : float
+        step, NaN where it is not reached
+    generalised : float
+        the same
+    """
     first, second = np.nan_to_num([memorised, generalised], nan=drawn[-1])
     stages = {"start": drawn[:1], "end": drawn[-1:]}
     for name, low, high in (("early", first / 10, first), ("waiting", first, max(first, second))):
@@ -64,7 +88,20 @@ def stage_levels(
     table: xr.Dataset,  # of a task
     learned: float,     # accuracy of what is learned
 ) -> xr.Dataset:        # (against, labels, layer, seed, stage) bits
-    "Synergy and redundancy in each stage: as they are, and beyond each null."
+    """Synergy and redundancy in each stage: as they are, and beyond each null.
+
+    Parameters
+    ----------
+    table : xr.Dataset
+        of a task
+    learned : float
+        accuracy of what is learned
+
+    Returns
+    -------
+    xr.Dataset
+        (against, labels, layer, seed, stage) bits
+    """
     steps = learned_steps(table, learned)
     drawn = table.step.values[table.null_synergy.notnull().any(("labels", "layer", "null", "seed"))]
     levels = {}
@@ -79,7 +116,18 @@ def stage_levels(
 
 # %% ../nbs/07b_asked.ipynb #a323d218
 class Asked(NamedTuple):
-    "A claim about curves: a measure's level in one stage, less its level in another."
+    """A claim about curves: a measure's level in one stage, less its level in another.
+
+    Parameters
+    ----------
+    claim : str
+    measure : str
+        "synergy" or "redundancy"
+    higher : str
+        the stage
+    lower : str
+        the other stage, or "shuffled": the same stage with shuffled labels
+    """
 
     claim: str
     measure: str  # "synergy" or "redundancy"
@@ -102,7 +150,19 @@ def mean_interval(
     values: np.ndarray,  # (seeds, ...)
     level: float = 0.99,
 ) -> np.ndarray:         # (3, ...): mean, low, high
-    "The mean over seeds and Student's interval of it."
+    """The mean over seeds and Student's interval of it.
+
+    Parameters
+    ----------
+    values : np.ndarray
+        (seeds, ...)
+    level : float, default 0.99
+
+    Returns
+    -------
+    np.ndarray
+        (3, ...): mean, low, high
+    """
     mean, error = values.mean(0), stats.sem(values)
     half = stats.t.ppf((1 + level) / 2, len(values) - 1) * error
     return np.stack([mean, mean - half, mean + half])
@@ -112,7 +172,20 @@ def judged(
     table: xr.Dataset,  # of a task
     learned: float,     # accuracy of what is learned
 ) -> pd.DataFrame:      # a row a layer, claim and reference: mean, low, high (bits), verdict
-    "Each claim, as the curves are and beyond each null."
+    """Each claim, as the curves are and beyond each null.
+
+    Parameters
+    ----------
+    table : xr.Dataset
+        of a task
+    learned : float
+        accuracy of what is learned
+
+    Returns
+    -------
+    pd.DataFrame
+        a row a layer, claim and reference: mean, low, high (bits), verdict
+    """
     levels, rows = stage_levels(table, learned), []
     for asked in ASKED:
         level = levels[asked.measure]
@@ -136,7 +209,19 @@ def verdict_table(
     found: pd.DataFrame,  # of `judged`
     layer: str,
 ) -> pd.DataFrame:        # claims × references: a sign, the mean difference and its interval, bits
-    "Verdicts on a layer: + supported, − contradicted, · inconclusive."
+    """Verdicts on a layer: + supported, − contradicted, · inconclusive.
+
+    Parameters
+    ----------
+    found : pd.DataFrame
+        of `judged`
+    layer : str
+
+    Returns
+    -------
+    pd.DataFrame
+        claims × references: a sign, the mean difference and its interval, bits
+    """
     one = found[found.layer == layer]
     bits = zip(one.verdict.map(SIGNS), one["mean"], one.low, one.high, strict=True)
     words = ["{} {:.1f} [{:.1f}, {:.1f}]".format(*each) for each in bits]
@@ -154,7 +239,25 @@ def changes(
     begin: str = "start",
     end: str = "end",
 ) -> pd.DataFrame:       # (labels, reference): mean, low, high (bits)
-    "How far a measure moves from one stage to another."
+    """How far a measure moves from one stage to another.
+
+    Parameters
+    ----------
+    table : xr.Dataset
+        of a task
+    learned : float
+        accuracy of what is learned
+    layer : str
+    measure : str
+        "synergy" or "redundancy"
+    begin : str, default 'start'
+    end : str, default 'end'
+
+    Returns
+    -------
+    pd.DataFrame
+        (labels, reference): mean, low, high (bits)
+    """
     levels = stage_levels(table, learned)[measure].sel(layer=layer)
     moved = (levels.sel(stage=end) - levels.sel(stage=begin)).transpose("seed", "labels", "against")
     found = mean_interval(moved.values).reshape(3, -1).T
@@ -169,7 +272,17 @@ def draw_measure(
     layer: str,
     name: str,          # "synergy" or "redundancy"
 ) -> None:
-    "A measure along training: true labels with their spread, shuffled ones dashed, and nulls."
+    """A measure along training: true labels with their spread, shuffled ones dashed, and nulls.
+
+    Parameters
+    ----------
+    ax : Axes
+    table : xr.Dataset
+        of a task
+    layer : str
+    name : str
+        "synergy" or "redundancy"
+    """
     one, colour = table.sel(layer=layer), {"synergy": SYNERGY, "redundancy": REDUNDANCY}[name]
     draw_curve(ax, one[name].sel(labels="true"), color=colour, label="true labels")
     draw_curve(ax, one[name].sel(labels="shuffled"), color=colour, ls="--", lw=1, label="shuffled labels")
@@ -186,7 +299,14 @@ def draw_scores(
     ax: Axes,
     table: xr.Dataset,  # of a task
 ) -> None:
-    "Accuracies along training: of the training and test examples, and of shuffled ones trained on."
+    """Accuracies along training: of the training and test examples, and of shuffled ones trained on.
+
+    Parameters
+    ----------
+    ax : Axes
+    table : xr.Dataset
+        of a task
+    """
     curves = (("train", "true", TRAIN, "-"), ("test", "true", TEST, "-"),
               ("train", "shuffled", TRAIN, "--"))
     for name, labels, colour, dashes in curves:
@@ -201,7 +321,17 @@ def draw_task(
     layers: list[str],  # a row for each
     learned: float,     # accuracy of what is learned
 ) -> Figure:
-    "Accuracies, synergy and redundancy along training; dotted lines at the steps of learning."
+    """Accuracies, synergy and redundancy along training; dotted lines at the steps of learning.
+
+    Parameters
+    ----------
+    table : xr.Dataset
+        of a task
+    layers : list[str]
+        a row for each
+    learned : float
+        accuracy of what is learned
+    """
     steps = learned_steps(table, learned).median().dropna()
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(len(layers), 3, figsize=(7.1, 0.5 + 1.9 * len(layers)),

@@ -11,12 +11,10 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 from tqdm import tqdm
 
@@ -26,6 +24,7 @@ from grok_synergy.arrays import (
     column_names,
     live_columns,
     name_columns,
+    needed,
     same_content,
     truth,
     whole_number,
@@ -37,6 +36,10 @@ from .matrices import warn_of_rank
 from .measurement import Measurement, Reading
 from .nulls import NOTHING, Excess
 from .patterns import warn_of_on_off
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # %% ../nbs/04d_audit.ipynb #8a0d0024
 RANKS = {ties: {"ties": ties} for ties in TIES} | {"pre-activations": {"layer": "pre"}}
@@ -65,16 +68,34 @@ class _Beside:
             one.sort_once(every)
 
     def order(self, ways: list[Measurement], bits: np.ndarray) -> np.ndarray:
-        "The largest difference between orders of the samples: (searches, 2) bits."
+        """The largest difference between orders of the samples: (searches, 2) bits.
+
+        Parameters
+        ----------
+        ways : list[Measurement]
+        bits : np.ndarray
+        """
         return np.ptp([bits, *(_bits(one.read_all(ways)) for one in self.orders)], axis=0)
 
     def half(self, ways: list[Measurement]) -> np.ndarray:
-        "Of multiplets chosen on a half, there and on the other half: (searches, 2, 2) bits."
+        """Of multiplets chosen on a half, there and on the other half: (searches, 2, 2) bits.
+
+        Parameters
+        ----------
+        ways : list[Measurement]
+        """
         return np.mean([[_bits(chooser.judged_by(judge, one)).T for one in ways]
                         for chooser, judge in (self.halves, self.halves[::-1])], axis=0)
 
     def null(self, ways: list[Measurement], used: np.ndarray, advance: Callable) -> np.ndarray:
-        "Of used columns that were shuffled apart: (searches, 2, draws) bits."
+        """Of used columns that were shuffled apart: (searches, 2, draws) bits.
+
+        Parameters
+        ----------
+        ways : list[Measurement]
+        used : np.ndarray
+        advance : Callable
+        """
         if (key := used.tobytes()) not in self.nulls:  # a copy of a neuron is none once shuffled
             layer = self.layer.columns(used)
             self.nulls[key] = [layer.null("columns", [self.seed, draw]) for draw in range(self.draws)]
@@ -159,7 +180,7 @@ def _verdict(table: pd.DataFrame, null: np.ndarray, name: str, excess: tuple[Exc
     return "; ".join([*parts, *_beyond_nulls(excess, name)]) + "."
 
 # %% ../nbs/04d_audit.ipynb #8f9f09c4
-def _draw_extreme(ax: Axes, table: pd.DataFrame, chance: np.ndarray, name: str, heights: list,
+def _draw_extreme(ax: "Axes", table: pd.DataFrame, chance: np.ndarray, name: str, heights: list,
                   looks: dict) -> None:
     "Every way to measure as a point, over a bar for what it finds in shuffled columns."
     for row, shuffled, height in zip(table.itertuples(), chance, heights, strict=True):
@@ -184,7 +205,7 @@ _COLOURS = {"average": COLOURS["blue"], "ordinal": COLOURS["vermilion"], "numpy"
 _MARKERS = {"average": "o", "ordinal": "s", "numpy": "^", "random": "x", "pre-activations": "D"}
 
 # %% ../nbs/04d_audit.ipynb #c2e22781
-def _audit_figure(table: pd.DataFrame, null: np.ndarray) -> Figure:
+def _audit_figure(table: pd.DataFrame, null: np.ndarray) -> "Figure":
     "Synergy and redundancy of every way, side by side."
     names, searches = (list(dict.fromkeys(table[column])) for column in ("ranks", "search"))
     spare = iter(("#E69F00", "#56B4E9", "#F0E442"))
@@ -192,6 +213,7 @@ def _audit_figure(table: pd.DataFrame, null: np.ndarray) -> Figure:
              for name in names}
     heights = [searches.index(row.search) + 0.8 * (names.index(row.ranks) + 0.5) / len(names) - 0.4
                for row in table.itertuples()]
+    plt = needed("matplotlib.pyplot", "plots", "pictures")
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, 2, figsize=(7.1, 0.6 + 0.13 * len(table)), layout="constrained",
                                  sharey=True)
@@ -208,7 +230,21 @@ def _audit_figure(table: pd.DataFrame, null: np.ndarray) -> Figure:
 # %% ../nbs/04d_audit.ipynb #459f69cd
 @dataclass(frozen=True, eq=False)
 class Audit:
-    "Synergy and redundancy of a layer in every way to measure, beside chance, order and choice."
+    """Synergy and redundancy of a layer in every way to measure, beside chance, order and choice.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        one row for each way to measure; see `audit`
+    null : np.ndarray
+        (ways, 2, draws) bits: synergy and redundancy of shuffled columns
+    shape : tuple[int, int]
+        samples, neurons
+    names : tuple | None, default None
+        of the columns that some way left out, where columns have names
+    excess : tuple[Excess, ...], default ()
+        of the recommended reading, over each null that was drawn
+    """
 
     table: pd.DataFrame     # one row for each way to measure; see `audit`
     null: np.ndarray        # (ways, 2, draws) bits: synergy and redundancy of shuffled columns
@@ -224,7 +260,7 @@ class Audit:
         return {name: _verdict(self.table, self.null, name, self.excess)
                 for name in ("synergy", "redundancy")}
 
-    def plot(self) -> Figure:
+    def plot(self) -> "Figure":
         "Every way to measure as a point, over a bar for what it finds in shuffled columns."
         return _audit_figure(self.table, self.null)
 
@@ -373,6 +409,34 @@ def audit(
     shapes that do not fit and for fewer samples than two for each neuron. Warns of columns with NaN
     or masked values, which are left out, of samples that span fewer dimensions than they have
     columns, and of on/off columns that copy or exclude each other.
+
+    Parameters
+    ----------
+    features : Array
+        (samples, neurons) activations after the ReLU, of any layer
+    pre : Array | None, default None
+        (samples, neurons) the same before the ReLU
+    estimators : Mapping[str, Callable] | None, default None
+        more: (samples, neurons) -> correlations
+    factors : Array | None, default None
+        (samples, factors) inputs: for the null `responses`
+    others : Sequence[Array], default ()
+        features of four other networks or more: for `chimera`
+    rows : Array | None, default None
+        the samples to be read; nulls of responses need them all
+    draws : int, default 5
+        how often columns are shuffled apart, in every way to measure
+    null_draws : int, default 39
+        of the other nulls, for the recommended reading
+    seed : int, default 0
+        of all that is drawn
+    progress : bool, default False
+        show a bar
+
+    Returns
+    -------
+    Audit
+        a table, verdicts, and a picture
     """
     draws, seed = whole_number("draws", draws), whole_number("seed", seed, 0, 2**32 - 1)
     truth("progress", progress)

@@ -19,6 +19,7 @@ from grok_synergy.arrays import (
     group_labels,
     like,
     name_columns,
+    needed,
     real_samples,
     truth,
     whole_number,
@@ -108,6 +109,18 @@ def ward_bins(
     """Neurons grouped by Ward's method on their raw activations, as scikit-learn does by default.
 
     Raises `ValueError` for NaN or infinite columns, and where there are fewer neurons than bins. Source: Ward (1963).
+
+    Parameters
+    ----------
+    features : Array
+        (samples, neurons) activations, finite
+    n_bins : int, default 10
+        how many bins
+
+    Returns
+    -------
+    np.ndarray
+        (neurons,) bin number of each neuron, 0..n_bins-1
     """
     x, n_bins = _points(features, n_bins)
     return _cut("ward", _squared_distances(x), n_bins)
@@ -118,8 +131,7 @@ METHODS = ("ward", "average", "kmeans", "spectral", "random")
 
 def _k_means(squares: np.ndarray, n_bins: int, seed: int) -> np.ndarray:
     "Labels of k-means from squared distances; warns of bins that could not be made."
-    from sklearn import cluster  # here, as it takes long to import
-
+    cluster = needed("sklearn.cluster", "networks", "bins by k-means")
     around = np.eye(len(squares)) - 1 / len(squares)
     values, vectors = np.linalg.eigh(-around @ squares @ around / 2)
     values[values < 1e-12 * values[-1]] = 0.0  # rounding, which would tell copies apart
@@ -139,8 +151,7 @@ def _spectral(
     seed: int,
 ) -> np.ndarray:    # (neurons,)
     "Labels of spectral clustering with absolute correlations as affinities."
-    from sklearn import cluster
-
+    cluster = needed("sklearn.cluster", "networks", "bins by spectral clustering")
     affinity = abs(gram(torch.as_tensor(x.T, device="cpu")).numpy())
     np.fill_diagonal(affinity, 1)
     with warnings.catch_warnings():
@@ -158,7 +169,24 @@ def group_distances(
     method: str = "ward",  # "ward", "average" or "kmeans"
     seed: int = 0,         # of k-means' starts
 ) -> np.ndarray:           # (neurons,) bin number of each neuron, 0..n_bins-1
-    "Neurons grouped by their distances alone. Raises `ValueError` for another method."
+    """Neurons grouped by their distances alone. Raises `ValueError` for another method.
+
+    Parameters
+    ----------
+    squares : np.ndarray
+        (neurons, neurons) squared Euclidean distances
+    n_bins : int, default 10
+        how many bins
+    method : str, default 'ward'
+        "ward", "average" or "kmeans"
+    seed : int, default 0
+        of k-means' starts
+
+    Returns
+    -------
+    np.ndarray
+        (neurons,) bin number of each neuron, 0..n_bins-1
+    """
     method = choice("method", method, (*LINKS, "kmeans"))
     if method in LINKS:
         return _cut(method, squares, n_bins)
@@ -177,6 +205,24 @@ def group_neurons(
 
     Raises `ValueError` as `ward_bins` does, and for an unknown method. Source: Ward (1963), Lloyd (1982), von Luxburg
     (2007).
+
+    Parameters
+    ----------
+    features : Array
+        (samples, neurons) activations, finite
+    n_bins : int, default 10
+        how many bins
+    method : str, default 'ward'
+        "ward", "average", "kmeans", "spectral" or "random"
+    standardise : bool, default False
+        bring every column to mean 0 and variance 1 first; constant columns to 0
+    seed : int, default 0
+        of k-means' starts and of random bins
+
+    Returns
+    -------
+    np.ndarray
+        (neurons,) bin number of each neuron, 0..n_bins-1
     """
     method, standardise = choice("method", method, METHODS), truth("standardise", standardise)
     seed = whole_number("seed", seed, 0, 2**32 - 1)
@@ -206,6 +252,18 @@ def bin_means(
     """The mean activation of each bin, in the order of their numbers.
 
     Raises `ValueError` unless every neuron has a bin.
+
+    Parameters
+    ----------
+    x : Array
+        (samples, neurons) activations
+    bins : Array
+        (neurons,) bin number or name of each neuron
+
+    Returns
+    -------
+    Array
+        (samples, bins)
     """
     t = real_samples(x)
     labels = group_labels("bins", bins, t.shape[-1])

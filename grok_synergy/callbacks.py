@@ -25,7 +25,13 @@ class _Steps:
         self.probe, self.log, self.scalars, self.last = probe, log, scalars, None
 
     def at(self, step: int, **followed) -> dict[str, float]:
-        "The numbers of a step, given to the logger; empty where it is not due, or was called before."
+        """The numbers of a step, given to the logger; empty where it is not due, or was called before.
+
+        Parameters
+        ----------
+        step : int
+        **followed
+        """
         if step == self.last:
             return {}
         self.last = step
@@ -53,6 +59,15 @@ def lightning_callback(
 
     Several processes measure in the first. Raises `ImportError` where Lightning is missing, and
     `ValueError` for what is no probe.
+
+    Parameters
+    ----------
+    probe : Probe
+        of the module that is trained
+    log : Callable | None, default None
+        called with the numbers of a due step, and the step
+    **scalars
+        more to follow: numbers, or functions called at due steps
     """
     steps = _Steps(probe, log, scalars)
 
@@ -84,6 +99,15 @@ def transformers_callback(
 
     Several processes measure in the first. Raises `ImportError` where Transformers is missing, and
     `ValueError` for what is no probe.
+
+    Parameters
+    ----------
+    probe : Probe
+        of the model that is trained
+    log : Callable | None, default None
+        called with the numbers of a due step, and the step
+    **scalars
+        more to follow: numbers, or functions called at due steps
     """
     steps = _Steps(probe, log, scalars)
 

@@ -60,7 +60,20 @@ def read_samples(
     path: str | Path,            # of one of `ENDINGS`; Parquet where pandas can
     array: str | None = None,    # which array of an .npz; None: its only one
 ) -> np.ndarray | pd.DataFrame:  # (samples, variables), with names of columns where the file has some
-    "The samples in a file. Raises `ValueError` for one that is missing, damaged, or of another kind."
+    """The samples in a file. Raises `ValueError` for one that is missing, damaged, or of another kind.
+
+    Parameters
+    ----------
+    path : str | Path
+        of one of `ENDINGS`; Parquet where pandas can
+    array : str | None, default None
+        which array of an .npz; None: its only one
+
+    Returns
+    -------
+    np.ndarray | pd.DataFrame
+        (samples, variables), with names of columns where the file has some
+    """
     path = as_path("path", path)
     ending = choice("ending of the file", path.suffix.lower(), ENDINGS)
     if not path.is_file():
@@ -97,7 +110,13 @@ def _saved(
 def multiplets_command(
     asked: argparse.Namespace,  # table, array, against, kind, max_size, draws, rows, seed, out, figure
 ) -> None:
-    "Prints the significant multiplets of a table; the whole list and a picture go to files on demand."
+    """Prints the significant multiplets of a table; the whole list and a picture go to files on demand.
+
+    Parameters
+    ----------
+    asked : argparse.Namespace
+        table, array, against, kind, max_size, draws, rows, seed, out, figure
+    """
     rows = whole_number("rows", asked.rows)
     found = significance(read_samples(asked.table, asked.array), against=asked.against, kind=asked.kind,
                          max_size=asked.max_size, draws=asked.draws, seed=asked.seed)
@@ -118,7 +137,13 @@ def multiplets_command(
 def audit_command(
     asked: argparse.Namespace,  # file, array, draws, seed, out, figure
 ) -> None:
-    "Prints what an audit of a layer says; its table and its picture go to files on demand."
+    """Prints what an audit of a layer says; its table and its picture go to files on demand.
+
+    Parameters
+    ----------
+    asked : argparse.Namespace
+        file, array, draws, seed, out, figure
+    """
     found = audit(read_samples(asked.file, asked.array), draws=asked.draws, seed=asked.seed, progress=asked.progress)
     print("\n".join(found.verdicts.values()))
     if asked.out is not None:
@@ -132,7 +157,13 @@ def audit_command(
 def figure_command(
     asked: argparse.Namespace,  # wd, alpha, seeds, steps, p, width, preset, nulls, out_dir
 ) -> None:
-    "Trains a condition, or reads it from disk, measures it, and writes its figure and its measures."
+    """Trains a condition, or reads it from disk, measures it, and writes its figure and its measures.
+
+    Parameters
+    ----------
+    asked : argparse.Namespace
+        wd, alpha, seeds, steps, p, width, preset, nulls, out_dir
+    """
     seeds = whole_number("seeds", asked.seeds)
     choice("preset", asked.preset, ["published", "mid_ranks", "both"])
     presets = ["published", "mid_ranks"] if asked.preset == "both" else [asked.preset]
@@ -213,7 +244,18 @@ def _add_samples(commands) -> None:
 def main(
     arguments: Sequence[str] | None = None,  # as a shell gives them; None: those of this process
 ) -> int:                                    # the exit status: 0, or 1 where something was refused
-    "Runs a command; what is refused is told in one line, without a traceback."
+    """Runs a command; what is refused is told in one line, without a traceback.
+
+    Parameters
+    ----------
+    arguments : Sequence[str] | None, default None
+        as a shell gives them; None: those of this process
+
+    Returns
+    -------
+    int
+        the exit status: 0, or 1 where something was refused
+    """
     parser = argparse.ArgumentParser("grok-synergy", description=(
         "Synergy and redundancy of groups of variables, and of a network's neurons while it learns. In bits; below "
         "zero, Ω is synergy, above it redundancy."), epilog="each command has help of its own: grok-synergy audit --help")

@@ -38,7 +38,24 @@ def chosen_columns(
     n: int,                # number of columns
     names: tuple | None,   # of all columns, where they have some
 ) -> list[int]:            # positions, in the order given
-    "Columns by position or name. Raises `ValueError` for one that is not there, or is there twice."
+    """Columns by position or name. Raises `ValueError` for one that is not there, or is there twice.
+
+    Parameters
+    ----------
+    argument : str
+        what it is called, for messages
+    columns
+        a position or name, or several
+    n : int
+        number of columns
+    names : tuple | None
+        of all columns, where they have some
+
+    Returns
+    -------
+    list[int]
+        positions, in the order given
+    """
     places = _in_given_order(argument, columns, names, n, "columns")
     if len(set(places)) < len(places):
         raise ValueError(f"{argument}={columns!r} holds a column twice: give each once")
@@ -46,7 +63,12 @@ def chosen_columns(
 
 # %% ../nbs/03m_conditional.ipynb #3cc3f88d
 def with_labels(corr: Array) -> Array:
-    "A matrix whose columns have names, in any form, as a data frame; any other as it is."
+    """A matrix whose columns have names, in any form, as a data frame; any other as it is.
+
+    Parameters
+    ----------
+    corr : Array
+    """
     names = column_names(corr)
     if names is None or isinstance(corr, pd.DataFrame) or as_tensor(corr).ndim != 2:
         return corr
@@ -81,6 +103,18 @@ def conditional_correlation(
     A measure of this matrix that corrects bias takes `n_samples` less the number of given columns.
     Raises `ValueError` naming given columns that are singular, and columns that follow from them.
     Source: Whittaker (1990).
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) correlation (or covariance) matrices
+    given
+        the columns that are known: positions or names, one or several
+
+    Returns
+    -------
+    Array
+        (..., n - given, n - given) partial correlations; a data frame where names are
     """
     corr = with_labels(corr)
     names, eps = column_names(corr), given_precision(corr)
@@ -132,6 +166,24 @@ def mutual_information(
 
     Raises `ValueError` naming the columns where blocks overlap or are singular together. Source:
     Cover and Thomas (2006); bias after Misra, Singh and Demchuk (2005).
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) correlation (or covariance) matrices
+    one
+        columns of a block: positions or names, one or several
+    other
+        columns of another block
+    given : default ()
+        columns that are known; none: plain mutual information
+    n_samples : int | None, default None
+        samples behind `corr`, to correct the bias; None: it is exact
+
+    Returns
+    -------
+    Array
+        (...) bits
     """
     names, eps = column_names(corr), given_precision(corr)
     t = _unit_diagonal(in_graph(check_correlation(corr, whole=False), corr))

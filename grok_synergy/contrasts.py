@@ -75,7 +75,34 @@ def _regrouped(
 # %% ../nbs/03k_contrasts.ipynb #17623d00
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Contrast(Judged):
-    "Ω of every multiplet in one group less Ω in another, beside draws in which rows changed groups."
+    """Ω of every multiplet in one group less Ω in another, beside draws in which rows changed groups.
+
+    Parameters
+    ----------
+    found : Multiplets
+        the multiplets, with their names
+    observed : np.ndarray
+        (multiplets,) bits
+    draws : int
+    null_mean : np.ndarray
+        (multiplets,) bits
+    null_spread : np.ndarray
+        (multiplets,) standard deviation, bits
+    p_synergy : np.ndarray
+        (multiplets,) for a value as low
+    p_redundancy : np.ndarray
+        (multiplets,) for a value as high
+    lowest : np.ndarray | None, default None
+        (orders, draws) the lowest z of each draw; None: draws have no such
+    highest : np.ndarray | None, default None
+        (orders, draws) the highest
+    other : Multiplets
+        of the other group; those of the first are `found`
+    paired : bool
+        whether rows changed places with their partners
+    block_length : int | None, default None
+        pairs that stayed together
+    """
 
     other: Multiplets                # of the other group; those of the first are `found`
     paired: bool                     # whether rows changed places with their partners
@@ -158,6 +185,40 @@ def compare_groups(
 
     Equal values get mid-ranks, group by group. Raises `ValueError` for groups with other columns or, paired,
     with other rows, and as `significance` does. Source: Good (2005).
+
+    Parameters
+    ----------
+    one : Array
+        (samples, variables) real numbers, finite, no constant column
+    other : Array
+        the same variables in other samples
+    paired : bool, default False
+        whether row i of one and row i of the other belong together
+    block_length : int | None, default None
+        for pairs in an order: how many stay together; None: each for itself
+    draws : int, default 1000
+        regroupings of the rows
+    min_size : int, default 3
+        fewest variables in a multiplet
+    max_size : int | None, default 3
+        most variables in a multiplet; None: all of them
+    containing : default ()
+        variables that all multiplets hold, by position or name
+    among : default None
+        variables that they may hold, likewise; None: all
+    bias_correction : bool, default True
+        subtract the expected error of the entropies
+    pooled : bool, default True
+        hold a multiplet against the draws of its whole order, standardised
+    seed : int, default 0
+        of the draws
+    progress : bool, default False
+        show a bar
+
+    Returns
+    -------
+    Contrast
+        p- and q-values of every difference
     """
     paired, pooled = truth("paired", paired), truth("pooled", pooled)
     min_size = whole_number("min_size", min_size, 3)
@@ -186,7 +247,25 @@ def compare_groups(
 # %% ../nbs/03k_contrasts.ipynb #ae3dcc55
 @dataclass(frozen=True, eq=False, repr=False)
 class Intervals:
-    "Ω of chosen multiplets, with intervals."
+    """Ω of chosen multiplets, with intervals.
+
+    Parameters
+    ----------
+    members : tuple[tuple[int, ...], ...]
+        of each multiplet
+    observed : np.ndarray
+        (multiplets,) bits
+    resampled : np.ndarray
+        (multiplets, draws) bits
+    displacement : np.ndarray
+        (multiplets,) bits: mean of `resampled` less what the bias explains
+    level : float
+        what share of intervals should hold the true value
+    names : tuple | None, default None
+        of all columns, where they have some
+    block_length : int | None, default None
+        consecutive rows drawn together
+    """
 
     members: tuple[tuple[int, ...], ...]  # of each multiplet
     observed: np.ndarray              # (multiplets,) bits
@@ -274,6 +353,32 @@ def bootstrap_multiplets(
 
     Raises `ValueError` for members that are not there, and as `bootstrap_extremes` does. Source: Efron (1979);
     Politis and Romano (1992) for blocks of rows.
+
+    Parameters
+    ----------
+    x : Array
+        (samples, variables) real numbers, finite, no constant column
+    members
+        the multiplets, each of names or of positions of its columns
+    level : float, default 0.95
+        what share of intervals should hold the true value
+    block_length : int | None, default None
+        consecutive rows drawn together; None: independent rows
+    draws : int, default 1000
+        resamples of the rows
+    ties : str, default 'average'
+        for equal values: "average", "ordinal", "numpy" or "random"
+    bias_correction : bool, default True
+        subtract the expected error of the entropies
+    seed : int, default 0
+        of the draws
+    progress : bool, default False
+        show a bar
+
+    Returns
+    -------
+    Intervals
+        Ω of each with its interval
     """
     level = real_number("level", level, "a number between 0 and 1, such as 0.95", lambda number: 0 < number < 1)
     asked = _question(x, bins=None, blocks=None, min_size=2, max_size=2, draws=whole_number("draws", draws, 2), ties=ties,

@@ -74,6 +74,16 @@ def min_max(
     """Each curve scaled to run from 0 to 1 along its steps.
 
     Raises `ValueError` for NaN and infinite values, and for a step that occurs twice.
+
+    Parameters
+    ----------
+    values : xr.DataArray
+        (..., step)
+
+    Returns
+    -------
+    xr.DataArray
+        0 at each curve's lowest value, 1 at its highest; 0 where it is constant
     """
     values = _finite(_ordered(values))
     low, high = values.min("step") / 2, values.max("step") / 2  # halves, as the range may be too large for a float
@@ -89,6 +99,20 @@ def exponential_average(
 
     Raises `ValueError` as `min_max` does, and for a weight that is not from 0 to 1. Source: the
     released code of Clauw, Stramaglia and Marinazzo (2024).
+
+    Parameters
+    ----------
+    values : xr.DataArray
+        (..., step)
+    weight : float, default 0.1
+        of a new value, where values come every 5 steps
+    every : float, default 5.0
+        the number of steps that `weight` refers to
+
+    Returns
+    -------
+    xr.DataArray
+        (..., step)
     """
     weight = real_number("weight", weight, "a number from 0 to 1", lambda weight: 0 <= weight <= 1)
     every = real_number("every", every, "a positive number", lambda every: every >= 1e-9)
@@ -107,6 +131,20 @@ def smooth_log_steps(
     """Curves on an even grid of log steps, smoothed without lag.
 
     Raises `ValueError` as `min_max` does, and for fewer than two steps above 0.
+
+    Parameters
+    ----------
+    values : xr.DataArray
+        (..., step)
+    width : float, default 0.05
+        standard deviation of the Gaussian, in decades (tenfolds of the step)
+    per_decade : int, default 40
+        points of the even grid in a decade
+
+    Returns
+    -------
+    xr.DataArray
+        (..., step) on an even grid of log10(step); the step 0 is left out
     """
     width = real_number("width", width, "a number from 0 to 10", lambda width: 0 <= width <= 10)
     per_decade = real_number("per_decade", per_decade, "a number from 1 to 1000",
@@ -136,6 +174,17 @@ def normalise(
     """Curves prepared as the released code prepares them; every part can be switched off.
 
     Raises `ValueError` as `min_max` does.
+
+    Parameters
+    ----------
+    dataset : xr.Dataset
+        variables (seed, step)
+    scale : bool, default True
+        run each curve from 0 to 1
+    average : bool, default True
+        then take the released exponential moving average
+    first : int, default 5
+        steps before this one are left out
     """
     def prepare(values):
         curves = _ordered(values)
@@ -153,7 +202,18 @@ def normalise(
 def chord_costs(
     signal: np.ndarray,  # (points, curves) at even distances
 ) -> np.ndarray:         # (points, points) squared distances from the chord; infinite off a < b
-    "What every piece costs, from each point to each later one."
+    """What every piece costs, from each point to each later one.
+
+    Parameters
+    ----------
+    signal : np.ndarray
+        (points, curves) at even distances
+
+    Returns
+    -------
+    np.ndarray
+        (points, points) squared distances from the chord; infinite off a < b
+    """
     curves, points = np.ascontiguousarray(signal.T), np.arange(len(signal))
     costs, squares = np.full((len(signal), len(signal)), np.inf), np.cumsum(points**2)
     for a in points[:-1]:
@@ -170,7 +230,22 @@ def cheapest_cuts(
     penalty: float,     # what a cut costs
     shortest: int,      # fewest points of a piece, which a cut belongs to if it ends it
 ) -> list[int]:         # the first point, the cuts, the last point
-    "The cheapest partition; within 1e-9 of it that of fewest cuts, then of the earliest last cut."
+    """The cheapest partition; within 1e-9 of it that of fewest cuts, then of the earliest last cut.
+
+    Parameters
+    ----------
+    costs : np.ndarray
+        (points, points) what each piece costs
+    penalty : float
+        what a cut costs
+    shortest : int
+        fewest points of a piece, which a cut belongs to if it ends it
+
+    Returns
+    -------
+    list[int]
+        the first point, the cuts, the last point
+    """
     points = np.arange(len(costs))
     allowed = points - points[:, None] >= shortest
     allowed[0] = (points >= shortest - 1) | (points == points[-1])
@@ -194,6 +269,18 @@ def pareto_front(
     """Which points no other point exceeds in one of the two without falling short in the other.
 
     Raises `ValueError` for two of unequal length, and for NaN and infinite values.
+
+    Parameters
+    ----------
+    synergy : Array
+        (points,)
+    redundancy : Array
+        (points,)
+
+    Returns
+    -------
+    np.ndarray
+        (points,) booleans
     """
     x, y = (as_numpy(as_tensor(values)) for values in (synergy, redundancy))
     if x.ndim != 1 or x.shape != y.shape or np.iscomplexobj(x) or np.iscomplexobj(y):

@@ -23,7 +23,18 @@ LARGEST_SEED = 2**63 - 1  # of PyTorch's generators, and of a column of whole nu
 def is_prime(
     n: int,  # any whole number
 ) -> bool:   # whether `n` has exactly two divisors
-    "Whether `n` is a prime number. Raises `ValueError` for what is no whole number."
+    """Whether `n` is a prime number. Raises `ValueError` for what is no whole number.
+
+    Parameters
+    ----------
+    n : int
+        any whole number
+
+    Returns
+    -------
+    bool
+        whether `n` has exactly two divisors
+    """
     n = whole_number("n", n, -LARGEST_SEED)
     return n > 1 and all(n % d for d in range(2, math.isqrt(n) + 1))
 
@@ -107,6 +118,21 @@ class ModularTask(_TaskSettings):
 
     int(train_fraction * n_pairs) pairs are trained on, rounded down in floats as in the released
     code: 0.29 of 100 pairs are 28. Raises `ValueError` for impossible settings.
+
+    Parameters
+    ----------
+    p : int, default 97
+        the modulus; inputs and targets are 0..p-1
+    op : str, default 'add'
+        "add", "subtract", "multiply" or "divide"
+    train_fraction : float, default 0.4
+        share of the pairs that is trained on, between 0 and 1
+    split_seed : int, default 420
+        seed of the permutation that decides the split
+    labels : str, default 'true'
+        or "shuffled": targets in a random order, with no rule to find
+    label_seed : int, default 0
+        seed of that order
     """
 
     _table = cached_property(_tabulate)
@@ -135,12 +161,28 @@ class ModularTask(_TaskSettings):
         self,
         which: str = "train",  # "train", "test" or "all"
     ) -> Tensor:               # rows of `pairs`
-        "The rows of `pairs` that belong to one part of the split."
+        """The rows of `pairs` that belong to one part of the split.
+
+        Parameters
+        ----------
+        which : str, default 'train'
+            "train", "test" or "all"
+
+        Returns
+        -------
+        Tensor
+            rows of `pairs`
+        """
         choice("which", which, ("train", "test", "all"))
         return {"train": self.train_index, "test": self.test_index}.get(
             which, torch.arange(self.n_pairs, device="cpu"))
 
     def one_hot(self, which: str = "all") -> Tensor:
-        "The inputs as the paper writes them, one-hot(a) beside one-hot(b): (pairs, 2p), float32."
+        """The inputs as the paper writes them, one-hot(a) beside one-hot(b): (pairs, 2p), float32.
+
+        Parameters
+        ----------
+        which : str, default 'all'
+        """
         shown = self.pairs[self.index(which)]
         return torch.nn.functional.one_hot(shown, self.p).flatten(1).to(torch.float32)

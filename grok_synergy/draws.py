@@ -45,7 +45,12 @@ class _Question:
     progress: bool             # show a bar
 
     def names_of(self, members: tuple[tuple[int, ...], ...]) -> tuple | None:
-        "The names of the columns in each of some multiplets."
+        """The names of the columns in each of some multiplets.
+
+        Parameters
+        ----------
+        members : tuple[tuple[int, ...], ...]
+        """
         if self.names is None:
             return None
         return tuple(tuple(self.names[i] for i in np.flatnonzero(np.isin(self.groups, some)))

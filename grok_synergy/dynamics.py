@@ -32,7 +32,17 @@ from .results import Multiplets, _Measured
 # %% ../nbs/03q_dynamics.ipynb #6fea9c0e
 @dataclass(frozen=True, eq=False)
 class Autoregression:
-    "A stationary vector autoregression."
+    """A stationary vector autoregression.
+
+    Parameters
+    ----------
+    coefficients : np.ndarray
+        (order, n, n): what each lag adds to each variable
+    noise : np.ndarray
+        (n, n) covariance of what is new
+    names : tuple | None, default None
+        of the variables
+    """
 
     coefficients: np.ndarray    # (order, n, n): what each lag adds to each variable
     noise: np.ndarray           # (n, n) covariance of what is new
@@ -52,7 +62,18 @@ class Autoregression:
         self,
         frequencies: np.ndarray,  # (frequencies,) cycles per step
     ) -> np.ndarray:              # (frequencies, n, n) complex
-        "Spectral density at each frequency."
+        """Spectral density at each frequency.
+
+        Parameters
+        ----------
+        frequencies : np.ndarray
+            (frequencies,) cycles per step
+
+        Returns
+        -------
+        np.ndarray
+            (frequencies, n, n) complex
+        """
         lags = np.arange(1, len(self.coefficients) + 1)
         turn = np.exp(-2j * np.pi * np.outer(frequencies, lags))
         transfer = np.linalg.inv(np.eye(len(self.noise)) - np.tensordot(turn, self.coefficients, 1))
@@ -88,6 +109,13 @@ def fit_autoregression(
 
     Raises `ValueError` for a series too short, or one that the model has growing without end.
     Source: Lütkepohl (2005), section 3.2.
+
+    Parameters
+    ----------
+    x : Array
+        (samples, variables) in the order of time, at equal steps, finite
+    order : int, default 1
+        steps of the past that the next one may depend on
     """
     order = whole_number("order", order)
     t = _checked_series(x, order)
@@ -118,7 +146,19 @@ def _of_spectrum(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (...) each
 # %% ../nbs/03q_dynamics.ipynb #9bc80f8d
 @dataclass(frozen=True, eq=False)
 class Rate(_Measured):
-    "Measures of processes at each frequency, or their means: bits per step."
+    """Measures of processes at each frequency, or their means: bits per step.
+
+    Parameters
+    ----------
+    tc : np.ndarray
+        (frequencies,)
+    dtc : np.ndarray
+        (frequencies,)
+    frequencies : np.ndarray
+        (frequencies,) cycles per step, from 0 to 1/2
+    order : int
+        of the autoregression
+    """
 
     tc: np.ndarray           # (frequencies,)
     dtc: np.ndarray          # (frequencies,)
@@ -132,7 +172,20 @@ class Rate(_Measured):
         low: float = 0.0,   # cycles per step
         high: float = 0.5,  # cycles per step
     ) -> pd.Series:         # tc, dtc, omega and s, bits per step
-        "The rates; in a band, the part of the rates that comes from it."
+        """The rates; in a band, the part of the rates that comes from it.
+
+        Parameters
+        ----------
+        low : float, default 0.0
+            cycles per step
+        high : float, default 0.5
+            cycles per step
+
+        Returns
+        -------
+        pd.Series
+            tc, dtc, omega and s, bits per step
+        """
         return _part_of_rates(self, low, high)
 
 # %% ../nbs/03q_dynamics.ipynb #b0e99b33
@@ -157,6 +210,17 @@ def omega_rate(
     """TC, DTC, Ω and S of processes at each frequency; their means are rates in bits per step.
 
     Raises `ValueError` for a series that is too short or not stationary. Source: Faes et al. (2022).
+
+    Parameters
+    ----------
+    x : Array | Autoregression
+        (samples, variables) in the order of time, or a model of them
+    members : default None
+        variables: positions or names; None: all
+    order : int, default 1
+        of the autoregression that is fitted to all variables
+    points : int, default 1025
+        frequencies from 0 to 1/2
     """
     model = x if isinstance(x, Autoregression) else fit_autoregression(x, order)
     n = len(model.noise)
@@ -195,6 +259,24 @@ def rate_multiplets(
 
     Raises `ValueError` for a series that is too short or not stationary, and for orders that are
     not possible. Source: Faes et al. (2022).
+
+    Parameters
+    ----------
+    x : Array | Autoregression
+        (samples, variables) in the order of time, or a model of them
+    order : int, default 1
+        of the autoregression that is fitted to all variables
+    min_size : int, default 2
+        fewest processes in a multiplet
+    max_size : int, default 3
+        most processes in a multiplet
+    points : int, default 1025
+        frequencies from 0 to 1/2
+
+    Returns
+    -------
+    Multiplets
+        with tc, dtc, omega and s, in bits per step
     """
     model = x if isinstance(x, Autoregression) else fit_autoregression(x, order)
     s = model.spectrum(np.linspace(0, 0.5, whole_number("points", points, 2)))
@@ -240,6 +322,20 @@ def dynamic_omega(
 
     Raises `ValueError` for a series too short, or of fewer than three variables. Source: Stramaglia
     et al. (2021).
+
+    Parameters
+    ----------
+    x : Array
+        (samples, variables) in the order of time, at equal steps, finite
+    order : int, default 1
+        steps of the past
+    copula : bool, default True
+        of normal scores; False: of the values themselves, as a Gaussian's
+
+    Returns
+    -------
+    pd.Series
+        (variables,) bits, of each variable as target, under its name
     """
     corr, n, order = _of_steps(x, order, copula)
     names = column_names(x)
@@ -290,6 +386,24 @@ def dynamic_groups(
 
     Raises `ValueError` as `dynamic_omega` does, for sizes that are not possible, and naming columns
     that follow from others. Source: Stramaglia et al. (2021).
+
+    Parameters
+    ----------
+    x : Array
+        (samples, variables) in the order of time, at equal steps, finite
+    order : int, default 1
+        steps of the past
+    min_size : int, default 2
+        fewest variables in a group of sources
+    max_size : int, default 2
+        most
+    copula : bool, default True
+        of normal scores; False: of the values themselves, as a Gaussian's
+
+    Returns
+    -------
+    pd.DataFrame
+        target, sources and dΩ in bits; the most synergistic first
     """
     corr, n, order = _of_steps(x, order, copula)
     smallest, largest = _check_sizes(n - 1, min_size, max_size)

@@ -13,7 +13,6 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy.special import digamma, ndtri
 from torch import Tensor
 
 from grok_synergy.arrays import (
@@ -119,6 +118,7 @@ def _by_mid_rank(
 @lru_cache(maxsize=8)
 def _normal_scores(n: int) -> Tensor:
     "Φ⁻¹(r / (n+1)) for r = 1, 1.5, 2, ..., n, exactly antisymmetric about the middle."
+    from scipy.special import ndtri  # here, as it takes long to import
     upper = ndtri((np.arange(n - 1, 2 * n - 1) / 2 + 1) / (n + 1))
     upper[0] = 0.0
     return torch.as_tensor(np.concatenate([-upper[:0:-1], upper]), device="cpu")
@@ -200,6 +200,20 @@ def copula_normal(
     """Each variable mapped to standard normal scores through its ranks; a frame's as a frame.
 
     Raises `ValueError` naming constant and infinite columns. Source: Ince et al. (2017), 3.2.
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables) finite, no constant column
+    ties : str, default 'average'
+        rule for equal values: "average", "ordinal", "numpy" or "random"
+    seed : int, default 0
+        for ties="random": seed of the order of equal values
+
+    Returns
+    -------
+    Array
+        (..., samples, variables) normal scores, float64
     """
     choice("ties", ties, TIES)
     seed = whole_number("seed", seed, 0, 2**63 - 1)
@@ -211,7 +225,22 @@ def copula_matrices(
     rules: tuple[str, ...],  # of `TIES`
     seed: int = 0,           # for "random"
 ) -> Tensor:                 # (rules, ..., variables, variables), float64
-    "Correlations of the normal scores by each rule, of samples that have been checked."
+    """Correlations of the normal scores by each rule, of samples that have been checked.
+
+    Parameters
+    ----------
+    t : Tensor
+        (..., samples, variables) of `check_samples`
+    rules : tuple[str, ...]
+        of `TIES`
+    seed : int, default 0
+        for "random"
+
+    Returns
+    -------
+    Tensor
+        (rules, ..., variables, variables), float64
+    """
     scores = _scores(t.mT.contiguous(), rules, seed)
     return torch.stack([correlate(in_order_of_content(part) if rule == "average" else part)
                         for rule, part in zip(rules, scores, strict=True)])
@@ -227,6 +256,20 @@ def copula_correlation(
     With mid-ranks it is the same to the last bit in whatever order samples come. Raises
     `ValueError` naming the columns that are constant or not finite; warns of samples that span
     fewer dimensions than they have columns. Source: Ince et al. (2017).
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables) finite, no constant column
+    ties : str | tuple[str, ...], default 'average'
+        rule for equal values, or several
+    seed : int, default 0
+        for ties="random": seed of the order of equal values
+
+    Returns
+    -------
+    Array
+        (..., variables, variables) float64; several rules are the first axis
     """
     one = not isinstance(ties, tuple | list)
     rules = (ties,) if one else tuple(ties)
@@ -249,6 +292,20 @@ def usable_columns(
     """Which columns are finite, not constant, and not determined by the usable ones before them.
 
     Raises `ValueError` unless real numbers are given, samples by variables.
+
+    Parameters
+    ----------
+    x : Array
+        (samples, variables)
+    ties : str, default 'average'
+        rule for equal values, on which it depends what is equal
+    tolerance : float, default 1e-10
+        as for `independent_columns`
+
+    Returns
+    -------
+    Array
+        (variables,) booleans
     """
     choice("ties", ties, TIES)
     tolerance = real_number("tolerance", tolerance, *SHARE)
@@ -266,6 +323,7 @@ def usable_columns(
 @lru_cache(maxsize=32)
 def _entropy_bias(n_variables: int, n_samples: int) -> Tensor:
     "The equation above for 0, 1, ..., n_variables variables, in bits."
+    from scipy.special import digamma
     i = np.arange(1, n_variables + 1)
     terms = digamma((n_samples - i) / 2) + math.log(2 / (n_samples - 1))
     bits = np.concatenate([[0.0], np.cumsum(terms)]) / (2 * math.log(2))
@@ -280,6 +338,18 @@ def entropy_bias(
 
     Raises `ValueError` for fewer samples than variables + 1. Source: Misra, Singh and Demchuk
     (2005).
+
+    Parameters
+    ----------
+    n_variables : int
+        the largest number of variables
+    n_samples : int
+        samples that the covariance was estimated from
+
+    Returns
+    -------
+    Tensor
+        (n_variables + 1,) bits: the bias for 0, 1, ..., n_variables variables
     """
     n_variables = whole_number("n_variables", n_variables)
     n_samples = whole_number("n_samples", n_samples, 2)
@@ -297,6 +367,18 @@ def gaussian_entropy(
 
     Raises `ValueError` naming the columns where `cov` is singular. Source: Cover and Thomas (2006),
     theorem 8.4.1; bias after Misra, Singh and Demchuk (2005).
+
+    Parameters
+    ----------
+    cov : Array
+        (..., n, n) covariance matrices
+    n_samples : int | None, default None
+        samples behind `cov`, to correct the bias; None: `cov` is exact
+
+    Returns
+    -------
+    Array
+        (...) bits
     """
     t = check_correlation(cov)
     n = t.shape[-1]

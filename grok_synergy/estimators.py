@@ -21,7 +21,15 @@ from .matrices import check_correlation
 # %% ../nbs/02b_estimators.ipynb #e0a10007
 @dataclass(frozen=True, eq=False)
 class Information:
-    "What a few variables share, in bits."
+    """What a few variables share, in bits.
+
+    Parameters
+    ----------
+    tc : Array
+        (...) total correlation
+    dtc : Array
+        (...) dual total correlation
+    """
 
     tc: Array   # (...) total correlation
     dtc: Array  # (...) dual total correlation
@@ -156,6 +164,18 @@ def relu_information(
     Raises `ValueError` for a singular matrix, other numbers of variables, thresholds above 4, and
     for a variable that the others explain to all but a standard deviation of 0.15. Entropies are
     relative to point mass plus length.
+
+    Parameters
+    ----------
+    corr : Array
+        (n, n) correlations of two or three Gaussians
+    thresholds : Array
+        (n,) where each is cut, in standard deviations, up to 4; -inf: nowhere
+
+    Returns
+    -------
+    Information
+        exact to 1e-8 bits
     """
     r = check_correlation(corr).cpu().numpy()
     t = _checked_cut(r, as_tensor(thresholds).double().cpu().numpy())

@@ -8,13 +8,15 @@ __all__ = []
 # %% ../nbs/03b0_exports.ipynb #b4610caf
 import json
 import warnings
-from importlib import import_module
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 
-from .arrays import as_numpy
+from .arrays import as_numpy, needed
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 # %% ../nbs/03b0_exports.ipynb #7ebc009e
 def _rows_of_members(groups: np.ndarray, names: tuple | None) -> list[tuple]:
@@ -55,8 +57,9 @@ def _described(found) -> dict:
             **({} if names is None else {"names": names})}
 
 # %% ../nbs/03b0_exports.ipynb #61e18fdd
-def _dataset_of_multiplets(found) -> xr.Dataset:
+def _dataset_of_multiplets(found) -> "xr.Dataset":
     "Every multiplet as a labelled dataset: measures by matrix and multiplet, members by place."
+    import xarray as xr  # here, as it takes long to import
     axes = [*_axes(found.tc.shape[:-1]), "multiplet"]
     return xr.Dataset(
         {**_measures(found, axes), "groups": (("multiplet", "place"), found.groups),
@@ -64,8 +67,9 @@ def _dataset_of_multiplets(found) -> xr.Dataset:
         {"order": ("multiplet", found.orders.astype(np.int64))}, _described(found))
 
 # %% ../nbs/03b0_exports.ipynb #7915d2b0
-def _dataset_of_extremes(found) -> xr.Dataset:
+def _dataset_of_extremes(found) -> "xr.Dataset":
     "Extremes as a labelled dataset: measures by kind, order and rank, members by place."
+    import xarray as xr
     before = _axes(found.tc.shape[:-3])
     axes = [*before, "kind", "order", "rank"]
     variables = {**_measures(found, axes), "groups": ([*axes, "place"], found.groups)}
@@ -78,14 +82,10 @@ def _dataset_of_extremes(found) -> xr.Dataset:
 # %% ../nbs/03b0_exports.ipynb #eb332778
 def _hypergraph(
     nodes: list,
-    frame: pd.DataFrame,  # `members`, and numbers
+    frame: "pd.DataFrame",  # `members`, and numbers
 ):
     "An `xgi.Hypergraph` with these numbers on its edges; `ImportError` where XGI is not there."
-    try:
-        xgi = import_module("xgi")
-    except ModuleNotFoundError as error:
-        raise ImportError("hypergraphs need the package xgi, which is not installed: "
-                          "pip install 'grok_synergy[xgi]'") from error
+    xgi = needed("xgi", "xgi", "hypergraphs")
     graph = xgi.Hypergraph()
     graph.add_nodes_from(nodes)
     rest = frame.drop(columns="members").to_dict("records")

@@ -16,7 +16,19 @@ from .minors import _may_be_singular, _refuse_singular
 
 # %% ../nbs/03ea_families.ipynb #bd36a1cd
 class Sought(NamedTuple):
-    "Which multiplets a search looks for."
+    """Which multiplets a search looks for.
+
+    Parameters
+    ----------
+    corr : Tensor
+        (n, n) correlations
+    sign : float
+        1 for the lowest Ω, -1 for the highest
+    guard : tuple | None
+        where groups may be singular: names of the columns or None, and precision
+    wide : Tensor
+        `corr` in the precision that is enough to choose who enters
+    """
 
     corr: Tensor         # (n, n) correlations
     sign: float          # 1 for the lowest Ω, -1 for the highest
@@ -25,7 +37,14 @@ class Sought(NamedTuple):
 
 # %% ../nbs/03ea_families.ipynb #fa000009
 def sought(corr: Tensor, sign: float = 1.0, guard: tuple | None = None) -> Sought:
-    "What to look for; candidates are compared in 32 bits where no eigenvalue is below 0.001."
+    """What to look for; candidates are compared in 32 bits where no eigenvalue is below 0.001.
+
+    Parameters
+    ----------
+    corr : Tensor
+    sign : float, default 1.0
+    guard : tuple | None, default None
+    """
     enough = guard is None and torch.linalg.eigvalsh(corr)[0] > 1e-3
     return Sought(corr, sign, guard, corr.float() if enough else corr)
 
@@ -145,7 +164,22 @@ def generations(
     families: int,  # how many, each of `FAMILY` multiplets
     generator: torch.Generator,
 ) -> Iterator[tuple[Tensor, Tensor]]:  # (families * FAMILY, size) and (families * FAMILY,)
-    "The members and scores of each generation, until families agree or there have been 250."
+    """The members and scores of each generation, until families agree or there have been 250.
+
+    Parameters
+    ----------
+    aim : Sought
+    size : int
+        members of every multiplet
+    families : int
+        how many, each of `FAMILY` multiplets
+    generator : torch.Generator
+
+    Returns
+    -------
+    Iterator[tuple[Tensor, Tensor]]
+        (families * FAMILY, size) and (families * FAMILY,)
+    """
     members = _first(aim, size, families * FAMILY, generator)
     value = _omega(aim, members)
     place = torch.arange(len(value), device=value.device)
@@ -179,6 +213,20 @@ def breed(
     """The best multiplet in the place of each family. Source: Moscato (1989).
 
     Raises `ValueError` naming the columns where a multiplet that the search meets is singular.
+
+    Parameters
+    ----------
+    aim : Sought
+    size : int
+        members of every multiplet, 3 or more and fewer than there are variables
+    families : int
+        how many
+    generator : torch.Generator
+
+    Returns
+    -------
+    Tensor
+        (families, size) columns
     """
     *_, (members, value) = generations(aim, size, families, generator)
     parts = zip(members.split(FAMILY), value.split(FAMILY), strict=True)

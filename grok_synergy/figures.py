@@ -54,7 +54,15 @@ def refuse_unknown(
     namespace: Mapping,         # the notebook's: globals()
     parameters: Iterable[str],  # the parameters that the notebook has
 ) -> None:
-    "Raises `ValueError` naming parameters that were given to a notebook but that it does not have."
+    """Raises `ValueError` naming parameters that were given to a notebook but that it does not have.
+
+    Parameters
+    ----------
+    namespace : Mapping
+        the notebook's: globals()
+    parameters : Iterable[str]
+        the parameters that the notebook has
+    """
     given = {target.id for cell in namespace["In"] if cell.startswith("# Parameters\n")
              for line in ast.parse(cell).body for target in line.targets}
     if unknown := sorted(given - set(parameters)):
@@ -65,7 +73,15 @@ def made_folder(
     out_dir: str | Path,  # as given; empty for the default
     default: str | Path,  # the folder that is taken then
 ) -> Path:
-    "The folder to write to, which now exists. Raises `ValueError` for one that cannot be made or written to."
+    """The folder to write to, which now exists. Raises `ValueError` for one that cannot be made or written to.
+
+    Parameters
+    ----------
+    out_dir : str | Path
+        as given; empty for the default
+    default : str | Path
+        the folder that is taken then
+    """
     folder = as_path("default", default) if out_dir == "" else as_path("out_dir", out_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,6 +99,17 @@ def figure_name(
 
     Where settings differ that the parameters above do not have, their digest enters the name.
     Raises `ValueError` for what is no experiment or preset.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    preset : str, default 'both'
+        "published", "mid_ranks" or "both"
+
+    Returns
+    -------
+    str
+        without folder and suffix
     """
     if not isinstance(experiment, Experiment):
         raise ValueError(f"experiment={experiment!r} is not possible: give an Experiment, "
@@ -109,7 +136,14 @@ def draw_accuracy(
     ax: Axes,
     metrics: xr.Dataset,  # train_acc and test_acc: (seed, step)
 ) -> None:
-    "Training and test accuracy; dotted verticals where the mean passes 98 %."
+    """Training and test accuracy; dotted verticals where the mean passes 98 %.
+
+    Parameters
+    ----------
+    ax : Axes
+    metrics : xr.Dataset
+        train_acc and test_acc: (seed, step)
+    """
     for part, colour, dashes in (("train", TRAIN, "--"), ("test", TEST, "-")):
         if (accuracy := metrics.get(f"{part}_acc")) is None:
             continue
@@ -126,7 +160,14 @@ def draw_loss(
     ax: Axes,
     metrics: xr.Dataset,  # train_loss and test_loss: (seed, step)
 ) -> None:
-    "Training and test loss on a log axis."
+    """Training and test loss on a log axis.
+
+    Parameters
+    ----------
+    ax : Axes
+    metrics : xr.Dataset
+        train_loss and test_loss: (seed, step)
+    """
     for part, colour, dashes in (("train", TRAIN, "--"), ("test", TEST, "-")):
         if f"{part}_loss" not in metrics:
             continue
@@ -150,7 +191,21 @@ def draw_phases(
     named: bool = False,      # write each phase's letters into its band
     alpha: float = 1.0,
 ) -> None:
-    "Phases as coloured bands, one row a seed."
+    """Phases as coloured bands, one row a seed.
+
+    Parameters
+    ----------
+    ax : Axes
+    intervals : pd.DataFrame
+        seed, start, stop, phase
+    bottom : float
+        where the rows begin, in axes coordinates
+    top : float
+        where they end
+    named : bool, default False
+        write each phase's letters into its band
+    alpha : float, default 1.0
+    """
     seeds = list(dict.fromkeys(intervals.seed))
     height = (top - bottom) / len(seeds)
     last = intervals["stop"].max()
@@ -171,7 +226,20 @@ def draw_normalised(
     intervals: pd.DataFrame,        # phases of each seed
     mean_intervals: pd.DataFrame,   # phases of the mean curves
 ) -> None:
-    "Synergy, redundancy and test loss from 0 to 1, over the phases."
+    """Synergy, redundancy and test loss from 0 to 1, over the phases.
+
+    Parameters
+    ----------
+    ax : Axes
+    measures : xr.Dataset
+        synergy and redundancy: (seed, step)
+    metrics : xr.Dataset
+        test_loss: (seed, step), or none
+    intervals : pd.DataFrame
+        phases of each seed
+    mean_intervals : pd.DataFrame
+        phases of the mean curves
+    """
     curves = measures[["synergy", "redundancy"]]
     curves = curves.assign({"test loss": metrics.test_loss} if "test_loss" in metrics else {})
     curves, released = curves.sel(step=curves.step >= 5), normalise(curves)
@@ -194,7 +262,18 @@ def draw_beside(
     word: str,             # "synergy" or "redundancy"
     baseline: xr.Dataset | None = None,  # the same of networks trained on shuffled labels
 ) -> None:
-    "One measure in bits, beside the draws of each null and a baseline; step 0 stands at the left."
+    """One measure in bits, beside the draws of each null and a baseline; step 0 stands at the left.
+
+    Parameters
+    ----------
+    ax : Axes
+    measures : xr.Dataset
+        synergy and redundancy: (seed, step), bits; and draws of nulls, perhaps
+    word : str
+        "synergy" or "redundancy"
+    baseline : xr.Dataset | None, default None
+        the same of networks trained on shuffled labels
+    """
     colour, dashes = (SYNERGY, "-") if word == "synergy" else (REDUNDANCY, "--")
     for null in measures["null"].values.tolist() if "null" in measures.dims else ():
         draws = measures[f"null_{word}"].sel(null=null).mean("seed").dropna("step")
@@ -219,7 +298,14 @@ def draw_excess(
     ax: Axes,
     measures: xr.Dataset,  # excess_synergy and excess_redundancy: (null, seed, step), bits
 ) -> None:
-    "What synergy (line) and redundancy (dashed) have beyond the median of each null."
+    """What synergy (line) and redundancy (dashed) have beyond the median of each null.
+
+    Parameters
+    ----------
+    ax : Axes
+    measures : xr.Dataset
+        excess_synergy and excess_redundancy: (null, seed, step), bits
+    """
     for null in measures["null"].values.tolist():
         for word, dashes in (("synergy", "-"), ("redundancy", "--")):
             some = measures[f"excess_{word}"].sel(null=null).dropna("step", how="all")
@@ -235,7 +321,14 @@ def draw_size(
     ax: Axes,
     measures: xr.Dataset,  # synergy_size: (seed, step), neurons
 ) -> None:
-    "How many neurons the most synergistic multiplet holds."
+    """How many neurons the most synergistic multiplet holds.
+
+    Parameters
+    ----------
+    ax : Axes
+    measures : xr.Dataset
+        synergy_size: (seed, step), neurons
+    """
     draw_curve(ax, smooth_log_steps(measures.synergy_size), color=SYNERGY, ls="-")
     ax.set(ylabel="synergistic multiplet\n(neurons)", ylim=(0, measures.sizes["neuron"] * 1.02),
            xlabel="step")
@@ -245,7 +338,19 @@ def draw_pareto(
     ax: Axes,
     measures: xr.Dataset,  # synergy and redundancy: (seed, step), bits
 ) -> LineCollection:       # the coloured path, for a colour bar
-    "Redundancy against synergy: each seed thin, the mean coloured by step, its front ringed."
+    """Redundancy against synergy: each seed thin, the mean coloured by step, its front ringed.
+
+    Parameters
+    ----------
+    ax : Axes
+    measures : xr.Dataset
+        synergy and redundancy: (seed, step), bits
+
+    Returns
+    -------
+    LineCollection
+        the coloured path, for a colour bar
+    """
     curves = measures[["synergy", "redundancy"]].sel(step=measures.step >= 5)
     smooth = smooth_log_steps(curves.to_array("curve"))
     for seed in smooth.seed:
@@ -313,7 +418,22 @@ def condition_figure(
     title: str,
     baselines: dict[str, xr.Dataset] | None = None,  # for each preset: of shuffled labels
 ) -> Figure:
-    "Everything measured of one condition; two presets stand side by side on common axes."
+    """Everything measured of one condition; two presets stand side by side on common axes.
+
+    Parameters
+    ----------
+    metrics : xr.Dataset
+        losses and accuracies: (seed, step)
+    measures : dict[str, xr.Dataset]
+        for each preset: synergy, redundancy, synergy_size, nulls
+    intervals : dict[str, pd.DataFrame]
+        for each preset: phases of each seed
+    mean_intervals : dict[str, pd.DataFrame]
+        for each preset: phases of the mean curves
+    title : str
+    baselines : dict[str, xr.Dataset] | None, default None
+        for each preset: of shuffled labels
+    """
     names, nulls = list(measures), all("null" in found.dims for found in measures.values())
     rows, ratios, height = _panels(names, nulls)
     with plt.rc_context(STYLE):
@@ -364,6 +484,20 @@ def compare_curves(
     """Largest and median difference (bits) between the curves of the same seeds in two runs, early and late.
 
     Raises `ValueError` for other axes, and for runs without a common preset, seed or step from 5 on.
+
+    Parameters
+    ----------
+    here : xr.Dataset
+        synergy and redundancy: (preset, seed, step), bits
+    there : xr.Dataset
+        the same of another run; what both have is compared
+    split : int, default 100
+        the last step that is early; the first is 5, as in the figure
+
+    Returns
+    -------
+    pd.DataFrame
+        a row for each preset and curve
     """
     split = whole_number("split", split, 0)
     _check_run("here", here)

@@ -53,7 +53,18 @@ def kept_run(
     task: PublicTask,
     seed: int,
 ) -> xr.Dataset:  # scores: (step); weights: (kept, weight)
-    "A run of a task: its scores at each checkpoint, and its weights at some."
+    """A run of a task: its scores at each checkpoint, and its weights at some.
+
+    Parameters
+    ----------
+    task : PublicTask
+    seed : int
+
+    Returns
+    -------
+    xr.Dataset
+        scores: (step); weights: (kept, weight)
+    """
     model, rows, kept = task.model(seed), {}, {}
     due, begun = checkpoints(task.steps, KEPT), time.process_time()
 
@@ -73,7 +84,12 @@ def kept_run(
 def task_digest(
     task: PublicTask,
 ) -> str:
-    "Ten digits that name a task and all its settings."
+    """Ten digits that name a task and all its settings.
+
+    Parameters
+    ----------
+    task : PublicTask
+    """
     return digest({"task": type(task).__name__, **asdict(task)})
 
 # %% ../nbs/07a_followed.ipynb #22158cb3
@@ -82,7 +98,16 @@ def task_path(
     part: str,           # what the file holds, such as "seed-0"
     store: Path | None,  # folder of all trajectories; None: `default_store()`
 ) -> Path:
-    "Where a part of a task's results is stored."
+    """Where a part of a task's results is stored.
+
+    Parameters
+    ----------
+    task : PublicTask
+    part : str
+        what the file holds, such as "seed-0"
+    store : Path | None
+        folder of all trajectories; None: `default_store()`
+    """
     folder = (default_store() if store is None else store) / "tasks"
     return folder / f"{type(task).__name__}-{task.labels}-{task_digest(task)}-{part}.nc"
 
@@ -94,7 +119,24 @@ def kept_runs(
     n_jobs: int = 1,            # runs at once
     progress: bool = True,      # show a bar
 ) -> list[xr.Dataset]:          # by seed
-    "Runs of a task, read where they are stored, trained and stored where they are not."
+    """Runs of a task, read where they are stored, trained and stored where they are not.
+
+    Parameters
+    ----------
+    task : PublicTask
+    seeds : Sequence[int], default range(5)
+    store : Path | None, default None
+        folder of all trajectories; None: `default_store()`
+    n_jobs : int, default 1
+        runs at once
+    progress : bool, default True
+        show a bar
+
+    Returns
+    -------
+    list[xr.Dataset]
+        by seed
+    """
     label = f"runs of {type(task).__name__}, {task.labels} labels"
     found = stored_results(kept_run, [(task, seed) for seed in seeds],
                            lambda task, seed: task_path(task, f"seed-{seed}", store),
@@ -108,7 +150,18 @@ MOST, LOUD = 250, 0.01  # neurons that are read; share of the largest standard d
 def both_ways(
     features: dict[str, Tensor],  # by layer: (samples, neurons)
 ) -> dict[str, Layer]:            # by layer, and by layer with "loud"
-    "The neurons of each layer that move most, and the loud ones among them alone."
+    """The neurons of each layer that move most, and the loud ones among them alone.
+
+    Parameters
+    ----------
+    features : dict[str, Tensor]
+        by layer: (samples, neurons)
+
+    Returns
+    -------
+    dict[str, Layer]
+        by layer, and by layer with "loud"
+    """
     layers = {}
     for name, x in features.items():
         spread = x.double().std(0)
@@ -125,7 +178,16 @@ def network_at(
     run: xr.Dataset,  # of `kept_runs`
     step: int,        # one of those whose weights are kept
 ) -> nn.Module:
-    "The network of a run as it was at a step."
+    """The network of a run as it was at a step.
+
+    Parameters
+    ----------
+    task : PublicTask
+    run : xr.Dataset
+        of `kept_runs`
+    step : int
+        one of those whose weights are kept
+    """
     model = task.model(int(run.seed))
     weights = torch.from_numpy(run.weights.sel(kept=step).values.copy())
     torch.nn.utils.vector_to_parameters(weights, model.parameters())
@@ -142,7 +204,25 @@ def layer_bits(
     seed: Sequence[int],      # of the draws
     nulls: bool = True,       # whether they are drawn
 ) -> np.ndarray:              # (1 + nulls, 2) bits, NaN where a null is not or cannot be drawn
-    "Synergy and redundancy of a layer, and of one draw of each null."
+    """Synergy and redundancy of a layer, and of one draw of each null.
+
+    Parameters
+    ----------
+    layer : Layer
+    others : Sequence[Layer]
+        of the other networks
+    factors : Tensor | None
+        of the task
+    seed : Sequence[int]
+        of the draws
+    nulls : bool, default True
+        whether they are drawn
+
+    Returns
+    -------
+    np.ndarray
+        (1 + nulls, 2) bits, NaN where a null is not or cannot be drawn
+    """
     widths = {one.x["post"].shape[1] for one in (layer, *others)}
     given = {"columns": {}, "responses": {"factors": factors}, "chimera": {"others": others}}
     if factors is None:
@@ -161,7 +241,25 @@ def read_network(
     seed: Sequence[int],                   # of the draws
     nulls: bool,                           # whether they are drawn
 ) -> np.ndarray:                           # (layers, 1 + nulls, 2) bits
-    "Every layer of a network; one whose neurons are all loud is read once."
+    """Every layer of a network; one whose neurons are all loud is read once.
+
+    Parameters
+    ----------
+    task : PublicTask
+    networks : Sequence[dict[str, Layer]]
+        of all seeds, as `both_ways` gives them
+    number : int
+        of the network to be read
+    seed : Sequence[int]
+        of the draws
+    nulls : bool
+        whether they are drawn
+
+    Returns
+    -------
+    np.ndarray
+        (layers, 1 + nulls, 2) bits
+    """
     known, others = {}, [one for k, one in enumerate(networks) if k != number]
     for name, layer in networks[number].items():
         if layer not in known:
@@ -176,7 +274,22 @@ def read_step(
     step: int,
     nulls: bool,                 # whether they are drawn
 ) -> xr.Dataset:                 # (layer, seed), those of nulls (null, layer, seed)
-    "Synergy and redundancy (bits) of a task's layers at a step, in all networks."
+    """Synergy and redundancy (bits) of a task's layers at a step, in all networks.
+
+    Parameters
+    ----------
+    task : PublicTask
+    runs : Sequence[xr.Dataset]
+        one for each seed
+    step : int
+    nulls : bool
+        whether they are drawn
+
+    Returns
+    -------
+    xr.Dataset
+        (layer, seed), those of nulls (null, layer, seed)
+    """
     networks = [both_ways(layer_features(network_at(task, run, step), task.layers, task.inputs))
                 for run in runs]
     seeds, names = [int(run.seed) for run in runs], list(networks[0])
@@ -193,7 +306,12 @@ def read_step(
 def runs_digest(
     runs: Sequence[xr.Dataset],
 ) -> str:
-    "A digest of all weights of some runs, and of how they are read."
+    """A digest of all weights of some runs, and of how they are read.
+
+    Parameters
+    ----------
+    runs : Sequence[xr.Dataset]
+    """
     weights = [content_digest(run, ["weights"]) for run in runs]
     return digest([weights, stored_settings(SETTINGS), MOST, LOUD, NULLS])
 
@@ -205,7 +323,25 @@ def read_runs(
     n_jobs: int = 1,             # checkpoints at once
     progress: bool = True,       # show a bar
 ) -> xr.Dataset:                 # (step, layer, seed), those of nulls (step, layer, null, seed)
-    "Synergy and redundancy (bits) along training, read where they are stored, made where not."
+    """Synergy and redundancy (bits) along training, read where they are stored, made where not.
+
+    Parameters
+    ----------
+    task : PublicTask
+    runs : Sequence[xr.Dataset]
+        one for each seed
+    store : Path | None, default None
+        folder of all trajectories; None: `default_store()`
+    n_jobs : int, default 1
+        checkpoints at once
+    progress : bool, default True
+        show a bar
+
+    Returns
+    -------
+    xr.Dataset
+        (step, layer, seed), those of nulls (step, layer, null, seed)
+    """
     kept, made_from = runs[0].kept.values.tolist(), runs_digest(runs)
     drawn = {*kept[::2], kept[-1]}
 
@@ -228,7 +364,22 @@ def followed(
     store: Path | None = None,  # folder of all trajectories; None: `default_store()`
     n_jobs: int = 1,            # runs or checkpoints at once
 ) -> xr.Dataset:                # scores: (seed, scored); readings: (step, layer, seed) and nulls
-    "A task's scores and readings along training."
+    """A task's scores and readings along training.
+
+    Parameters
+    ----------
+    task : PublicTask
+    seeds : Sequence[int], default range(5)
+    store : Path | None, default None
+        folder of all trajectories; None: `default_store()`
+    n_jobs : int, default 1
+        runs or checkpoints at once
+
+    Returns
+    -------
+    xr.Dataset
+        scores: (seed, scored); readings: (step, layer, seed) and nulls
+    """
     runs = kept_runs(task, seeds, store, n_jobs)
     scores = xr.concat([run.drop_dims("kept").drop_attrs() for run in runs], "seed")
     seconds = xr.DataArray([run.attrs["cpu_seconds"] for run in runs], dims="seed")
@@ -243,7 +394,15 @@ def follow_all(
     n_jobs: int = 1,            # runs or checkpoints at once
     store: Path | None = None,  # folder of all trajectories; None: `default_store()`
 ) -> None:
-    "Follows the three tasks with true and with shuffled labels, and writes their tables."
+    """Follows the three tasks with true and with shuffled labels, and writes their tables.
+
+    Parameters
+    ----------
+    n_jobs : int, default 1
+        runs or checkpoints at once
+    store : Path | None, default None
+        folder of all trajectories; None: `default_store()`
+    """
     for name, task in TASKS.items():
         both = [followed(replace(task, labels=labels), store=store, n_jobs=n_jobs)
                 for labels in ("true", "shuffled")]
@@ -255,7 +414,15 @@ def load_followed(
     name: str,                   # "parity", "digits" or "transformer"
     folder: Path | None = None,  # of tables; None: figures/tables beside the store
 ) -> xr.Dataset:
-    "The table of a task, as `follow_all` wrote it."
+    """The table of a task, as `follow_all` wrote it.
+
+    Parameters
+    ----------
+    name : str
+        "parity", "digits" or "transformer"
+    folder : Path | None, default None
+        of tables; None: figures/tables beside the store
+    """
     path = tables_folder(folder) / f"tasks-{choice('name', name, tuple(TASKS))}.nc"
     if (table := load_dataset(path)) is None:
         raise ValueError(f"{path} is not there: run `make tasks`")

@@ -55,6 +55,18 @@ def omega_gradient(
 
     Raises `ValueError` naming the columns where a matrix is singular. Source: Scagliarini et al.
     (2023), first gradient.
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) correlation (or covariance) matrices
+    n_samples : int | None, default None
+        samples behind `corr`, to correct the bias; None: it is exact
+
+    Returns
+    -------
+    Array
+        (..., n) bits; a series where names are
     """
     corr = with_labels(corr)
     found = _from_inverse(_inverse(corr))
@@ -73,6 +85,18 @@ def omega_gradient_pairs(
 
     Raises `ValueError` naming the columns where a matrix is singular, and for fewer than two.
     Source: Scagliarini et al. (2023), second gradient.
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) correlation (or covariance) matrices
+    n_samples : int | None, default None
+        samples behind `corr`, to correct the bias; None: it is exact
+
+    Returns
+    -------
+    Array
+        (..., n, n) bits, diagonal 0; a data frame where names are
     """
     corr = with_labels(corr)
     inverse = _inverse(corr)
@@ -93,7 +117,19 @@ def omega_gradient_pairs(
 # %% ../nbs/03n_gradients.ipynb #26464b56
 @dataclass(frozen=True, eq=False)
 class Targeted:
-    "What every multiplet says of a target, in bits; leading axes of matrices stay leading axes."
+    """What every multiplet says of a target, in bits; leading axes of matrices stay leading axes.
+
+    Parameters
+    ----------
+    free : Multiplets
+        the multiplets as they are
+    given : Multiplets
+        the same multiplets, given the target
+    alone : Array
+        (..., members) what each variable alone says of the target
+    target : object
+        name or position of the target
+    """
 
     free: Multiplets   # the multiplets as they are
     given: Multiplets  # the same multiplets, given the target
@@ -206,6 +242,28 @@ def target_multiplets(
     Raises `ValueError` naming the columns where a multiplet is singular, alone or with the target; in tensors
     and batches by their number without the target.
     Source: Chechik et al. (2001), Timme et al. (2014); Scagliarini et al. (2023).
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) correlation (or covariance) matrices
+    target
+        the column to be told of: its position or name
+    min_size : int, default 2
+        fewest variables in a multiplet
+    max_size : int | None, default None
+        most variables in a multiplet; None: all but the target
+    containing : default ()
+        columns that all multiplets hold, by position or name
+    among : default None
+        columns they may hold, likewise; None: all but the target
+    n_samples : int | None, default None
+        samples behind `corr`, to correct the bias; None: it is exact
+
+    Returns
+    -------
+    Targeted
+        members are numbered, and named, without the target
     """
     corr, names = with_labels(corr), column_names(corr)
     if not isinstance(corr, Tensor | pd.DataFrame):

@@ -28,7 +28,12 @@ from .store import warn_user
 def unwrapped(
     model: nn.Module,
 ) -> nn.Module:
-    "The network itself, taken out of DataParallel, DistributedDataParallel or torch.compile."
+    """The network itself, taken out of DataParallel, DistributedDataParallel or torch.compile.
+
+    Parameters
+    ----------
+    model : nn.Module
+    """
     if not isinstance(model, nn.Module):
         raise ValueError(f"model of type {type(model).__name__} was given: give a torch.nn.Module")
     while True:
@@ -83,7 +88,14 @@ def find_layers(
     model: nn.Module,
     layers: Layers,  # names, patterns or modules; or a dictionary from names of one's own to them
 ) -> dict[str, nn.Module]:
-    "The layers by name. Raises `ValueError` naming the nearest where one does not exist."
+    """The layers by name. Raises `ValueError` naming the nearest where one does not exist.
+
+    Parameters
+    ----------
+    model : nn.Module
+    layers : Layers
+        names, patterns or modules; or a dictionary from names of one's own to them
+    """
     model = unwrapped(model)
     known = {name or ITSELF: one for name, one in model.named_modules(remove_duplicate=False)}
     if isinstance(layers, Mapping):
@@ -122,7 +134,13 @@ def _arguments(given) -> Batch:
 def batches(
     inputs,  # tensor, tuple or dictionary: one batch; loader, list or generator; or a function
 ) -> Iterator[Batch]:
-    "What the network is called with, batch by batch. Raises `ValueError` for what is no batch."
+    """What the network is called with, batch by batch. Raises `ValueError` for what is no batch.
+
+    Parameters
+    ----------
+    inputs
+        tensor, tuple or dictionary: one batch; loader, list or generator; or a function
+    """
     if callable(inputs) and not isinstance(inputs, Iterable | nn.Module):
         inputs = inputs()
     if isinstance(inputs, Tensor | np.ndarray | Mapping | tuple):
@@ -140,7 +158,13 @@ def batches(
 def first_tensor(
     output,  # of a layer
 ) -> Tensor | None:
-    "The first tensor in what a layer returns; None where there is none."
+    """The first tensor in what a layer returns; None where there is none.
+
+    Parameters
+    ----------
+    output
+        of a layer
+    """
     if isinstance(output, Tensor):
         return output
     parts = ()
@@ -178,7 +202,20 @@ def check_select(
     select,            # as it was given: for all layers, or a dictionary by layer
     names: list[str],  # of the layers
 ) -> dict:             # by layer
-    "What is taken of each layer. Raises `ValueError` for other layers and for unknown words."
+    """What is taken of each layer. Raises `ValueError` for other layers and for unknown words.
+
+    Parameters
+    ----------
+    select
+        as it was given: for all layers, or a dictionary by layer
+    names : list[str]
+        of the layers
+
+    Returns
+    -------
+    dict
+        by layer
+    """
     each = select if isinstance(select, dict) else dict.fromkeys(names, select)
     if unknown := [name for name in each if name not in names]:
         raise ValueError(f"select names {unknown}, which are not measured: choose some of {names}")
@@ -193,7 +230,13 @@ def check_select(
 def same_random_states(
     *sources,  # objects that may have a generator of their own, such as a loader
 ):
-    "Random states are after the `with` block as before it; inside, draws are the same each time."
+    """Random states are after the `with` block as before it; inside, draws are the same each time.
+
+    Parameters
+    ----------
+    *sources
+        objects that may have a generator of their own, such as a loader
+    """
     generators = [getattr(one, "generator", None) for one in sources]
     own = [one for one in generators if isinstance(one, torch.Generator)]
     states = [one.get_state() for one in own]
@@ -221,7 +264,12 @@ def same_random_states(
 def evaluating(
     model: nn.Module,
 ):
-    "The network evaluates inside the block; its modes and buffers are afterwards as before."
+    """The network evaluates inside the block; its modes and buffers are afterwards as before.
+
+    Parameters
+    ----------
+    model : nn.Module
+    """
     modules = list(model.modules())
     modes = [module.training for module in modules]
     kept = [(module, name, one, one._version, one.clone()) for module in modules
@@ -251,7 +299,14 @@ def moved(
     value,                 # tensors, also in tuples, lists and dictionaries; anything else stays
     device: torch.device,
 ):
-    "The same on a device."
+    """The same on a device.
+
+    Parameters
+    ----------
+    value
+        tensors, also in tuples, lists and dictionaries; anything else stays
+    device : torch.device
+    """
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, Mapping):
@@ -278,7 +333,12 @@ class _Hooked:
             raise ValueError("model has lazy parameters: run it once on a batch first")
 
     def run(self, batch: Batch) -> dict[str, list[Tensor]]:
-        "Each layer's features, call by call: (samples, neurons) on the CPU."
+        """Each layer's features, call by call: (samples, neurons) on the CPU.
+
+        Parameters
+        ----------
+        batch : Batch
+        """
         first = next(chain(self.model.parameters(), self.model.buffers()), None)
         arguments, named = batch if first is None else moved(batch, first.device)
         taken = {name: [] for name in self.layers}
@@ -302,14 +362,36 @@ class _Hooked:
 
 # %% ../nbs/06_hooks.ipynb #05b9c2d7
 class Hooks(_Hooked):
-    "Named layers of a network. They have hooks only while `features` runs."
+    """Named layers of a network. They have hooks only while `features` runs.
+
+    Parameters
+    ----------
+    model : nn.Module
+    layers : Layers
+        as for `find_layers`
+    select : default None
+        what is taken of an output; or a dictionary by layer; None: everything
+    """
 
     def features(
         self,
         several: Iterable[Batch],    # as `batches` gives them
         most: float = float("inf"),  # no further batch is run once each layer has so many samples
     ) -> tuple[dict[str, Tensor], list[Batch]]:  # (samples, neurons) on the CPU; the batches run
-        "Features of each layer. Raises `ValueError` for a layer that was not called."
+        """Features of each layer. Raises `ValueError` for a layer that was not called.
+
+        Parameters
+        ----------
+        several : Iterable[Batch]
+            as `batches` gives them
+        most : float, default float('inf')
+            no further batch is run once each layer has so many samples
+
+        Returns
+        -------
+        tuple[dict[str, Tensor], list[Batch]]
+            (samples, neurons) on the CPU; the batches run
+        """
         taken, used = {name: [] for name in self.layers}, []
         with evaluating(self.model):
             for batch in several:
@@ -333,7 +415,13 @@ class Hooks(_Hooked):
 def warn_of_shapes(
     hooks: Hooks,  # that have run
 ) -> None:
-    "Warns of axes that were taken as samples without being asked for, and of several calls."
+    """Warns of axes that were taken as samples without being asked for, and of several calls.
+
+    Parameters
+    ----------
+    hooks : Hooks
+        that have run
+    """
     wide = {name: shape for name, shape in hooks.shapes.items()
             if len(shape) > 2 and hooks.select[name] is None}
     if wide:
@@ -362,6 +450,23 @@ def layer_features(
     a layer returns is the neurons, all others are samples; warns where that was not asked for.
     Raises `ValueError` for layers that do not exist or were not called, and for inputs that the
     network does not take.
+
+    Parameters
+    ----------
+    model : nn.Module
+    layers : Layers
+        names, patterns such as "blocks.*.mlp", modules, or a dictionary
+    inputs
+        a tensor, tuple or dictionary; a loader or list of batches; a function
+    select : default None
+        an index behind the first axis, a function, "channels", or ... for all
+    most : float, default float('inf')
+        no further batch is run once each layer has so many samples
+
+    Returns
+    -------
+    dict[str, Tensor]
+        (samples, neurons) by layer, float on the CPU
     """
     hooks = Hooks(model, layers, select)
     with same_random_states(inputs, getattr(inputs, "sampler", None)):

@@ -10,11 +10,11 @@ import json
 from dataclasses import MISSING, dataclass, fields
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-import xarray as xr
 from scipy.stats import false_discovery_control, rankdata
 from torch import Tensor
 
@@ -23,6 +23,9 @@ from .exports import _plain, _rows_of_members
 from .multiplets import Multiplets
 from .results import _as_names, _name_members, _of_dataset, netcdf_path, saved_result
 from .store import save_dataset
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # %% ../nbs/03i_judged.ipynb #f429ff48
 MARGIN = 1e-9  # bits: what rounding may do to equal values
@@ -36,7 +39,17 @@ class _Tally:
         self.below, self.above, self.mean, self.squares = torch.zeros(4, len(observed), device="cpu").to(observed)
 
     def add(self, values: Tensor) -> None:  # (some draws, multiplets) bits
-        "Counts more draws."
+        """Counts more draws.
+
+        Parameters
+        ----------
+        values : Tensor
+
+        Returns
+        -------
+        None
+            (some draws, multiplets) bits
+        """
         self.below += (values <= self.observed + MARGIN).sum(0)
         self.above += (values >= self.observed - MARGIN).sum(0)
         mean = values.mean(0)
@@ -66,7 +79,15 @@ class _Tally:
         values: Tensor,      # (..., multiplets) bits
         own: bool = False,   # these are draws, each to be held against all others
     ) -> Tensor:
-        "Values less the mean of the draws, in their standard deviations."
+        """Values less the mean of the draws, in their standard deviations.
+
+        Parameters
+        ----------
+        values : Tensor
+            (..., multiplets) bits
+        own : bool, default False
+            these are draws, each to be held against all others
+        """
         z = (values - self.mean) / (self.squares / self.count).sqrt().clamp(min=MARGIN)
         return z * (self.count / (self.count - 1 - z * z).clamp(min=MARGIN)).sqrt() if own else z
 
@@ -80,15 +101,31 @@ class _Pool:
         self.counts = torch.zeros(2 * self.reach * self.grain, dtype=torch.int64, device="cpu")
 
     def bins(self, z: Tensor) -> Tensor:
-        "The bin of each value."
+        """The bin of each value.
+
+        Parameters
+        ----------
+        z : Tensor
+        """
         return ((z + self.reach) * self.grain).clamp(0, len(self.counts) - 1).long().cpu()
 
     def add(self, z: Tensor) -> None:
-        "Counts more draws."
+        """Counts more draws.
+
+        Parameters
+        ----------
+        z : Tensor
+        """
         self.counts += torch.bincount(self.bins(z).flatten(), minlength=len(self.counts))
 
     def p_values(self, z: np.ndarray, margin: np.ndarray | float = 0) -> np.ndarray:
-        "The share of draws in bins as low, and as high, to within a margin; the observed one among them: (2, multiplets)."
+        """The share of draws in bins as low, and as high, to within a margin; the observed one among them: (2, multiplets).
+
+        Parameters
+        ----------
+        z : np.ndarray
+        margin : np.ndarray | float, default 0
+        """
         upto = self.counts.cumsum(0)
         low, high = (self.bins(torch.as_tensor(end, device="cpu")) for end in (z - margin, z + margin))
         beyond = torch.stack([upto[high], upto[-1] - upto[low] + self.counts[low]])
@@ -136,7 +173,13 @@ class _Many:
         self,
         side: str = "either",  # "synergy" for low values, "redundancy" for high ones; "either": two-sided
     ) -> np.ndarray:
-        "For each multiplet alone: (multiplets,)."
+        """For each multiplet alone: (multiplets,).
+
+        Parameters
+        ----------
+        side : str, default 'either'
+            "synergy" for low values, "redundancy" for high ones; "either": two-sided
+        """
         one, other = self.p_synergy, self.p_redundancy
         either = np.minimum(1, 2 * np.minimum(one, other))
         return {"synergy": one, "redundancy": other, "either": either}[choice("side", side, SIDES)]
@@ -147,7 +190,17 @@ class _Many:
         method: str = "bh",       # "bh" (Benjamini and Hochberg 1995) or "by" (Benjamini and Yekutieli 2001)
         per_order: bool = False,  # each order is a family of its own
     ) -> np.ndarray:
-        "What share of the multiplets with a p-value as small may be false discoveries: (multiplets,)."
+        """What share of the multiplets with a p-value as small may be false discoveries: (multiplets,).
+
+        Parameters
+        ----------
+        side : str, default 'either'
+            as for `p_values`
+        method : str, default 'bh'
+            "bh" (Benjamini and Hochberg 1995) or "by" (Benjamini and Yekutieli 2001)
+        per_order : bool, default False
+            each order is a family of its own
+        """
         every = [np.arange(len(self.orders))]
         places = _by_order(self.orders) if truth("per_order", per_order) else every
         return _false_discovery(self.p_values(side), places, choice("method", method, ("bh", "by")))
@@ -157,7 +210,15 @@ class _Many:
         side: str = "either",     # as for `p_values`
         per_order: bool = False,  # each order is a family of its own
     ) -> np.ndarray:
-        "The chance that one multiplet or more of a family is as extreme by chance: (multiplets,)."
+        """The chance that one multiplet or more of a family is as extreme by chance: (multiplets,).
+
+        Parameters
+        ----------
+        side : str, default 'either'
+            as for `p_values`
+        per_order : bool, default False
+            each order is a family of its own
+        """
         return _by_extremes(self, choice("side", side, SIDES), truth("per_order", per_order))
 
 # %% ../nbs/03i_judged.ipynb #5392b516
@@ -227,7 +288,17 @@ class _Shown:
         level: float = 0.05,     # the highest q-value
         method: str = "bh",      # as for `q_values`
     ) -> pd.DataFrame:
-        "The rows of `frame` with a two-sided q-value of `level` or less, the most extreme of that side first."
+        """The rows of `frame` with a two-sided q-value of `level` or less, the most extreme of that side first.
+
+        Parameters
+        ----------
+        side : str, default 'either'
+            as for `p_values`
+        level : float, default 0.05
+            the highest q-value
+        method : str, default 'bh'
+            as for `q_values`
+        """
         return self.frame().loc[_significant(self, side, level, method)]
 
     def table(
@@ -235,7 +306,15 @@ class _Shown:
         rows: int = 3,        # so many of each side
         level: float = 0.05,  # the highest q-value
     ) -> pd.DataFrame:
-        "The most extreme among the significant multiplets."
+        """The most extreme among the significant multiplets.
+
+        Parameters
+        ----------
+        rows : int, default 3
+            so many of each side
+        level : float, default 0.05
+            the highest q-value
+        """
         low, high = (_significant(self, side, level, "bh")[:whole_number("rows", rows)] for side in SIDES[:2])
         return self.frame().loc[[*low, *high[::-1]]]
 
@@ -245,7 +324,28 @@ class _Shown:
 # %% ../nbs/03i_judged.ipynb #65b41f94
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Judged(_Many, _Shown):
-    "A value of every multiplet beside its draws, in bits."
+    """A value of every multiplet beside its draws, in bits.
+
+    Parameters
+    ----------
+    found : Multiplets
+        the multiplets, with their names
+    observed : np.ndarray
+        (multiplets,) bits
+    draws : int
+    null_mean : np.ndarray
+        (multiplets,) bits
+    null_spread : np.ndarray
+        (multiplets,) standard deviation, bits
+    p_synergy : np.ndarray
+        (multiplets,) for a value as low
+    p_redundancy : np.ndarray
+        (multiplets,) for a value as high
+    lowest : np.ndarray | None, default None
+        (orders, draws) the lowest z of each draw; None: draws have no such
+    highest : np.ndarray | None, default None
+        (orders, draws) the highest
+    """
 
     found: Multiplets           # the multiplets, with their names
     observed: np.ndarray        # (multiplets,) bits
@@ -278,12 +378,17 @@ class Judged(_Many, _Shown):
     def __len__(self):
         return len(self.observed)
 
-    def to_xarray(self) -> xr.Dataset:
+    def to_xarray(self) -> "xr.Dataset":
         "Everything that is held, by multiplet, for `load_judged`."
         return _dataset_of_judged(self)
 
     def save(self, path: Path | str) -> None:
-        "Writes a NetCDF file (.nc), whole or not at all, for `load_judged`. Raises `ValueError` for other endings."
+        """Writes a NetCDF file (.nc), whole or not at all, for `load_judged`. Raises `ValueError` for other endings.
+
+        Parameters
+        ----------
+        path : Path | str
+        """
         save_dataset(self.to_xarray(), netcdf_path(path), compress=True)
 
 # %% ../nbs/03i_judged.ipynb #22a31946
@@ -296,7 +401,7 @@ def _counted(judged: "Judged", level: float) -> tuple[int, int]:
 _KINDS = {"Judged": "judged", "Significance": "significance", "Tested": "tested", "Contrast": "contrasts"}  # and their rooms
 
 
-def _dataset_of_judged(judged: Judged) -> xr.Dataset:
+def _dataset_of_judged(judged: Judged) -> "xr.Dataset":
     "Multiplets under the name of their field, values by multiplet, and the rest among the attributes."
     parts, values, others = [], {}, {"judged": type(judged).__name__}
     if others["judged"] not in _KINDS:
@@ -310,10 +415,11 @@ def _dataset_of_judged(judged: Judged) -> xr.Dataset:
             values[name] = ("multiplet" if value.ndim == 1 else ("row", "draw")), value
         elif value is not None:
             others[name] = json.dumps(value, default=_plain)
+    import xarray as xr  # here, as it takes long to import
     return xr.merge([*parts, xr.Dataset(values)]).assign_attrs(others)
 
 # %% ../nbs/03i_judged.ipynb #db144f74
-def _multiplets_in(dataset: xr.Dataset, field: str) -> Multiplets:
+def _multiplets_in(dataset: "xr.Dataset", field: str) -> Multiplets:
     "The multiplets under the name of a field."
     own = dataset[[name for name in dataset.variables if name.startswith(f"{field}.")]]
     attributes = {key.removeprefix(f"{field}."): value for key, value in dataset.attrs.items()}
@@ -327,6 +433,16 @@ def load_judged(
     """Reads p-values of multiplets as they were saved, with all that belongs to them.
 
     Raises `FileNotFoundError` where there is no file, and `ValueError` where it is damaged or holds something else.
+
+    Parameters
+    ----------
+    path : Path | str
+        a file of `save`
+
+    Returns
+    -------
+    Judged
+        of the class that was saved
     """
     dataset = saved_result(path)
     if (name := str(dataset.attrs.get("judged"))) not in _KINDS:

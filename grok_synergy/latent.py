@@ -91,6 +91,18 @@ def kendall_tau(
     With `lags` it is an incomplete U-statistic (Blom 1976): samples are shuffled, always alike, and
     each is compared with those at a few distances, the same for every pair of variables. Raises
     `ValueError` naming the columns that are constant or not finite. Source: Kendall (1938).
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables) real numbers, finite, no constant column
+    lags : int | None, default None
+        compare each sample with so many others only; None: with all
+
+    Returns
+    -------
+    Array
+        (..., variables, variables); the diagonal holds the share of pairs that are not tied
     """
     lags = None if lags is None else whole_number("lags", lags)
     return like(_tau(check_samples(x), lags), x, "variables")
@@ -123,6 +135,20 @@ def truncated_bridge(
 
     Raises `ValueError` for numbers outside these ranges. Source: the bridge of two truncated
     variables of Yoon, Carroll and Gaynanova (2020), computed from its derivative.
+
+    Parameters
+    ----------
+    r : float
+        correlation of the latent normals, between -1 and 1
+    zeros_j : float
+        share of zeros of the first variable, from 0 to below 1
+    zeros_k : float
+        share of zeros of the second
+
+    Returns
+    -------
+    float
+        the expected tau-a
     """
     r = real_number("r", r, "a correlation between -1 and 1", lambda r: abs(r) <= 1)
     zeros = [real_number(name, share, "a share from 0 to below 1", lambda share: 0 <= share < 1)
@@ -172,6 +198,16 @@ def truncated_columns(
     """Which columns `truncated_correlation` takes, in every batch.
 
     Raises `ValueError` unless real numbers are given, samples by variables.
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables) real numbers
+
+    Returns
+    -------
+    Array
+        (variables,) booleans
     """
     t = real_samples(x)
     repeats, zeros = _truncation(t)
@@ -202,7 +238,22 @@ def truncated_matrices(
     lags: int | None = None,     # as for `kendall_tau`
     names: tuple | None = None,  # of the columns
 ) -> Tensor:                     # (..., variables, variables) correlations of the latent normals
-    "`truncated_correlation` of samples that have been checked, with its errors."
+    """`truncated_correlation` of samples that have been checked, with its errors.
+
+    Parameters
+    ----------
+    t : Tensor
+        (..., samples, variables) of `check_samples`
+    lags : int | None, default None
+        as for `kendall_tau`
+    names : tuple | None, default None
+        of the columns
+
+    Returns
+    -------
+    Tensor
+        (..., variables, variables) correlations of the latent normals
+    """
     bound, tau = _bounds_of(t, names), _tau(t, lags).cpu().numpy()
     j, k = np.triu_indices(t.shape[-1], 1)
     pairs = np.stack([tau[..., j, k], bound[..., j], bound[..., k]]).reshape(3, -1)
@@ -224,6 +275,18 @@ def truncated_correlation(
     zeros, or that repeat a value other than their lowest in more than 1 % of the samples (and in
     more than two); `truncated_columns` tells which are not. Warns of samples that span fewer
     dimensions than they have columns. Source: Yoon, Carroll and Gaynanova (2020).
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables); the lowest value of a column may repeat, as after ReLU
+    lags : int | None, default None
+        as for `kendall_tau`: compare each sample with so many others
+
+    Returns
+    -------
+    Array
+        (..., variables, variables) float64; perhaps not positive definite
     """
     lags = None if lags is None else whole_number("lags", lags)
     t, names = check_samples(x), column_names(x)

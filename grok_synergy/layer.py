@@ -48,6 +48,21 @@ def bin_multiplets(
     """Every multiplet of bins; bit i of a mask stands for the bin with the i-th smallest number.
 
     Raises `ValueError` for another unit, and as `union_multiplets` and `all_multiplets` do.
+
+    Parameters
+    ----------
+    x : Tensor
+        (samples, neurons) activations
+    corr : Tensor | None
+        (neurons, neurons) their correlations; means need none
+    bins : np.ndarray
+        (neurons,) bin number of each neuron
+    unit : str
+        what is left out one at a time: "neurons", "blocks" or "means"
+    correlate : Callable
+        (samples, bins) -> (bins, bins) correlations, for means
+    **search
+        min_size, max_size, n_samples, as for `all_multiplets`
     """
     if choice("unit", unit, UNITS) == "neurons":
         return union_multiplets(corr, bins, **search)
@@ -60,11 +75,23 @@ class _Multiplets(Activations):
     "Every multiplet of a layer's bins, and Ω of a single one."
 
     def counted(self, settings: Measurement) -> int | None:
-        "How many samples the bias is corrected for; None where it is not."
+        """How many samples the bias is corrected for; None where it is not.
+
+        Parameters
+        ----------
+        settings : Measurement
+        """
         return self.n_samples if settings.bias_correction else None
 
     def multiplets(self, settings: Measurement, kept: np.ndarray, bins: np.ndarray) -> Multiplets:
-        "Every multiplet of the kept neurons in some bins."
+        """Every multiplet of the kept neurons in some bins.
+
+        Parameters
+        ----------
+        settings : Measurement
+        kept : np.ndarray
+        bins : np.ndarray
+        """
         x, n, inside = self.samples(settings), self.counted(settings), torch.from_numpy(kept)
         means = settings.unit == "means"
         return self.once(lambda: bin_multiplets(
@@ -76,7 +103,15 @@ class _Multiplets(Activations):
 
     def omega(self, settings: Measurement, kept: np.ndarray, bins: np.ndarray,
               mask: np.ndarray) -> float:
-        "Ω of one multiplet, given by (neurons,) booleans, in bits."
+        """Ω of one multiplet, given by (neurons,) booleans, in bits.
+
+        Parameters
+        ----------
+        settings : Measurement
+        kept : np.ndarray
+        bins : np.ndarray
+        mask : np.ndarray
+        """
         n, inside, columns = self.counted(settings), mask[kept], torch.from_numpy(kept)
         if settings.unit == "means":
             means = bin_means(self.samples(settings)[:, columns], bins[kept])
@@ -99,7 +134,14 @@ class _Extremes(_Multiplets):
 
     def enumerated(self, settings: Measurement, kept: np.ndarray,
                    bins: np.ndarray) -> tuple[list, list, float, float]:
-        "Masks and Ω: lowest, highest, and (behind a pair) lowest of three; TC, DTC of all. Bits."
+        """Masks and Ω: lowest, highest, and (behind a pair) lowest of three; TC, DTC of all. Bits.
+
+        Parameters
+        ----------
+        settings : Measurement
+        kept : np.ndarray
+        bins : np.ndarray
+        """
         found, present = self.multiplets(settings, kept, bins), np.unique(bins[kept])
         places = [int(found.most_synergistic()), int(found.most_redundant())]
         if found.parts[places[0]] < 3 <= found.parts.max():
@@ -110,7 +152,14 @@ class _Extremes(_Multiplets):
 
     def searched(self, settings: Measurement, kept: np.ndarray,
                  bins: np.ndarray) -> tuple[list, list, float, float]:
-        "The same of the best groups of ten neurons that a search finds; bins are of no use to it."
+        """The same of the best groups of ten neurons that a search finds; bins are of no use to it.
+
+        Parameters
+        ----------
+        settings : Measurement
+        kept : np.ndarray
+        bins : np.ndarray
+        """
         corr, n = self.correlation(settings, torch.from_numpy(kept)), self.counted(settings)
         found = self.once(lambda: [
             search_multiplet(corr, DIRECT, extreme=extreme, restarts=4, steps=100, n_samples=n)
@@ -139,11 +188,21 @@ class _Read(_Extremes):
     "A layer that is read by any measurement."
 
     def read(self, settings: Measurement) -> Reading:
-        "The reading of one measurement. Raises `ValueError` where the layer lacks what it needs."
+        """The reading of one measurement. Raises `ValueError` where the layer lacks what it needs.
+
+        Parameters
+        ----------
+        settings : Measurement
+        """
         return self.read_all([settings])[0]
 
     def read_all(self, several: Sequence[Measurement]) -> list[Reading]:
-        "The reading of each measurement. Raises `ValueError` as `read` does."
+        """The reading of each measurement. Raises `ValueError` as `read` does.
+
+        Parameters
+        ----------
+        several : Sequence[Measurement]
+        """
         several = [_checked(self, one) for one in several]
         self.sort_once(several)
         if any(one.judged_on == "other half" for one in several):
@@ -152,7 +211,13 @@ class _Read(_Extremes):
                 first.judged_by(second, one)[1] for one in several]
 
     def judged_by(self, other: "_Read", settings: Measurement) -> tuple[Reading, Reading]:
-        "The multiplets that this layer chooses: as it has them, and as another layer has them."
+        """The multiplets that this layer chooses: as it has them, and as another layer has them.
+
+        Parameters
+        ----------
+        other : _Read
+        settings : Measurement
+        """
         kept, bins = self.kept(settings, other), self.bins(settings)
         direct = settings.clustering == "none"
         found, least = (kept.sum(), DIRECT) if direct else (
@@ -181,7 +246,25 @@ class _Read(_Extremes):
 
 # %% ../nbs/04b_layer.ipynb #cf3c3400
 class Layer(_Read):
-    "One layer's activations, read by any measurement; what readings share is computed once."
+    """One layer's activations, read by any measurement; what readings share is computed once.
+
+    Parameters
+    ----------
+    features : Array
+        (samples, neurons) activations of any layer
+    pre : Array | None, default None
+        (samples, neurons) the same before the ReLU
+    names : Sequence | None, default None
+        of the neurons; None: those of a data frame's columns
+    bins : Array | Callable | None, default None
+        (neurons,) labels, or a layer's `bins`
+    estimators : Mapping[str, Callable] | None, default None
+        (samples, neurons) -> correlations
+    degenerate : str, default 'drop'
+        constant or dependent columns: "drop" them, or "raise" an error
+    seed : int, default 0
+        of random bins, and of the starts of k-means
+    """
 
     def excess(
         self,
@@ -193,7 +276,22 @@ class Layer(_Read):
         rows: Array | None = None,     # the samples that are read; None: all
         **given,                       # `factors` or `others`, what the null needs
     ) -> Excess:
-        "What a reading has beyond a null, in bits. Raises `ValueError` as `null` and `read` do."
+        """What a reading has beyond a null, in bits. Raises `ValueError` as `null` and `read` do.
+
+        Parameters
+        ----------
+        settings : Measurement
+        kind : str, default 'responses'
+            the null: "columns", "responses" or "chimera"
+        draws : int, default 39
+            of the null
+        seed : int, default 0
+            of the draws
+        rows : Array | None, default None
+            the samples that are read; None: all
+        **given
+            `factors` or `others`, what the null needs
+        """
         draws, seed = whole_number("draws", draws), whole_number("seed", seed, 0, 2**32 - 1)
         if given.get("factors") is not None:
             given["factors"] = design_of(given["factors"], len(self.x["post"]))
@@ -209,7 +307,18 @@ def look_at(
     layer: Layer,
     settings: Measurement,
 ) -> bool:  # whether the neurons that are read are free of sums of others
-    "Raises `ValueError` for activations that cannot be read; warns of those that should not be."
+    """Raises `ValueError` for activations that cannot be read; warns of those that should not be.
+
+    Parameters
+    ----------
+    layer : Layer
+    settings : Measurement
+
+    Returns
+    -------
+    bool
+        whether the neurons that are read are free of sums of others
+    """
     x, names = layer.x["post"], layer.names
     (samples, neurons), small = x.shape, in_few_samples(settings)
     if layer.degenerate == "raise":
@@ -252,7 +361,23 @@ def excess_at_hand(
     draws: int,               # of each null
     seed: int = 0,            # of the draws
 ) -> tuple[Excess, ...]:
-    "The excess over each null that can be drawn of what is given."
+    """The excess over each null that can be drawn of what is given.
+
+    Parameters
+    ----------
+    layer : Layer
+    settings : Measurement
+    factors : Array | None
+        (samples, factors), inputs of each sample
+    others : Sequence[Array]
+        (samples, neurons) each, features of other networks
+    rows : Array | None
+        the samples that are read; None: all
+    draws : int
+        of each null
+    seed : int, default 0
+        of the draws
+    """
     given = {} if factors is None else {"responses": {"factors": factors}}
     if len(others):
         layers = (Layer(x, x) for x in (real_samples(one).cpu() for one in others))
@@ -317,6 +442,27 @@ def measure_features(
     columns that are not finite, constant, or determined by others. Warns of samples that are few,
     or of lower rank than columns.
     Source: Clauw, Stramaglia and Marinazzo (2024), section 3.
+
+    Parameters
+    ----------
+    features : Array
+        (samples, neurons) activations of any layer
+    preset : str, default 'mid_ranks'
+        "published" or "mid_ranks"
+    bins : Array | None, default None
+        (neurons,) label of each neuron's bin; None: as the choices say
+    degenerate : str, default 'raise'
+        constant or dependent columns: "raise" an error, or "drop" them
+    factors : Array | None, default None
+        (samples, factors) inputs: for the excess over `responses`
+    others : Sequence[Array], default ()
+        features of four other networks or more: over `chimera`
+    rows : Array | None, default None
+        the samples to be read; nulls of responses need them all
+    draws : int, default 39
+        of each null
+    **choices
+        fields of `Measurement` that differ from the preset
     """
     settings = measurement(preset, **choices)
     x, needed = real_samples(features).cpu(), max(settings.min_size, 2)

@@ -20,7 +20,16 @@ def draw_layer(
     one: xr.Dataset,  # (step), of one layer: the measure, and its null (null, draw, step), perhaps
     word: str,        # "synergy" or "redundancy"
 ) -> None:
-    "One measure of one layer in bits along steps, beside the draws of its nulls."
+    """One measure of one layer in bits along steps, beside the draws of its nulls.
+
+    Parameters
+    ----------
+    ax : Axes
+    one : xr.Dataset
+        (step), of one layer: the measure, and its null (null, draw, step), perhaps
+    word : str
+        "synergy" or "redundancy"
+    """
     colour = SYNERGY if word == "synergy" else REDUNDANCY
     for null in one["null"].values.tolist() if "null" in one.dims else ():
         draws = one[f"null_{word}"].sel(null=null).dropna("step")
@@ -76,7 +85,13 @@ def _draw_scalars(ax: Axes, dataset: xr.Dataset, names: list[str]) -> None:
 def draw_layers(
     dataset: xr.Dataset,  # (layer, step), as a probe has it
 ) -> Figure:
-    "A row for each layer, synergy at the left and redundancy at the right; other numbers below."
+    """A row for each layer, synergy at the left and redundancy at the right; other numbers below.
+
+    Parameters
+    ----------
+    dataset : xr.Dataset
+        (layer, step), as a probe has it
+    """
     layers = dataset.layer.values.tolist()
     numbers = [name for name, one in dataset.items() if one.dims == ("step",) and name != "seconds"]
     losses = [name for name in numbers if "loss" in name]

@@ -33,7 +33,19 @@ from grok_synergy.store import (
 
 # %% ../nbs/06b_layer_rows.ipynb #06c4b71a
 class Reader(NamedTuple):
-    "How a layer is read at a step."
+    """How a layer is read at a step.
+
+    Parameters
+    ----------
+    settings : Measurement
+    nulls : tuple[str, ...]
+    draws : int
+        of each null
+    seed : int
+        of the draws
+    factors : dict
+        by layer: `Design`, or None
+    """
 
     settings: Measurement
     nulls: tuple[str, ...]
@@ -42,7 +54,14 @@ class Reader(NamedTuple):
     factors: dict         # by layer: `Design`, or None
 
     def read(self, name: str, x: Tensor, step: int) -> dict[str, np.ndarray]:
-        "Measures, members and draws of nulls (null, draw) of one layer; NaN where there are none."
+        """Measures, members and draws of nulls (null, draw) of one layer; NaN where there are none.
+
+        Parameters
+        ----------
+        name : str
+        x : Tensor
+        step : int
+        """
         layer = Layer(x) if x.isfinite().all() else None
         if layer is None:
             nothing = dict.fromkeys(("synergy", "redundancy", "tc", "dtc"), np.nan)
@@ -64,7 +83,19 @@ def row_of(
     readings: dict[str, dict],  # by layer
     nulls: tuple[str, ...],
 ) -> xr.Dataset:                # (layer), (layer, neuron), (null, draw, layer), (null, layer)
-    "The readings of all layers at one step."
+    """The readings of all layers at one step.
+
+    Parameters
+    ----------
+    readings : dict[str, dict]
+        by layer
+    nulls : tuple[str, ...]
+
+    Returns
+    -------
+    xr.Dataset
+        (layer), (layer, neuron), (null, draw, layer), (null, layer)
+    """
     each = list(readings.values())
     widest = max(len(one["synergy_neurons"]) for one in each)
     row = xr.Dataset({word: ("layer", [one[word] for one in each], {"units": unit})
@@ -85,7 +116,13 @@ def row_of(
 def features_digest(
     features: dict[str, Tensor],  # (samples, neurons) by layer
 ) -> str:
-    "A digest of the features of some layers."
+    """A digest of the features of some layers.
+
+    Parameters
+    ----------
+    features : dict[str, Tensor]
+        (samples, neurons) by layer
+    """
     made = hashlib.sha256()
     for name, x in features.items():
         made.update(f"{name} {x.dtype} {tuple(x.shape)} ".encode())
@@ -115,11 +152,23 @@ class _Files:
                       f"run is kept beside it, in {self.folder.name}")
 
     def path(self, step: int, kind: str = "step") -> Path:
-        "The file of a step."
+        """The file of a step.
+
+        Parameters
+        ----------
+        step : int
+        kind : str, default 'step'
+        """
         return self.folder / f"{kind}-{step:09d}.nc"
 
     def write(self, dataset: xr.Dataset, *place) -> bool:
-        "Writes a file, and says whether it is there. Warns once where that is not possible."
+        """Writes a file, and says whether it is there. Warns once where that is not possible.
+
+        Parameters
+        ----------
+        dataset : xr.Dataset
+        *place
+        """
         try:
             save_dataset(dataset, self.path(*place))
             return True
@@ -131,7 +180,14 @@ class _Files:
 
 # %% ../nbs/06b_layer_rows.ipynb #3adfc3b6
 class Rows(_Files):
-    "The readings of a run by step, in memory and in files; its features, where they are kept."
+    """The readings of a run by step, in memory and in files; its features, where they are kept.
+
+    Parameters
+    ----------
+    store : Path | None
+    name : str
+    settings : dict
+    """
 
     def __init__(self, store: Path | None, name: str, settings: dict):
         super().__init__(store, name, settings)
@@ -141,13 +197,26 @@ class Rows(_Files):
                 self.known[int(path.stem[5:])] = row
 
     def keep(self, step: int, row: xr.Dataset) -> None:
-        "Takes the readings of a step in."
+        """Takes the readings of a step in.
+
+        Parameters
+        ----------
+        step : int
+        row : xr.Dataset
+        """
         self.known[step] = row
         if self.folder is not None:
             self.write(row, step)
 
     def keep_features(self, step: int, features: dict[str, Tensor], made_from: str) -> None:
-        "Takes the features of a step in, in a file where there is a folder."
+        """Takes the features of a step in, in a file where there is a folder.
+
+        Parameters
+        ----------
+        step : int
+        features : dict[str, Tensor]
+        made_from : str
+        """
         if self.folder is None:
             self.features[step] = features
         elif load_result(self.path(step, "features"), made_from) is None:
@@ -157,7 +226,13 @@ class Rows(_Files):
                 self.features[step] = features
 
     def features_of(self, step: int, layers: list[str]) -> dict[str, Tensor] | None:
-        "The features that were kept of a step; None where there are none."
+        """The features that were kept of a step; None where there are none.
+
+        Parameters
+        ----------
+        step : int
+        layers : list[str]
+        """
         if self.folder is None or step in self.features:
             return self.features.get(step)
         found = load_result(self.path(step, "features"), self.known[step].attrs["made_from"])
@@ -165,7 +240,12 @@ class Rows(_Files):
             name: torch.from_numpy(found[f"layer {i}"].values) for i, name in enumerate(layers)}
 
     def leave(self, first: int) -> None:
-        "Forgets all rows from a step on, which another network left; their files go, too."
+        """Forgets all rows from a step on, which another network left; their files go, too.
+
+        Parameters
+        ----------
+        first : int
+        """
         for step in [step for step in self.known if step >= first]:
             del self.known[step]
             self.features.pop(step, None)
@@ -175,7 +255,14 @@ class Rows(_Files):
 
 # %% ../nbs/06b_layer_rows.ipynb #3cf27723
 def known_row(rows: Rows, step: int, made_from: str) -> xr.Dataset | None:
-    "The row of a step, where this network left it. Raises `ValueError` where another run did."
+    """The row of a step, where this network left it. Raises `ValueError` where another run did.
+
+    Parameters
+    ----------
+    rows : Rows
+    step : int
+    made_from : str
+    """
     row = rows.known.get(step)
     if row is None or row.attrs["made_from"] == made_from:
         return row
@@ -193,7 +280,13 @@ def known_row(rows: Rows, step: int, made_from: str) -> xr.Dataset | None:
 def flat_numbers(
     row: xr.Dataset,  # (layer), (null, layer): of one step
 ) -> dict[str, float]:
-    "The readings of a step as plain numbers by 'measure/layer' or 'excess_measure/layer/null'."
+    """The readings of a step as plain numbers by 'measure/layer' or 'excess_measure/layer/null'.
+
+    Parameters
+    ----------
+    row : xr.Dataset
+        (layer), (null, layer): of one step
+    """
     found = {f"{word}/{layer}": float(value) for word in MEASURES
              for layer, value in row[word].to_series().items()}
     for word in ("excess_synergy", "excess_redundancy") if "null" in row.dims else ():

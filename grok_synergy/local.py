@@ -21,7 +21,21 @@ from .results import _Measured
 # %% ../nbs/03p_local.ipynb #6f45d14d
 @dataclass(frozen=True, eq=False)
 class Local(_Measured):
-    "Measures of each sample of one multiplet, in bits."
+    """Measures of each sample of one multiplet, in bits.
+
+    Parameters
+    ----------
+    tc : Array
+        (..., samples)
+    dtc : Array
+        (..., samples)
+    members : tuple[int, ...]
+        columns of the multiplet
+    names : tuple | None, default None
+        of these columns, where they have some
+    index : pd.Index | None, default None
+        of the samples, where they were a data frame's
+    """
 
     tc: Array                     # (..., samples)
     dtc: Array                    # (..., samples)
@@ -64,6 +78,22 @@ def local_information(
 
     Raises `ValueError` naming the columns that are constant, not finite, or singular together.
     Source: Scagliarini et al. (2022).
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables) finite, no constant column
+    members : default None
+        columns of the multiplet: positions or names; None: all
+    copula : bool, default True
+        of normal scores; False: of the values themselves, as a Gaussian's
+    ties : str, default 'average'
+        rule for equal values, as for `copula_normal`
+
+    Returns
+    -------
+    Local
+        tc, dtc, omega and s of each sample
     """
     names, n = column_names(x), check_samples(x).shape[-1]
     members = list(range(n)) if members is None else chosen_columns("members", members, n, names)

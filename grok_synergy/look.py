@@ -13,15 +13,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from .arrays import as_path
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from xarray import DataArray
 
 # %% ../nbs/00c_look.ipynb #863afc2c
@@ -57,20 +55,38 @@ STYLE = {
 
 # %% ../nbs/00c_look.ipynb #1e70fdc5
 def log_steps(
-    ax: Axes,
+    ax: "Axes",
     last: float,  # the last step
 ) -> None:
-    "A log axis of steps, from step 1, with ticks at 1, 2 and 5 of each decade."
+    """A log axis of steps, from step 1, with ticks at 1, 2 and 5 of each decade.
+
+    Parameters
+    ----------
+    ax : Axes
+    last : float
+        the last step
+    """
+    from matplotlib.ticker import LogLocator  # here: colours and words alone need no pictures
     ax.set(xscale="log", xlim=(1, last))
     ax.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
 
 # %% ../nbs/00c_look.ipynb #f4c3aa55
 def steps_from_zero(
-    ax: Axes,
+    ax: "Axes",
     last: float,  # the last step
     narrow: bool = False,  # leave step 1 without a number, where that would touch the 0
 ) -> None:
-    "A log axis of steps on which step 0 stands at 0.5; what is drawn there is clipped to that."
+    """A log axis of steps on which step 0 stands at 0.5; what is drawn there is clipped to that.
+
+    Parameters
+    ----------
+    ax : Axes
+    last : float
+        the last step
+    narrow : bool, default False
+        leave step 1 without a number, where that would touch the 0
+    """
+    from matplotlib.ticker import LogLocator
     powers = range(int(np.log10(last)) + 1)
     names = ["" if narrow and k == 0 else f"$10^{k}$" for k in powers]
     ax.set(xscale="log", xlim=(0.4, last))
@@ -79,11 +95,20 @@ def steps_from_zero(
 
 # %% ../nbs/00c_look.ipynb #9dad0cfb
 def draw_curve(
-    ax: Axes,
+    ax: "Axes",
     curves: "DataArray",  # (seed, step)
     **style,              # colour, dashes and label of the mean
 ) -> None:
-    "Mean over seeds as a line, one standard deviation to either side as a band."
+    """Mean over seeds as a line, one standard deviation to either side as a band.
+
+    Parameters
+    ----------
+    ax : Axes
+    curves : DataArray
+        (seed, step)
+    **style
+        colour, dashes and label of the mean
+    """
     curves = curves.sel(step=curves.step > 0)
     mean, spread = curves.mean("seed"), curves.std("seed")
     ax.fill_between(curves.step, mean - spread, mean + spread, color=style["color"], alpha=0.18,
@@ -93,21 +118,40 @@ def draw_curve(
 
 # %% ../nbs/00c_look.ipynb #cad572b3
 def letters(
-    axes: Iterable[Axes],  # in the order of the letters
+    axes: "Iterable[Axes]",  # in the order of the letters
 ) -> None:
-    "A bold letter above the left corner of each panel: a, b, c, ..."
+    """A bold letter above the left corner of each panel: a, b, c, ...
+
+    Parameters
+    ----------
+    axes : Iterable[Axes]
+        in the order of the letters
+    """
     for number, ax in enumerate(axes):
         ax.set_title(chr(ord("a") + number), loc="left", fontweight="bold")
 
 # %% ../nbs/00c_look.ipynb #08e0e776
 def save_figure(
-    fig: Figure,
+    fig: "Figure",
     path: Path,                # without suffix; .png is written
     svg: Path | None = None,   # folder of an SVG under the same name; none by default
 ) -> list[Path]:               # the files
     """Writes a figure as PNG of 160 dpi, and as SVG on demand: the same bytes for the same figure.
 
     Raises `ValueError` for a path without a file name.
+
+    Parameters
+    ----------
+    fig : Figure
+    path : Path
+        without suffix; .png is written
+    svg : Path | None, default None
+        folder of an SVG under the same name; none by default
+
+    Returns
+    -------
+    list[Path]
+        the files
     """
     path, given = as_path("path", path), path
     if os.path.basename(os.fspath(given)) in ("", ".", ".."):
@@ -116,6 +160,7 @@ def save_figure(
     files = {path.with_name(path.name + ".png"): {"dpi": 160, "metadata": {"Software": None}}}
     if svg is not None:
         files[as_path("svg", svg) / f"{path.name}.svg"] = {"metadata": {"Date": None}}
+    import matplotlib.pyplot as plt
     with plt.rc_context(STYLE):
         for file, options in files.items():
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,12 @@ from grok_synergy.arrays import (
 
 # %% ../nbs/00d_matrices.ipynb #c2c45e20
 def in_order_of_content(columns: Tensor) -> Tensor:
-    "(..., variables, samples) with the samples in an order that depends on their content alone."
+    """(..., variables, samples) with the samples in an order that depends on their content alone.
+
+    Parameters
+    ----------
+    columns : Tensor
+    """
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randint(-2**62, 2**62, (columns.shape[-2], 1), generator=generator, device="cpu")
     multiplier = drawn.to(columns.device) | 1
@@ -64,7 +69,12 @@ class _Resting:
 
 @contextmanager
 def numpy_in_one_thread(alone: bool = True):
-    "NumPy's products are made by one thread inside the block, if `alone`; by as many as before when the last such ends."
+    """NumPy's products are made by one thread inside the block, if `alone`; by as many as before when the last such ends.
+
+    Parameters
+    ----------
+    alone : bool, default True
+    """
     if not alone:
         yield
         return
@@ -83,7 +93,18 @@ def numpy_in_one_thread(alone: bool = True):
 def gram(
     rows: Tensor,  # (..., variables, samples)
 ) -> Tensor:       # (..., variables, variables)
-    "Rows times their transpose."
+    """Rows times their transpose.
+
+    Parameters
+    ----------
+    rows : Tensor
+        (..., variables, samples)
+
+    Returns
+    -------
+    Tensor
+        (..., variables, variables)
+    """
     if rows.device.type != "cpu":
         return rows @ rows.mT
     tiny = rows.shape[-2] ** 2 * rows.shape[-1] < 2**18  # which has one thread anyway
@@ -94,7 +115,18 @@ def gram(
 def correlate(
     z: Tensor,  # (..., variables, samples) float64, which are centred where they are
 ) -> Tensor:    # (..., variables, variables)
-    "Pearson correlations."
+    """Pearson correlations.
+
+    Parameters
+    ----------
+    z : Tensor
+        (..., variables, samples) float64, which are centred where they are
+
+    Returns
+    -------
+    Tensor
+        (..., variables, variables)
+    """
     z -= z.mean(-1, keepdim=True)
     cov = gram(z)
     deviation = cov.diagonal(dim1=-2, dim2=-1).sqrt()
@@ -120,6 +152,16 @@ def correlation(
     """Pearson correlation of the columns, the same to the last bit in any order of the samples.
 
     Raises `ValueError` naming the columns that are constant or not finite.
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables) real numbers, finite, no constant column
+
+    Returns
+    -------
+    Array
+        (..., variables, variables), float64; a data frame for a data frame
     """
     columns = check_samples(x).double().mT.contiguous()
     return like(correlate(_unit_scale(in_order_of_content(columns))), x, "variables")
@@ -149,7 +191,20 @@ def independent(
     t: Tensor,         # (n, n) correlations or covariances, finite, float64
     tolerance: float,  # least share of a column's variance that those before it leave
 ) -> Tensor:           # (n,) booleans
-    "Which columns are not linear combinations of the columns before them."
+    """Which columns are not linear combinations of the columns before them.
+
+    Parameters
+    ----------
+    t : Tensor
+        (n, n) correlations or covariances, finite, float64
+    tolerance : float
+        least share of a column's variance that those before it leave
+
+    Returns
+    -------
+    Tensor
+        (n,) booleans
+    """
     scale = t.diagonal().clone()
     factor, failed = torch.linalg.cholesky_ex(t)
     if not failed and (factor.diagonal().square() > tolerance * scale).all():
@@ -171,6 +226,18 @@ def independent_columns(
     """Which columns are not linear combinations of the columns before them.
 
     Raises `ValueError` unless one square matrix of finite numbers is given.
+
+    Parameters
+    ----------
+    corr : Array
+        (n, n) correlation or covariance matrix
+    tolerance : float, default 1e-10
+        least share of a column's variance that those before it leave
+
+    Returns
+    -------
+    Array
+        (n,) booleans
     """
     tolerance = real_number("tolerance", tolerance, *SHARE)
     t = as_tensor(corr).double()
@@ -206,7 +273,22 @@ def warn_of_rank(
     names: tuple | None = None,  # of the columns
     stacklevel: int = 3,         # as for `warnings.warn`
 ) -> bool:                       # whether they span as many
-    "Warns where samples span fewer dimensions than they have columns, with the remedy."
+    """Warns where samples span fewer dimensions than they have columns, with the remedy.
+
+    Parameters
+    ----------
+    t : Tensor
+        (..., samples, variables) of `check_samples`
+    names : tuple | None, default None
+        of the columns
+    stacklevel : int, default 3
+        as for `warnings.warn`
+
+    Returns
+    -------
+    bool
+        whether they span as many
+    """
     samples, n = t.shape[-2:]
     what = f"{samples} samples of {n} variables"
     if samples <= n:
@@ -316,6 +398,18 @@ def check_correlation(
 
     Raises `ValueError`, naming the columns, unless every matrix is finite, symmetric and positive
     definite, as far as numbers of the type that was given can tell.
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) correlation or covariance matrices
+    whole : bool, default True
+        every matrix has to be regular as a whole, not only its smaller groups
+
+    Returns
+    -------
+    Tensor
+        the same, as float64 tensor, exactly symmetric
     """
     names, eps = column_names(corr), given_precision(corr)
     t = _check_square(as_tensor(corr).double(), names, eps)
@@ -329,7 +423,20 @@ def in_graph(
     t: Tensor,    # (..., n, n) float64, of `check_correlation`
     corr: Array,  # the matrices that it was made from
 ) -> Tensor:      # the same numbers
-    "A checked matrix within the graph of gradients of the tensor that was given, if it has one."
+    """A checked matrix within the graph of gradients of the tensor that was given, if it has one.
+
+    Parameters
+    ----------
+    t : Tensor
+        (..., n, n) float64, of `check_correlation`
+    corr : Array
+        the matrices that it was made from
+
+    Returns
+    -------
+    Tensor
+        the same numbers
+    """
     if not (isinstance(corr, Tensor) and corr.requires_grad and torch.is_grad_enabled()):
         return t
     return corr.double() / 2 + corr.double().mT / 2
@@ -337,7 +444,19 @@ def in_graph(
 # %% ../nbs/00d_matrices.ipynb #e0a10028
 @dataclass(frozen=True, eq=False)
 class NearestCorrelation:
-    "A correlation matrix with the smallest eigenvalue asked for, and how far it was moved."
+    """A correlation matrix with the smallest eigenvalue asked for, and how far it was moved.
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n)
+    frobenius : Array
+        (...) Frobenius norm of the difference
+    largest : Array
+        (...) largest difference of an entry
+    at_floor : Array
+        (...) number of eigenvalues that lie at the smallest allowed
+    """
 
     corr: Array       # (..., n, n)
     frobenius: Array  # (...) Frobenius norm of the difference
@@ -410,6 +529,18 @@ def nearest_correlation(
     ones. Warns where 2000 projections do not reach the nearest matrix; what comes back then is a
     correlation matrix with the eigenvalues asked for, and not the nearest. Source: Higham (2002),
     algorithm 3.3.
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) symmetric matrices, such as correlations pair by pair
+    smallest : float, default 0.001
+        least eigenvalue of the result
+
+    Returns
+    -------
+    NearestCorrelation
+        matrices that are good enough come back unchanged
     """
     allowed = "a number between 0 and 1, for the eigenvalues have mean 1"
     smallest = real_number("smallest", smallest, allowed, lambda number: 0 < number < 1)

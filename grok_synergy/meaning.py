@@ -39,6 +39,18 @@ def exact_omega(
 
     Raises `ValueError` naming constant columns, and for weights that are no probabilities. Source:
     Rosas et al. (2019), equation 5.
+
+    Parameters
+    ----------
+    values : Array
+        (states, variables) what each variable is in each state
+    weights : ArrayLike | None, default None
+        (states,) their probabilities; None: all alike
+
+    Returns
+    -------
+    float
+        bits
     """
     x, w = _states(values, weights)
 
@@ -61,6 +73,24 @@ def noisy_omega(
     """Ω of variables with independent Gaussian noise, by Monte Carlo over the exact density.
 
     Raises `ValueError` naming constant columns, and for noise that is not above 0.
+
+    Parameters
+    ----------
+    values : Array
+        (states, variables) what each variable is in each state
+    noise : float
+        its standard deviation, in those of each variable
+    weights : ArrayLike | None, default None
+        (states,) their probabilities; None: all alike
+    draws : int, default 1
+        points for each state
+    seed : int, default 0
+        of the points
+
+    Returns
+    -------
+    tuple[float, float]
+        bits, and the standard error of drawing
     """
     x, w = _states(values, weights)
     noise = real_number("noise", noise, "a number above 0", lambda number: number > 0)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from .arrays import Array, choice, same_content, truth, whole_number
+from .arrays import Array, choice, needed, same_content, truth, whole_number
 from .binning import METHODS
 from .entropy import TIES
 from .store import later, stored_settings
@@ -30,7 +30,33 @@ WORDS = {"ties": TIES, "unit": UNITS, "which": ("train", "test", "all"), "layer"
 # %% ../nbs/04_measurement.ipynb #28c69282
 @dataclass(frozen=True, repr=False)
 class Measurement:
-    "Every choice that decides the synergy and redundancy of a layer's activations."
+    """Every choice that decides the synergy and redundancy of a layer's activations.
+
+    Parameters
+    ----------
+    ties : str, default 'average'
+        rule for equal values: "average", "ordinal", "numpy", "random"
+    unit : str, default 'neurons'
+        what is left out one at a time: one of `UNITS`
+    bias_correction : bool, default True
+        subtract the expected error of the entropies
+    n_bins : int, default 10
+        how many bins the neurons are clustered into
+    min_size : int, default 2
+        fewest bins in a multiplet
+    which : str, default 'train'
+        along a trajectory: "train", "test" or "all" pairs
+    layer : str, default 'post'
+        activations "post" or "pre" ReLU
+    estimator : str, default 'copula'
+        by `ties`; "on_off", "latent", or the layer's own
+    clustering : str, default 'ward'
+        of `METHODS`; "none": the best ten neurons, sought
+    standardise : bool, default False
+        columns of mean 0 and variance 1 for the clustering
+    judged_on : str, default 'same samples'
+        "other half": one half chooses, Ω is of the other
+    """
 
     ties: str = "average"         # rule for equal values: "average", "ordinal", "numpy", "random"
     unit: str = "neurons"         # what is left out one at a time: one of `UNITS`
@@ -74,7 +100,13 @@ FORMER = {"tie_safe": "mid_ranks"}  # names that stored files may have, and what
 def as_preset(
     name: str,  # "published" or "mid_ranks"
 ) -> str:
-    "The name of a preset. Raises `ValueError` for another, and says what a former one is called."
+    """The name of a preset. Raises `ValueError` for another, and says what a former one is called.
+
+    Parameters
+    ----------
+    name : str
+        "published" or "mid_ranks"
+    """
     if isinstance(name, str) and name in FORMER:
         raise ValueError(f"preset={name!r} is called {FORMER[name]!r} now: give that name")
     return choice("preset", name, tuple(PRESETS))
@@ -84,7 +116,15 @@ def measurement(
     preset: str = "mid_ranks",  # "published" or "mid_ranks"
     **choices,                  # fields of `Measurement` that differ from the preset
 ) -> Measurement:
-    "The settings of a preset, with some changed. Raises `ValueError` for names that do not exist."
+    """The settings of a preset, with some changed. Raises `ValueError` for names that do not exist.
+
+    Parameters
+    ----------
+    preset : str, default 'mid_ranks'
+        "published" or "mid_ranks"
+    **choices
+        fields of `Measurement` that differ from the preset
+    """
     preset = as_preset(preset)
     known = [field.name for field in fields(Measurement)]
     if unknown := set(choices) - set(known):
@@ -96,7 +136,13 @@ def measurement(
 def present_names(
     stored: xr.Dataset | pd.DataFrame,  # with an axis or a column of presets, or without
 ) -> xr.Dataset | pd.DataFrame:
-    "What was stored, with presets under the names that they have now."
+    """What was stored, with presets under the names that they have now.
+
+    Parameters
+    ----------
+    stored : xr.Dataset | pd.DataFrame
+        with an axis or a column of presets, or without
+    """
     if isinstance(stored, pd.DataFrame):
         return stored.replace({"preset": FORMER})
     if not isinstance(stored, xr.Dataset) or "preset" not in stored.dims:
@@ -144,9 +190,13 @@ class _Numbers:
 def draw_reading(
     reading: "_Numbers",
 ) -> "Figure":
-    "Bits beside the draws of nulls; and which neurons are in either multiplet, bin by bin."
-    import matplotlib.pyplot as plt  # reading alone needs no pictures
+    """Bits beside the draws of nulls; and which neurons are in either multiplet, bin by bin.
 
+    Parameters
+    ----------
+    reading : _Numbers
+    """
+    plt = needed("matplotlib.pyplot", "plots", "pictures")
     from grok_synergy.look import NULL_COLOURS, REDUNDANCY, STYLE, SYNERGY
     with plt.rc_context(STYLE):
         fig, (left, right) = plt.subplots(1, 2, figsize=(7.1, 1.9), layout="constrained",
@@ -175,7 +225,38 @@ def draw_reading(
 
 # %% ../nbs/04_measurement.ipynb #aa3d10ef
 class Reading(_Numbers):
-    "Synergy and redundancy of one set of activations, with the neurons behind them."
+    """Synergy and redundancy of one set of activations, with the neurons behind them.
+
+    Parameters
+    ----------
+    synergy : float
+        -min Ω over the multiplets, bits
+    redundancy : float
+        max Ω over the multiplets, bits
+    synergy_size : int
+        neurons in the multiplet of lowest Ω
+    redundancy_size : int
+        neurons in the multiplet of highest Ω
+    tc : float
+        total correlation of all usable neurons, blocks or means, bits
+    dtc : float
+        dual total correlation of the same, bits
+    synergy_neurons : Array
+        (neurons,) booleans: which are in the multiplet of lowest Ω
+    redundancy_neurons : Array
+        (neurons,) booleans: which are in the multiplet of highest Ω
+    dropped : Array
+        (neurons,) booleans: which were left out as degenerate
+    settings : Measurement
+    names : tuple | None, default None
+        of the columns of a data frame
+    lowest_of_three : float, default np.nan
+        lowest Ω of three parts or more, bits, where a pair is below
+    excess : tuple, default ()
+        over each null that was drawn: `nulls.Excess`
+    bins : Array | None, default None
+        (neurons,) the number of each neuron's bin; None: it has none
+    """
 
     advice = ""  # what of it to use, in one sentence, where `measure_features` read the features
 
@@ -185,7 +266,21 @@ class Reading(_Numbers):
         draws: int = 39,
         **given,                # `seed`, `factors`, `others`, as for `Layer.excess`
     ) -> "Reading":             # the same with one more excess
-        "What is beyond a null, beside the reading. Raises `ValueError` where no features are left."
+        """What is beyond a null, beside the reading. Raises `ValueError` where no features are left.
+
+        Parameters
+        ----------
+        kind : str, default 'columns'
+            or "responses", which needs factors=, or "chimera", others=
+        draws : int, default 39
+        **given
+            `seed`, `factors`, `others`, as for `Layer.excess`
+
+        Returns
+        -------
+        Reading
+            the same with one more excess
+        """
         if (beyond := self.__dict__.get("beyond")) is None:
             raise ValueError("this reading no longer has its features: measure_features(x).null(...) "
                              "has, and so has Layer(x).excess(...)")
@@ -216,6 +311,15 @@ def empty_reading(
     settings: Measurement,
     names: tuple | None = None,  # of the neurons
 ) -> Reading:
-    "The reading of a layer in which no group is left that could share anything."
+    """The reading of a layer in which no group is left that could share anything.
+
+    Parameters
+    ----------
+    dropped : np.ndarray
+        (neurons,) booleans
+    settings : Measurement
+    names : tuple | None, default None
+        of the neurons
+    """
     none = np.zeros_like(dropped)
     return Reading(0.0, 0.0, 0, 0, 0.0, 0.0, none, none, dropped, settings, names)

@@ -86,7 +86,12 @@ class _Wanted(NamedTuple):
         return {} if self.steps == self.trajectory.steps.tolist() else {"steps": self.steps}
 
     def bins(self, preset: str) -> str:
-        "The name of the bins that a preset measures in; presets of one name share their work."
+        """The name of the bins that a preset measures in; presets of one name share their work.
+
+        Parameters
+        ----------
+        preset : str
+        """
         one, some = self.several[preset], f"-{digest(self.few)}" if self.few else ""
         return f"bins{_clustering(one)}{some}"
 
@@ -229,7 +234,12 @@ class _Drawn(NamedTuple):
     steps: list[int]
 
     def networks(self, kind: str) -> dict[str, list[int]]:
-        "By a name in files: the seeds whose networks make a null."
+        """By a name in files: the seeds whose networks make a null.
+
+        Parameters
+        ----------
+        kind : str
+        """
         seeds = list(self.wanted.networks)
         return {"all": seeds} if kind == "chimera" else {f"seed-{seed}": [seed] for seed in seeds}
 
@@ -246,7 +256,12 @@ class _Drawn(NamedTuple):
         return found
 
     def made_from(self, key: tuple[str, str, str]) -> str:
-        "The digests of the networks that make a null."
+        """The digests of the networks that make a null.
+
+        Parameters
+        ----------
+        key : tuple[str, str, str]
+        """
         seeds = self.networks(key[0])[key[1]]
         return "-".join(self.wanted.networks[seed] for seed in seeds)
 
@@ -364,6 +379,32 @@ def measure(
     steps without a checkpoint, for networks of one neuron, and for a chimera of fewer than five
     seeds. Warns of measures that cannot be stored, and of networks that diverged.
     Source: Clauw, Stramaglia and Marinazzo (2024), section 3; the nulls are ours.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+        a trained experiment
+    preset : str | Sequence[str], default 'mid_ranks'
+        recommended; or "published", or several
+    steps : Iterable[int] | None, default None
+        the checkpoints to measure; None: all
+    nulls : str | Sequence[str], default ()
+        to draw: some of "columns", "responses", "chimera"
+    draws : int, default 5
+        of each null, at a checkpoint
+    null_every : int, default 6
+        checkpoints from one with draws to the next
+    progress : bool, default True
+        show a bar
+    n_jobs : int | None, default None
+        processes; None: one a core, or this one where there is little to do
+    **choices
+        fields of `Measurement` that differ from the preset
+
+    Returns
+    -------
+    xr.Dataset
+        (seed, step) or (preset, seed, step): the fields of a reading; see below for nulls
     """
     _measurable(trajectory)
     names, progress = _preset_names(preset), truth("progress", progress)

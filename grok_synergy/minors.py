@@ -68,6 +68,18 @@ def log2_minors(
     """Log2 of all principal minors of unions of blocks: entry `mask` is for those whose bits are set.
 
     Source: Griffin and Tsatsomeros (2006), part I.
+
+    Parameters
+    ----------
+    corr : Tensor
+        (..., n, n) covariances, blocks contiguous
+    sizes : Sequence[int]
+        dimensions of each block, in order
+
+    Returns
+    -------
+    Tensor
+        (..., 2**blocks)
     """
     batch = corr.shape[:-2]
     nodes = corr.reshape(-1, *corr.shape[-2:]).permute(1, 2, 0).contiguous()

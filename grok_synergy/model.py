@@ -18,7 +18,17 @@ from .data import LARGEST_SEED, ModularTask
 
 # %% ../nbs/01_model.ipynb #160f5a03
 class Weights(NamedTuple):
-    "All parameters of one or more networks; leading axes count networks."
+    """All parameters of one or more networks; leading axes count networks.
+
+    Parameters
+    ----------
+    W1 : Tensor
+        (..., neurons, 2p)
+    b1 : Tensor
+        (..., neurons)
+    W2 : Tensor
+        (..., p, neurons)
+    """
 
     W1: Tensor  # (..., neurons, 2p)
     b1: Tensor  # (..., neurons)
@@ -33,7 +43,13 @@ class Weights(NamedTuple):
 def check_task(
     task: ModularTask,  # what was given for one
 ) -> None:
-    "Raises `ValueError` for what is no `ModularTask`."
+    """Raises `ValueError` for what is no `ModularTask`.
+
+    Parameters
+    ----------
+    task : ModularTask
+        what was given for one
+    """
     if not isinstance(task, ModularTask):
         raise ValueError(f"task={task!r} is not possible: give a ModularTask, as in "
                          "ModularTask(p=97)")
@@ -42,7 +58,13 @@ def check_task(
 def check_seeds(
     seeds: Sequence[int],  # what was given for them
 ) -> tuple[int, ...]:
-    "Seeds as whole numbers. Raises `ValueError` where there is none, or one is no seed."
+    """Seeds as whole numbers. Raises `ValueError` where there is none, or one is no seed.
+
+    Parameters
+    ----------
+    seeds : Sequence[int]
+        what was given for them
+    """
     try:
         several = () if isinstance(seeds, str | bytes) else tuple(seeds)
     except TypeError:
@@ -62,6 +84,22 @@ def init_weights(
 
     Each seed has a generator of its own; the global random state is not used. Raises `ValueError`
     for what is no task or seed. Source of alpha: Liu et al. (2022).
+
+    Parameters
+    ----------
+    task : ModularTask
+        decides the number of inputs and outputs
+    seeds : Sequence[int]
+        one network for each
+    width : int, default 250
+        hidden neurons
+    alpha : float, default 1.0
+        factor on all weights but the biases (Liu et al. 2022)
+
+    Returns
+    -------
+    Weights
+        float32, with one leading axis, the seeds
     """
     alpha = real_number("alpha", alpha, "a positive number", lambda number: number > 0)
     width = whole_number("width", width)
@@ -81,7 +119,17 @@ def init_weights(
 def weight_norm(
     weights: Weights,
 ) -> Tensor:  # (...)
-    "The L2 norm of all weights but the biases, for each network."
+    """The L2 norm of all weights but the biases, for each network.
+
+    Parameters
+    ----------
+    weights : Weights
+
+    Returns
+    -------
+    Tensor
+        (...)
+    """
     return (weights.W1.square().sum((-2, -1)) + weights.W2.square().sum((-2, -1))).sqrt()
 
 # %% ../nbs/01_model.ipynb #78734c15
@@ -110,7 +158,22 @@ def hidden_features(
     pairs: Tensor,        # (samples, 2) integers a, b
     layer: str = "post",  # "post": after the ReLU, "pre": before it
 ) -> Tensor:              # (..., samples, neurons)
-    "The hidden layer's activations for each pair. Raises `ValueError` for numbers not 0..p-1."
+    """The hidden layer's activations for each pair. Raises `ValueError` for numbers not 0..p-1.
+
+    Parameters
+    ----------
+    weights : Weights
+        (..., neurons, 2p) and so on
+    pairs : Tensor
+        (samples, 2) integers a, b
+    layer : str, default 'post'
+        "post": after the ReLU, "pre": before it
+
+    Returns
+    -------
+    Tensor
+        (..., samples, neurons)
+    """
     choice("layer", layer, ("post", "pre"))
     p = weights.W1.shape[-1] // 2
     columns, pairs = weights.W1.mT, _checked_pairs(pairs, p)
@@ -124,5 +187,18 @@ def logits(
     weights: Weights,   # (..., neurons, 2p) and so on
     pairs: Tensor,      # (samples, 2) integers a, b
 ) -> Tensor:            # (..., samples, p)
-    "The network's outputs for each pair."
+    """The network's outputs for each pair.
+
+    Parameters
+    ----------
+    weights : Weights
+        (..., neurons, 2p) and so on
+    pairs : Tensor
+        (samples, 2) integers a, b
+
+    Returns
+    -------
+    Tensor
+        (..., samples, p)
+    """
     return hidden_features(weights, pairs) @ weights.W2.mT

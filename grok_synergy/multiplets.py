@@ -231,6 +231,28 @@ def all_multiplets(
     where one of these multiplets is singular, and for more multiplets than fit into memory: 24
     variables or blocks at all orders. Source: Rosas et al. (2019) for the measures, Griffin and
     Tsatsomeros (2006) for the algorithm.
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) correlation (or covariance) matrices
+    blocks : Array | None, default None
+        (n,) block number of each variable; None: each for itself
+    min_size : int, default 2
+        fewest variables (or blocks) in a multiplet
+    max_size : int | None, default None
+        most variables (or blocks) in a multiplet; None: all of them
+    containing : default ()
+        variables (or blocks) that all hold, by position or name
+    among : default None
+        variables (or blocks) they may hold, likewise; None: all
+    n_samples : int | None, default None
+        samples behind `corr`, to correct the bias; None: it is exact
+
+    Returns
+    -------
+    Multiplets
+        every multiplet with tc, dtc, omega and s
     """
     plain = blocks is among is n_samples is None and type(containing) is tuple and not containing
     if plain and (found := _at_the_door(corr, min_size, max_size)) is not None:
@@ -365,7 +387,13 @@ class _Search(NamedTuple):
     shift: np.ndarray       # (orders,) bits to take off Ω as it is shown, for its bias
 
     def run(self, visitor: Callable, progress: bool) -> None:
-        "Shows them all, and a bar that counts them."
+        """Shows them all, and a bar that counts them.
+
+        Parameters
+        ----------
+        visitor : Callable
+        progress : bool
+        """
         with _bar(self.count, progress) as bar:
             lock = threading.Lock()
 
@@ -445,6 +473,38 @@ def extremes(
     where one of the multiplets is singular, for more of them beyond `below` or `above` than fit into
     memory, for top < 1, and for more than 32 variables or blocks at all orders. Source: as for
     `all_multiplets`.
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) correlation (or covariance) matrices
+    blocks : Array | None, default None
+        (n,) block number of each variable; None: each for itself
+    min_size : int, default 2
+        fewest variables (or blocks) in a multiplet
+    max_size : int | None, default None
+        most variables (or blocks) in a multiplet; None: all of them
+    containing : default ()
+        variables (or blocks) that all hold, by position or name
+    among : default None
+        variables (or blocks) they may hold, likewise; None: all
+    top : int, default 1
+        how many of each extreme and order
+    below : float | None, default None
+        instead of `top`, all of lower Ω, bits; one matrix only
+    above : float | None, default None
+        instead of `top`, all of higher Ω, bits; one matrix only
+    histogram : int | Array | None, default None
+        number of bins of Ω, or their edges in bits
+    n_samples : int | None, default None
+        samples behind `corr`, to correct the bias; None: it is exact
+    progress : bool, default False
+        show a bar
+
+    Returns
+    -------
+    Extremes
+        for each order the multiplets of lowest and of highest Ω
     """
     top, progress = whole_number("top", top, 1, 2**20), truth("progress", progress)
     word = "variables" if blocks is None else "blocks"

@@ -76,6 +76,24 @@ def multiplets_by(
 
     Raises `ValueError` for orders that are not possible, and for entropies that are not finite.
     Source: Rosas et al. (2019).
+
+    Parameters
+    ----------
+    entropy : Callable
+        from (groups, order) columns: (groups,) entropies, bits
+    n : int
+        number of columns
+    min_size : int, default 2
+        fewest columns in a multiplet
+    max_size : int, default 3
+        most columns in a multiplet
+    names : tuple | None, default None
+        of the columns
+
+    Returns
+    -------
+    Multiplets
+        with tc, dtc, omega and s, in bits
     """
     n = whole_number("n", n, 2)
     if names is not None and len(names) != n:
@@ -102,6 +120,18 @@ def in_levels(
     """Each neuron's values in levels of about equal weight, by mid-ranks.
 
     Raises `ValueError` naming constant and infinite columns, and for fewer than two levels.
+
+    Parameters
+    ----------
+    features : Array
+        (samples, neurons) activations
+    levels : int
+        how many, at most
+
+    Returns
+    -------
+    np.ndarray
+        (samples, neurons) whole numbers from 0
     """
     x, levels = as_numpy(check_samples(features)), whole_number("levels", levels, 2)
     share = (rankdata(x, axis=0) - 0.5) / len(x)
@@ -158,6 +188,24 @@ def discrete_multiplets(
 
     Raises `ValueError` naming columns that are constant or not finite. Source: Rosas et al. (2019)
     for the measures; Miller (1955) for the correction.
+
+    Parameters
+    ----------
+    x : Array
+        (samples, variables) finite, no constant column
+    levels : int, default 4
+        of a column with more different values than that
+    min_size : int, default 2
+        fewest variables in a multiplet
+    max_size : int, default 3
+        most variables in a multiplet
+    estimator : str, default 'miller_madow'
+        of the entropy: "miller_madow" or "plugin"
+
+    Returns
+    -------
+    Multiplets
+        with tc, dtc, omega and s, in bits
     """
     choice("estimator", estimator, ESTIMATORS)
     symbols = _symbols(x, whole_number("levels", levels, 2))
@@ -237,6 +285,24 @@ def nearest_multiplets(
     Columns are scaled to one variance first. Raises `ValueError` naming columns that are constant,
     not finite, or hold a value more than `k` times. Source: Kraskov, Stögbauer and Grassberger
     (2004); Kozachenko and Leonenko (1987).
+
+    Parameters
+    ----------
+    x : Array
+        (samples, variables) finite, hardly any value twice
+    k : int, default 4
+        which neighbour; more: less spread, more bias
+    min_size : int, default 2
+        fewest variables in a multiplet
+    max_size : int, default 3
+        most variables in a multiplet
+    method : str, default 'one_distance'
+        "one_distance" (Kraskov et al.) or "entropies"
+
+    Returns
+    -------
+    Multiplets
+        with tc, dtc, omega and s, in bits
     """
     choice("method", method, METHODS)
     k, names = whole_number("k", k), column_names(x)

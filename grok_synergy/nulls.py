@@ -25,7 +25,20 @@ def factor_values(
     factors: Array,  # (samples, factors) or (samples,): whole numbers or names, each sample's inputs
     samples: int,    # of the layer
 ) -> np.ndarray:     # (samples, factors) whole numbers from 0
-    "The values of each input factor, numbered. Raises `ValueError` for other samples, and for gaps."
+    """The values of each input factor, numbered. Raises `ValueError` for other samples, and for gaps.
+
+    Parameters
+    ----------
+    factors : Array
+        (samples, factors) or (samples,): whole numbers or names, each sample's inputs
+    samples : int
+        of the layer
+
+    Returns
+    -------
+    np.ndarray
+        (samples, factors) whole numbers from 0
+    """
     table = as_numpy(factors)
     table = table[:, None] if table.ndim == 1 else table
     if table.ndim != 2 or len(table) != samples or not table.size:
@@ -35,7 +48,17 @@ def factor_values(
 
 # %% ../nbs/04c_nulls.ipynb #e654619e
 class Design(NamedTuple):
-    "Which value of each input factor every sample has; every combination is there equally often."
+    """Which value of each input factor every sample has; every combination is there equally often.
+
+    Parameters
+    ----------
+    values : np.ndarray
+        (samples, factors) whole numbers from 0
+    rows : np.ndarray
+        (values of the first factor, of the second, ..., repeats) sample numbers
+    repeat : np.ndarray
+        (samples,) which repeat of its combination a sample is
+    """
 
     values: np.ndarray  # (samples, factors) whole numbers from 0
     rows: np.ndarray    # (values of the first factor, of the second, ..., repeats) sample numbers
@@ -46,7 +69,15 @@ def design_of(
     factors: Array | Design,  # (samples, factors) or (samples,): numbers or names; or their design
     samples: int,             # of the layer
 ) -> Design:
-    "Input factors as a design. Raises `ValueError` unless every combination is there equally often."
+    """Input factors as a design. Raises `ValueError` unless every combination is there equally often.
+
+    Parameters
+    ----------
+    factors : Array | Design
+        (samples, factors) or (samples,): numbers or names; or their design
+    samples : int
+        of the layer
+    """
     if isinstance(factors, Design):
         return factors
     values = factor_values(factors, samples)
@@ -69,7 +100,19 @@ def column_places(
     neurons: int,
     seed: int | Sequence[int],
 ) -> np.ndarray:  # (samples, neurons) sample numbers
-    "Every column in a random order of its own."
+    """Every column in a random order of its own.
+
+    Parameters
+    ----------
+    samples : int
+    neurons : int
+    seed : int | Sequence[int]
+
+    Returns
+    -------
+    np.ndarray
+        (samples, neurons) sample numbers
+    """
     every = np.tile(np.arange(samples), (neurons, 1))
     return np.random.default_rng(seed).permuted(every, axis=1, out=every).T
 
@@ -80,7 +123,21 @@ def response_places(
     seed: int | Sequence[int],
     rows: np.ndarray | None = None,  # the samples that are asked for; None: all
 ) -> np.ndarray:                     # (rows, neurons) sample numbers
-    "For each neuron: whose value a sample shows once the values of every factor are renamed."
+    """For each neuron: whose value a sample shows once the values of every factor are renamed.
+
+    Parameters
+    ----------
+    design : Design
+    neurons : int
+    seed : int | Sequence[int]
+    rows : np.ndarray | None, default None
+        the samples that are asked for; None: all
+
+    Returns
+    -------
+    np.ndarray
+        (rows, neurons) sample numbers
+    """
     rng = np.random.default_rng(seed)
     values, repeat = ((design.values, design.repeat) if rows is None else
                       (design.values[rows], design.repeat[rows]))
@@ -104,7 +161,21 @@ def chimera_members(
     neurons: int,           # of the chimera
     seed: int | Sequence[int],
 ) -> np.ndarray:            # (neurons, 2): network, neuron
-    "A network at random for each place, and one of its neurons; none is taken twice."
+    """A network at random for each place, and one of its neurons; none is taken twice.
+
+    Parameters
+    ----------
+    widths : Sequence[int]
+        neurons of each network, five networks or more
+    neurons : int
+        of the chimera
+    seed : int | Sequence[int]
+
+    Returns
+    -------
+    np.ndarray
+        (neurons, 2): network, neuron
+    """
     rng = np.random.default_rng(seed)
     if len(widths) < FEWEST or min(widths) < neurons:
         raise ValueError(f"others: {len(widths)} networks of {min(widths)} neurons or more make no "
@@ -121,7 +192,17 @@ NOTHING = 0.05  # bits: what verdicts and advice do not speak of
 
 @dataclass(frozen=True, eq=False)
 class Excess:
-    "What a reading has beyond the draws of a null, in bits."
+    """What a reading has beyond the draws of a null, in bits.
+
+    Parameters
+    ----------
+    kind : str
+        of the null
+    bits : np.ndarray
+        (2,) synergy and redundancy of the reading
+    draws : np.ndarray
+        (draws, 2) those of the null's draws
+    """
 
     kind: str          # of the null
     bits: np.ndarray   # (2,) synergy and redundancy of the reading
@@ -133,7 +214,17 @@ class Excess:
     redundancy = property(lambda self: float(self.bits[1] - np.median(self.draws[:, 1])))
 
     def interval(self, level: float = 0.95) -> np.ndarray:  # (2, 2): low and high of either, bits
-        "Reading less the draws' outer quantiles. Warns where there are too few draws for a level."
+        """Reading less the draws' outer quantiles. Warns where there are too few draws for a level.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+
+        Returns
+        -------
+        np.ndarray
+            (2, 2): low and high of either, bits
+        """
         level = real_number("level", level, "a number between 0 and 1", lambda share: 0 < share < 1)
         if (needed := round(2 / (1 - level) - 1)) > len(self.draws):
             warnings.warn(f"{len(self.draws)} draws: an interval of level {level:g} needs {needed}; "
@@ -142,7 +233,12 @@ class Excess:
         return (self.bits - np.quantile(self.draws, ends, axis=0, method="weibull")).T
 
     def table(self, level: float = 0.95) -> pd.DataFrame:
-        "Reading, null (median), excess and its interval of synergy and of redundancy, in bits."
+        """Reading, null (median), excess and its interval of synergy and of redundancy, in bits.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+        """
         columns = {"reading": self.bits, "null": np.median(self.draws, 0)}
         columns["excess"] = columns["reading"] - columns["null"]
         columns["low"], columns["high"] = self.interval(level).T

@@ -24,6 +24,18 @@ def biases(
     """Bias of TC and DTC for groups of 0, 1, ..., n scalar variables.
 
     Source: as for `entropy_bias`.
+
+    Parameters
+    ----------
+    n : int
+        the largest number of scalar variables
+    n_samples : int
+        samples that the correlations were estimated from
+
+    Returns
+    -------
+    tuple[Tensor, Tensor]
+        (n + 1,) each, bits
     """
     b = entropy_bias(n, n_samples)
     k = torch.arange(n + 1, device="cpu")
@@ -56,6 +68,18 @@ def total_correlation(
     """Total correlation: how far the variables are from independent.
 
     Raises `ValueError` naming the columns where a matrix is singular. Source: Watanabe (1960).
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) correlation (or covariance) matrices
+    n_samples : int | None, default None
+        samples behind `corr`, to correct the bias; None: it is exact
+
+    Returns
+    -------
+    Array
+        (...) bits
     """
     return like(_tc_dtc(corr, n_samples)[0], corr)
 
@@ -67,6 +91,18 @@ def dual_total_correlation(
     """Dual total correlation: how much of the joint entropy is shared.
 
     Raises `ValueError` naming the columns where a matrix is singular. Source: Han (1978).
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) correlation (or covariance) matrices
+    n_samples : int | None, default None
+        samples behind `corr`, to correct the bias; None: it is exact
+
+    Returns
+    -------
+    Array
+        (...) bits
     """
     return like(_tc_dtc(corr, n_samples)[1], corr)
 
@@ -79,6 +115,18 @@ def o_information(
 
     Raises `ValueError` naming the columns where a matrix is singular. Source: Rosas et al. (2019),
     equation 5.
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) correlation (or covariance) matrices
+    n_samples : int | None, default None
+        samples behind `corr`, to correct the bias; None: it is exact
+
+    Returns
+    -------
+    Array
+        (...) bits, positive for redundancy, negative for synergy
     """
     tc, dtc = _tc_dtc(corr, n_samples)
     return like(tc - dtc, corr)
@@ -92,6 +140,18 @@ def s_information(
 
     Raises `ValueError` naming the columns where a matrix is singular. Source: James, Ellison and
     Crutchfield (2011).
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) correlation (or covariance) matrices
+    n_samples : int | None, default None
+        samples behind `corr`, to correct the bias; None: it is exact
+
+    Returns
+    -------
+    Array
+        (...) bits
     """
     tc, dtc = _tc_dtc(corr, n_samples)
     return like(tc + dtc, corr)

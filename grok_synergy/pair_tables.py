@@ -85,7 +85,14 @@ class _Room(threading.local):
         self.held = {}
 
     def __call__(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        "A table of this shape, whatever it holds; it is that of the last call of this name."
+        """A table of this shape, whatever it holds; it is that of the last call of this name.
+
+        Parameters
+        ----------
+        name : str
+        shape : tuple[int, ...]
+        like : Tensor
+        """
         size = math.prod(shape)
         if name not in self.held or len(self.held[name]) < size:
             self.held[name] = like.new_empty(size)
@@ -137,13 +144,24 @@ class _Stream(NamedTuple):
         return [math.comb(self.free, order - self.always) for order in self.orders]
 
     def groups(self, order: int, ids: np.ndarray) -> np.ndarray:
-        "Columns of some groups of one order: (groups, order); what all hold comes last."
+        """Columns of some groups of one order: (groups, order); what all hold comes last.
+
+        Parameters
+        ----------
+        order : int
+        ids : np.ndarray
+        """
         members = _members_of(ids, order - self.always, self.free)
         always = np.arange(self.free, len(self.corr))
         return np.concatenate([members, np.broadcast_to(always, (len(ids), len(always)))], 1)
 
     def named(self, groups: np.ndarray) -> np.ndarray:
-        "Columns as members of the search, ascending."
+        """Columns as members of the search, ascending.
+
+        Parameters
+        ----------
+        groups : np.ndarray
+        """
         return np.sort(self.places[groups], -1) if self.always else groups
 
 # %% ../nbs/03b1a_pair_tables.ipynb #5f384a88
@@ -222,7 +240,13 @@ class _Blank(NamedTuple):
     rows: Tensor | None   # (nodes, columns, 1, 1) likewise for rows; None: all are lower than the node
 
     def fill(self, values: Tensor, rows: slice) -> Tensor:
-        "A tile of (nodes, rows, columns, matrices) without these, as (places, matrices)."
+        """A tile of (nodes, rows, columns, matrices) without these, as (places, matrices).
+
+        Parameters
+        ----------
+        values : Tensor
+        rows : slice
+        """
         bits, height = values.view(torch.int64), rows.stop - rows.start
         last = bits[:, :, rows.start:]
         last &= self.corner[:height, :height]
@@ -253,7 +277,12 @@ class _Tile(NamedTuple):
     rows: slice | None  # the second lowest members; columns are those lower. None: no such table
 
     def ids(self, places: np.ndarray) -> np.ndarray:
-        "Places of the tile as places in the list of all groups of this order; -1: there is none."
+        """Places of the tile as places in the list of all groups of this order; -1: there is none.
+
+        Parameters
+        ----------
+        places : np.ndarray
+        """
         if self.rows is None:
             return places
         row, column = np.divmod(places, self.rows.stop)

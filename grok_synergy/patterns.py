@@ -50,6 +50,16 @@ def on_off_information(
 
     Raises `ValueError` for fewer than 4 samples for each of the 2^variables patterns, and naming
     the columns that are constant or not finite. Source: Grassberger (2003) for the entropies.
+
+    Parameters
+    ----------
+    x : Array
+        (..., samples, variables) a few variables, each on where it is above 0; or booleans
+
+    Returns
+    -------
+    Information
+        tc and dtc of shape (...)
     """
     t = check_samples(x)
     counts, axes = _pattern_counts(t), set(range(1, t.shape[-1] + 1))
@@ -105,7 +115,17 @@ def warn_of_on_off(
     names: tuple | None = None,  # of the columns
     stacklevel: int = 3,         # as for `warnings.warn`
 ) -> None:
-    "Warns of on/off columns that nearly agree, or of which three exclude each other."
+    """Warns of on/off columns that nearly agree, or of which three exclude each other.
+
+    Parameters
+    ----------
+    t : Tensor
+        (samples, variables) of `check_samples`
+    names : tuple | None, default None
+        of the columns
+    stacklevel : int, default 3
+        as for `warnings.warn`
+    """
     columns = _switches(t)
     if len(columns) < 2:
         return

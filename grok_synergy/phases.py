@@ -90,6 +90,26 @@ def segment(
     Raises `ValueError` for fewer than four checkpoints or fewer decades than a piece needs, for NaN
     and infinite values, for steps or seeds that occur twice, and for other dimensions. Source of
     the names: Clauw et al. (2024), section 5; of the search: Jackson et al. (2005).
+
+    Parameters
+    ----------
+    dataset : xr.Dataset
+        synergy and redundancy: (seed, step), or (step), or (layer, step)
+    width : float, default 0.05
+        smoothing: standard deviation in decades of steps
+    penalty : float, default 0.15
+        what a cut must save in summed squared distance from straight lines
+    tolerance : float, default 0.15
+        slopes below this, in ranges per decade, count as flat
+    shortest : float, default 0.15
+        shortest piece, in decades of steps
+    first : int, default 5
+        steps before this one are left out, as in the released plots
+
+    Returns
+    -------
+    pd.DataFrame
+        a row an interval: seed, start, stop (steps), phase, slopes a decade
     """
     given = {"width": width, "penalty": penalty, "tolerance": tolerance, "shortest": shortest}
     width, penalty, tolerance, shortest = (
@@ -137,6 +157,15 @@ def beyond_null(
     """Intervals that keep their phase only where synergy or redundancy leaves the draws of a null.
 
     Raises `ValueError` for a dataset without draws, and for a null that it does not have.
+
+    Parameters
+    ----------
+    intervals : pd.DataFrame
+        as `segment` gives them
+    dataset : xr.Dataset
+        what it was given, with draws of nulls: (null, draw, seed, step)
+    null : str | None, default None
+        which of the nulls; None: the only one
     """
     kinds = dataset["null"].values.tolist() if "null" in getattr(dataset, "dims", ()) else []
     if len(kinds) != 1 or null is not None:

@@ -38,7 +38,21 @@ def strongest(
     rows: int = 5,        # so many of each side
     level: float = 0.05,  # the highest q-value
 ) -> np.ndarray:          # positions, the highest value first
-    "The significant multiplets with the lowest and the highest values."
+    """The significant multiplets with the lowest and the highest values.
+
+    Parameters
+    ----------
+    judged : Judged
+    rows : int, default 5
+        so many of each side
+    level : float, default 0.05
+        the highest q-value
+
+    Returns
+    -------
+    np.ndarray
+        positions, the highest value first
+    """
     rows, sides, values = whole_number("rows", rows), _called(judged, level), judged.observed
     low, high = (np.flatnonzero(sides == side) for side in (-1, 1))
     low, high = low[values[low].argsort(kind="stable")][:rows], high[(-values[high]).argsort(kind="stable")][:rows]
@@ -55,7 +69,15 @@ def draw_membership(
     judged: Judged,
     places: Sequence[int],  # which multiplets, from above
 ) -> None:
-    "A matrix of dots: which variables, from left to right, belong to which multiplet; only those that occur."
+    """A matrix of dots: which variables, from left to right, belong to which multiplet; only those that occur.
+
+    Parameters
+    ----------
+    ax : Axes
+    judged : Judged
+    places : Sequence[int]
+        which multiplets, from above
+    """
     names, members = judged.found.names, [judged.found.members(place) for place in places]
     used = sorted({i for some in members for i in some})
     for y, some in enumerate(members):
@@ -78,7 +100,17 @@ def draw_strongest(
     places: Sequence[int],             # which multiplets, from above
     intervals: Intervals | None = None,  # of the same multiplets, in the same order
 ) -> None:
-    "Ω, or another value, of some multiplets as dots, each with what its null gives (grey) and its interval (whiskers)."
+    """Ω, or another value, of some multiplets as dots, each with what its null gives (grey) and its interval (whiskers).
+
+    Parameters
+    ----------
+    ax : Axes
+    found : Significance
+    places : Sequence[int]
+        which multiplets, from above
+    intervals : Intervals | None, default None
+        of the same multiplets, in the same order
+    """
     ends = None if intervals is None else intervals.interval
     for y, place in enumerate(places):
         mean, spread = found.sign * found.null_mean[place], found.null_spread[place]
@@ -114,6 +146,18 @@ def multiplet_figure(
     """The strongest significant multiplets: who belongs to them, and Ω, or another value, beside its null.
 
     Raises `ValueError` where none is significant, and for intervals of other multiplets.
+
+    Parameters
+    ----------
+    found : Significance
+    rows : int, default 5
+        so many of each side
+    level : float, default 0.05
+        the highest q-value
+    intervals : Intervals | None, default None
+        of the multiplets `strongest(found, rows, level)`
+    width : float, default 7.1
+        inches
     """
     places = strongest(found, rows, level)
     _refuse_other(found, places, level, intervals)
@@ -144,7 +188,15 @@ def draw_orders(
     found: Significance,
     level: float = 0.05,  # the highest q-value that counts as significant
 ) -> None:
-    "Ω, or another value, of every multiplet over its order, significant ones coloured; a grey band for the null."
+    """Ω, or another value, of every multiplet over its order, significant ones coloured; a grey band for the null.
+
+    Parameters
+    ----------
+    ax : Axes
+    found : Significance
+    level : float, default 0.05
+        the highest q-value that counts as significant
+    """
     sides, orders, values = _called(found, level), found.orders, found.sign * found.observed
     jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(orders))
     for order in np.unique(orders):
@@ -167,7 +219,17 @@ def draw_groups(
     level: float = 0.05,                       # the highest q-value that counts as significant
     labels: tuple[str, str] = ("first", "second"),  # of the groups
 ) -> None:
-    "Ω of every multiplet in one group over Ω in the other, those that differ coloured."
+    """Ω of every multiplet in one group over Ω in the other, those that differ coloured.
+
+    Parameters
+    ----------
+    ax : Axes
+    found : Contrast
+    level : float, default 0.05
+        the highest q-value that counts as significant
+    labels : tuple[str, str], default ('first', 'second')
+        of the groups
+    """
     one, other, sides = as_numpy(found.found.omega), as_numpy(found.other.omega), _called(found, level)
     ends = [min(one.min(), other.min()), max(one.max(), other.max())]
     ax.plot(ends, ends, color="0.4", lw=0.6, zorder=0)
@@ -186,7 +248,17 @@ def draw_shifts(
     places: Sequence[int],                     # which multiplets, from above
     labels: tuple[str, str] = ("first", "second"),  # of the groups
 ) -> None:
-    "Ω of some multiplets in both groups, joined by a line."
+    """Ω of some multiplets in both groups, joined by a line.
+
+    Parameters
+    ----------
+    ax : Axes
+    found : Contrast
+    places : Sequence[int]
+        which multiplets, from above
+    labels : tuple[str, str], default ('first', 'second')
+        of the groups
+    """
     one, other = as_numpy(found.found.omega), as_numpy(found.other.omega)
     for y, place in enumerate(places):
         ax.plot([other[place], one[place]], [y, y], color=_colour(found, place), lw=1.4, zorder=1)
@@ -209,6 +281,18 @@ def contrast_figure(
     """Ω in two groups: of every multiplet, and of those that differ most, by name.
 
     Raises `ValueError` where none differs.
+
+    Parameters
+    ----------
+    found : Contrast
+    rows : int, default 4
+        so many of each side
+    level : float, default 0.05
+        the highest q-value
+    labels : tuple[str, str], default ('first', 'second')
+        of the groups
+    width : float, default 7.1
+        inches
     """
     places = strongest(found, rows, level)
     _refuse_other(found, places, level)

@@ -16,26 +16,24 @@ from dataclasses import fields, replace
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import xarray as xr
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from .activations import in_few_samples
 from grok_synergy.arrays import (
     Array,
     choice,
+    needed,
     real_number,
     truth,
     whole_number,
 )
 from .hooks import Hooks, Layers, batches, same_random_states, warn_of_shapes
 from .layer import Layer, look_at
-from .layer_curves import draw_layers
 from .layer_rows import Reader, Rows, features_digest, flat_numbers, known_row, row_of
 from .measurement import Measurement, measurement
 from .measures import MEASURES
@@ -46,6 +44,9 @@ from grok_synergy.store import (
     warn_user,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 # %% ../nbs/06c_probe.ipynb #437a464e
 PER_DECADE = 24  # steps that are due in a tenfold number of steps
 
@@ -54,7 +55,14 @@ def stretch(
     every: str | int,  # "log", or a number of steps
     step: int,
 ) -> int:
-    "Which stretch of steps a step lies in. A step that begins another stretch is due."
+    """Which stretch of steps a step lies in. A step that begins another stretch is due.
+
+    Parameters
+    ----------
+    every : str | int
+        "log", or a number of steps
+    step : int
+    """
     return math.floor(PER_DECADE * math.log10(step + 0.5)) if every == "log" else step // every
 
 # %% ../nbs/06c_probe.ipynb #87a2e5ad
@@ -124,7 +132,13 @@ _TAKEN = {*MEASURES, "seconds", "layer", "step", "seed", "null", "draw", "neuron
 def plain_numbers(
     scalars: Mapping,  # by name: numbers, arrays and tensors of one; or functions that return one
 ) -> dict[str, float]:
-    "Numbers that are followed beside the layers. Raises `ValueError` for other things."
+    """Numbers that are followed beside the layers. Raises `ValueError` for other things.
+
+    Parameters
+    ----------
+    scalars : Mapping
+        by name: numbers, arrays and tensors of one; or functions that return one
+    """
     found = {}
     for name, value in scalars.items():
         if name in _TAKEN:
@@ -138,7 +152,19 @@ def plain_numbers(
 
 # %% ../nbs/06c_probe.ipynb #c183822b
 class Cost(NamedTuple):
-    "What a probe has cost so far."
+    """What a probe has cost so far.
+
+    Parameters
+    ----------
+    measuring : float
+        seconds, with the check at the start
+    training : float
+        seconds between the first call and the last, without measuring
+    measured : int
+        steps that this process measured or found
+    skipped : int
+        due steps that were skipped to stay within the budget
+    """
 
     measuring: float  # seconds, with the check at the start
     training: float   # seconds between the first call and the last, without measuring
@@ -157,7 +183,15 @@ class Cost(NamedTuple):
 
 # %% ../nbs/06c_probe.ipynb #012b06ce
 class Picture(NamedTuple):
-    "A picture that a notebook shows."
+    """A picture that a notebook shows.
+
+    Parameters
+    ----------
+    handle : object
+        IPython's, to put another picture in its place
+    drawn : float
+        when, in seconds
+    """
 
     handle: object  # IPython's, to put another picture in its place
     drawn: float    # when, in seconds
@@ -168,7 +202,22 @@ def show_again(
     shown: Picture | None,   # what is shown already
     every: float = 2.0,      # seconds from one drawing to the next, at least
 ) -> Picture | None:         # what is shown now; None outside notebooks
-    "Shows a figure in a notebook, in the place of the one before."
+    """Shows a figure in a notebook, in the place of the one before.
+
+    Parameters
+    ----------
+    draw : Callable
+        () -> a figure
+    shown : Picture | None
+        what is shown already
+    every : float, default 2.0
+        seconds from one drawing to the next, at least
+
+    Returns
+    -------
+    Picture | None
+        what is shown now; None outside notebooks
+    """
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     recent = shown is not None and time.perf_counter() - shown.drawn < every
     if getattr(shell, "kernel", None) is None or recent:
@@ -179,7 +228,7 @@ def show_again(
         handle = display(figure, display_id=True)
     else:
         (handle := shown.handle).update(figure)
-    plt.close(figure)
+    needed("matplotlib.pyplot", "plots", "pictures").close(figure)
     return Picture(handle, time.perf_counter())
 
 # %% ../nbs/06c_probe.ipynb #6a3b5a93
@@ -215,7 +264,13 @@ class _Measuring(_Meeting):
     "What measures a network at a step."
 
     def features(self) -> dict[str, Tensor]:  # (samples, neurons) by layer, on the CPU
-        "The features of the layers now, on the inputs that the probe was given."
+        """The features of the layers now, on the inputs that the probe was given.
+
+        Returns
+        -------
+        dict[str, Tensor]
+            (samples, neurons) by layer, on the CPU
+        """
         with same_random_states():
             return self.hooks.features(self.batches)[0]
 
@@ -289,7 +344,13 @@ class _Called(_Scheduled):
     "What is called from a loop."
 
     def measure(self, step: int, **scalars) -> dict[str, float]:
-        "Measures at a step, due or not, and returns plain numbers by name/layer, for any logger."
+        """Measures at a step, due or not, and returns plain numbers by name/layer, for any logger.
+
+        Parameters
+        ----------
+        step : int
+        **scalars
+        """
         step, scalars = whole_number("step", step, 0), plain_numbers(scalars)
         start = time.perf_counter()
         self.began = start if self.began is None else self.began
@@ -311,6 +372,11 @@ class _Called(_Scheduled):
         """The same where the step is due and the budget allows it; else an empty dictionary.
 
         Scalars may be functions, such as one of the test accuracy; they are called where it is due.
+
+        Parameters
+        ----------
+        step : int
+        **scalars
         """
         step, self.ended = whole_number("step", step, 0), time.perf_counter()
         self.began = self.ended if self.began is None else self.began
@@ -342,10 +408,12 @@ class _Shown(_Called):
         training = max(elapsed - (self.spent - self.checked), 0.0)
         return Cost(self.spent, training, self.measured, self.skipped)
 
-    def plot(self) -> Figure:
+    def plot(self) -> "Figure":
         "Synergy and redundancy of each layer beside the nulls, and what else was followed."
         if not self.rows.known:
             raise ValueError("nothing has been measured yet: call the probe at step 0")
+        needed("matplotlib", "plots", "pictures")
+        from grok_synergy.layer_curves import draw_layers
         return draw_layers(self.dataset)
 
     def __repr__(self):
@@ -389,6 +457,41 @@ class Probe(_Shown):
     before the first update. The network, its gradients and all random states stay as they are; it
     is measured in evaluation mode. Raises `ValueError` for settings that cannot be measured, all of
     them before training. Where training diverges, readings are NaN, with one warning.
+
+    Parameters
+    ----------
+    model : nn.Module
+    layers : Layers
+        names, patterns such as "blocks.*.mlp", modules, or a dictionary
+    inputs
+        a tensor, tuple or dictionary; a loader or list; a function
+    preset : str | Measurement, default 'mid_ranks'
+    every : str | int, default 'log'
+        steps that are due: "log", or every so many
+    nulls : str | Sequence[str], default ()
+        "columns", "responses"
+    draws : int, default 5
+        of each null, at each step
+    factors : Array | Mapping | None, default None
+        (samples, factors) for "responses"; or by layer
+    select : default None
+        as for `layer_features`
+    samples : int, default 20000
+        a loader is read until each layer has so many
+    budget : float | None, default None
+        largest share of training time, such as 0.05
+    store : Path | None, default None
+        folder in which readings are kept; None: in memory
+    name : str, default 'probe'
+        of this network in the store
+    keep_features : bool, default False
+        keep what `chimera` needs, in the store or in memory
+    live : bool, default False
+        show a picture in a notebook, and redraw it while it trains
+    seed : int, default 0
+        of the draws
+    **choices
+        fields of `Measurement` that differ from the preset
     """
 
     def __init__(

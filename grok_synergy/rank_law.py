@@ -53,6 +53,22 @@ def random_features(
     A neuron's threshold is the value below which the asked share of these samples lies. With 0
     nothing is cut; with 1 the neuron is dead. Raises `ValueError` for what is no such table, number
     of neurons, share or seed.
+
+    Parameters
+    ----------
+    factors : Array
+        (samples, factors) whole numbers, such as a and b of each pair
+    neurons : int, default 250
+        how many
+    zeros : float | Array, default 0.5
+        share of zeros of every neuron, or (neurons,) one for each
+    seed : int, default 0
+        of the tables
+
+    Returns
+    -------
+    Tensor
+        (samples, neurons) float64
     """
     levels, neurons = factor_values(factors, len(factors)).T, whole_number("neurons", neurons)
     shares = _shares(zeros, neurons)
@@ -84,6 +100,24 @@ def group_omegas(
 
     Group 3 of twenty neurons is group 3 of ten with ten more. Constant and dependent neurons are
     left out. Raises `ValueError` for sizes that the others do not allow, and for unknown choices.
+
+    Parameters
+    ----------
+    features : Array | Layer
+        (samples, neurons) activations, or a layer
+    sizes : Iterable[int]
+        numbers of neurons in a group
+    groups : int, default 20
+        how many of each size
+    seed : int, default 0
+        of the draws
+    **choices
+        fields of `Measurement` that differ from the preset "mid_ranks"
+
+    Returns
+    -------
+    pd.DataFrame
+        size, group, omega (bits): one row for each group
     """
     layer = features if isinstance(features, Layer) else Layer(features)
     groups, settings = whole_number("groups", groups), measurement(**choices)
@@ -114,6 +148,18 @@ def outside_share(
     """The share of each neuron's variance that no sum of one table per factor explains.
 
     Raises `ValueError` naming constant and infinite columns, and for factors of other samples.
+
+    Parameters
+    ----------
+    features : Array
+        (samples, neurons) activations, or their normal scores
+    factors : Array
+        (samples, factors) whole numbers
+
+    Returns
+    -------
+    Array
+        (neurons,) between 0 and 1
     """
     x = check_samples(features).double()
     if x.ndim != 2:
@@ -150,6 +196,20 @@ def expected_omega(
     Raises `ValueError` for sizes beyond the rank without a floor, where Ω is infinite. Source:
     Misra, Singh and Demchuk (2005) for the first, Tulino and Verdú (2004), example 2.10, for the
     second.
+
+    Parameters
+    ----------
+    sizes : Iterable[int]
+        numbers of neurons in a group
+    rank : int
+        dimensions of the design, 2(p - 1) for two numbers modulo p
+    outside : float, default 0.0
+        share of each neuron's variance outside the design's span
+
+    Returns
+    -------
+    np.ndarray
+        (sizes,) bits
     """
     rank = whole_number("rank", rank)
     outside = real_number("outside", outside, "a share from 0 to below 1", lambda s: 0 <= s < 1)

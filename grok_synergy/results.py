@@ -10,11 +10,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
-import xarray as xr
 from torch import Tensor
 
 from .arrays import Array, as_numpy, as_path, same_content, whole_number
@@ -26,6 +25,10 @@ from grok_synergy.exports import (
 )
 from .store import load_dataset, save_dataset
 from .walk import _bits
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 # %% ../nbs/03b1_results.ipynb #b3000003
 class _Measured:
@@ -78,14 +81,26 @@ class _Ranked(_Measured):
         self,
         parts: int = 1,  # fewest parts; with 3 those are left out whose Ω is 0 by definition
     ) -> Array:
-        "Position of the lowest Ω, of the smaller mask where several are equal: (...)."
+        """Position of the lowest Ω, of the smaller mask where several are equal: (...).
+
+        Parameters
+        ----------
+        parts : int, default 1
+            fewest parts; with 3 those are left out whose Ω is 0 by definition
+        """
         return self._extreme(1, parts)
 
     def most_redundant(
         self,
         parts: int = 1,  # fewest parts; with 3 those are left out whose Ω is 0 by definition
     ) -> Array:
-        "Position of the highest Ω, of the smaller mask where several are equal: (...)."
+        """Position of the highest Ω, of the smaller mask where several are equal: (...).
+
+        Parameters
+        ----------
+        parts : int, default 1
+            fewest parts; with 3 those are left out whose Ω is 0 by definition
+        """
         return self._extreme(-1, parts)
 
 # %% ../nbs/03b1_results.ipynb #661096d5
@@ -149,7 +164,12 @@ _TABLES = {".csv", ".tsv", ".txt", ".json", ".xlsx", ".parquet", ".feather", ".p
 def netcdf_path(
     path: Path | str,
 ) -> Path:
-    "The path of a NetCDF file. Raises `ValueError` for the ending of another kind of file."
+    """The path of a NetCDF file. Raises `ValueError` for the ending of another kind of file.
+
+    Parameters
+    ----------
+    path : Path | str
+    """
     path = as_path("path", path)
     if path.suffix.lower() in _TABLES:
         raise ValueError(f"{path} ends as another kind of file: give a name with .nc, for a NetCDF file is written; "
@@ -161,7 +181,12 @@ class _Members:
     "Results that hold multiplets, as masks where these have bits enough, else as rows of members."
 
     def save(self, path: Path | str) -> None:
-        "Writes a NetCDF file (.nc), whole or not at all, for `load_multiplets`. Raises `ValueError` for other endings."
+        """Writes a NetCDF file (.nc), whole or not at all, for `load_multiplets`. Raises `ValueError` for other endings.
+
+        Parameters
+        ----------
+        path : Path | str
+        """
         save_dataset(self.to_xarray(), netcdf_path(path), compress=True)
 
     def to_xgi(self):
@@ -193,7 +218,25 @@ class _Members:
 # %% ../nbs/03b1_results.ipynb #078f09cc
 @dataclass(frozen=True, eq=False, repr=False)
 class Multiplets(_Ranked, _Members):
-    "Every multiplet of a search, in bits; leading axes of the matrices stay leading axes."
+    """Every multiplet of a search, in bits; leading axes of the matrices stay leading axes.
+
+    Parameters
+    ----------
+    sets : np.ndarray
+        (multiplets,) `masks`, or (multiplets, largest) `groups` past 62 members
+    sizes : np.ndarray
+        (multiplets,) number of scalar variables in the multiplet
+    tc : Array
+        (..., multiplets) total correlation, bits
+    dtc : Array
+        (..., multiplets) dual total correlation, bits
+    n_members : int
+        how many variables, blocks or bins were combined
+    parts : np.ndarray
+        (multiplets,) what is left out one at a time: members, or a union's neurons
+    names : tuple | None, default None
+        of the members, where they have some
+    """
 
     sets: np.ndarray   # (multiplets,) `masks`, or (multiplets, largest) `groups` past 62 members
     sizes: np.ndarray  # (multiplets,) number of scalar variables in the multiplet
@@ -211,18 +254,28 @@ class Multiplets(_Ranked, _Members):
         return np.bitwise_count(self.sets).astype(int) if self.as_masks else (self.sets >= 0).sum(-1)
 
     def members(self, multiplet: int) -> tuple[int, ...]:
-        "Which members belong to the multiplet at one position."
+        """Which members belong to the multiplet at one position.
+
+        Parameters
+        ----------
+        multiplet : int
+        """
         return _members(self.sets[multiplet])
 
-    def table(self, rows: int = 3) -> pd.DataFrame:
-        "So many of the most synergistic and most redundant multiplets of one matrix."
+    def table(self, rows: int = 3) -> "pd.DataFrame":
+        """So many of the most synergistic and most redundant multiplets of one matrix.
+
+        Parameters
+        ----------
+        rows : int, default 3
+        """
         return _table_of_multiplets(self, rows)
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         "One row for each multiplet of one matrix: members, by name if they have one, and bits."
         return _frame_of_multiplets(self)
 
-    def to_xarray(self) -> xr.Dataset:
+    def to_xarray(self) -> "xr.Dataset":
         "Measures by matrix and multiplet; members in rows of `groups`."
         return _dataset_of_multiplets(self)
 
@@ -246,16 +299,18 @@ def _of_one_matrix(found: Multiplets) -> None:
                          "it, or take `to_xarray`")
 
 # %% ../nbs/03b1_results.ipynb #3bccb68a
-def _frame_of_multiplets(found: Multiplets) -> pd.DataFrame:
+def _frame_of_multiplets(found: Multiplets) -> "pd.DataFrame":
     "The rows of `Multiplets.frame`."
+    import pandas as pd  # here, as it takes long to import
     _of_one_matrix(found)
     measures = {name: as_numpy(getattr(found, name)) for name in ("tc", "dtc", "omega", "s")}
     return pd.DataFrame({"members": _rows_of_members(found.groups, found.names),
                          "order": found.orders, **measures})
 
 # %% ../nbs/03b1_results.ipynb #b300000d
-def _table_of_multiplets(found: Multiplets, rows: int) -> pd.DataFrame:
+def _table_of_multiplets(found: Multiplets, rows: int) -> "pd.DataFrame":
     "The rows of `Multiplets.table`."
+    import pandas as pd
     _of_one_matrix(found)
     tc, dtc = as_numpy(found.tc), as_numpy(found.dtc)
     chosen = _worth_a_row(found, whole_number("rows", rows))
@@ -279,6 +334,25 @@ class Extremes(_Measured, _Members):
     """The most synergistic and the most redundant multiplets of each order, the most extreme first.
 
     Index 0 of the axis `kind` is synergy.
+
+    Parameters
+    ----------
+    orders : np.ndarray
+        (orders,) number of members
+    sets : np.ndarray
+        (..., kind, orders, top) `masks`, -1: none; past 62 members `groups`
+    tc : Array
+        (..., kind, orders, top) total correlation, bits; NaN: there is none
+    dtc : Array
+        (..., kind, orders, top) dual total correlation, bits; NaN: there is none
+    n_members : int
+        how many variables or blocks were combined
+    names : tuple | None, default None
+        of the members, where they have some
+    counts : np.ndarray | None, default None
+        (..., orders, bins) multiplets between `edges`, if asked for
+    edges : np.ndarray | None, default None
+        (bins + 1,) bits
     """
 
     orders: np.ndarray  # (orders,) number of members
@@ -302,15 +376,15 @@ class Extremes(_Measured, _Members):
         "max Ω over all orders, bits: (...)."
         return np.fmax.reduce(as_numpy(self.omega)[..., 1, :, 0], -1)
 
-    def table(self) -> pd.DataFrame:
+    def table(self) -> "pd.DataFrame":
         "One row for each extreme multiplet of one matrix."
         return _table_of_extremes(self)
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         "The rows of `table`, with members as in `Multiplets.frame`."
         return _frame_of_extremes(self)
 
-    def to_xarray(self) -> xr.Dataset:
+    def to_xarray(self) -> "xr.Dataset":
         "Measures by matrix, kind, order and rank; members in rows of `groups`."
         return _dataset_of_extremes(self)
 
@@ -321,8 +395,9 @@ class Extremes(_Measured, _Members):
         return _as_page(self, self.tc.ndim > 3)
 
 # %% ../nbs/03b1_results.ipynb #b3000019
-def _table_of_extremes(found: Extremes) -> pd.DataFrame:
+def _table_of_extremes(found: Extremes) -> "pd.DataFrame":
     "The rows of `Extremes.table`."
+    import pandas as pd
     tc, dtc = as_numpy(found.tc), as_numpy(found.dtc)
     if tc.ndim != 3:
         raise ValueError(f"{tc.shape[:-3]} searches are held here: search one matrix to "
@@ -336,7 +411,7 @@ def _table_of_extremes(found: Extremes) -> pd.DataFrame:
                          "omega": tc - dtc, "s": tc + dtc})
 
 # %% ../nbs/03b1_results.ipynb #ab3963ad
-def _frame_of_extremes(found: Extremes) -> pd.DataFrame:
+def _frame_of_extremes(found: Extremes) -> "pd.DataFrame":
     "The rows of `Extremes.frame`."
     rows = _table_of_extremes(found)
     return rows.assign(members=rows.names).drop(columns="names") if "names" in rows else rows
@@ -357,7 +432,7 @@ def _as_names(read: list) -> tuple:
     return tuple(_as_names(one) if isinstance(one, list) else one for one in read)
 
 # %% ../nbs/03b1_results.ipynb #1fb65072
-def _of_dataset(dataset: xr.Dataset) -> Multiplets | Extremes:
+def _of_dataset(dataset: "xr.Dataset") -> Multiplets | Extremes:
     "The result that a dataset was made from."
     n, names = int(dataset.attrs["n_members"]), dataset.attrs.get("names")
     if names is not None:
@@ -373,8 +448,14 @@ def _of_dataset(dataset: xr.Dataset) -> Multiplets | Extremes:
 # %% ../nbs/03b1_results.ipynb #cdeea2c1
 def saved_result(
     path: Path | str,  # a file of `save`
-) -> xr.Dataset:
-    "What a file holds. Raises `FileNotFoundError` where there is none, and `ValueError` where it is damaged."
+) -> "xr.Dataset":
+    """What a file holds. Raises `FileNotFoundError` where there is none, and `ValueError` where it is damaged.
+
+    Parameters
+    ----------
+    path : Path | str
+        a file of `save`
+    """
     path = as_path("path", path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder: give a file that was written by `save`")
@@ -393,6 +474,11 @@ def load_multiplets(
 
     Raises `FileNotFoundError` where there is no file, and `ValueError` where it is damaged or holds
     something else.
+
+    Parameters
+    ----------
+    path : Path | str
+        a file of `save`
     """
     dataset = saved_result(path)
     needed = {"Multiplets": {"size", "parts"}, "Extremes": {"order"}}.get(dataset.attrs.get("kind"))

@@ -147,7 +147,12 @@ class _Score(NamedTuple):
     offset: Tensor  # (n + 1,) for each size: less the bias, or infinite
 
     def around(self, walk: _Swept) -> Tensor:
-        "Of every multiplet once one variable has entered or left: (batch, n)."
+        """Of every multiplet once one variable has entered or left: (batch, n).
+
+        Parameters
+        ----------
+        walk : _Swept
+        """
         size = walk.members.sum(1, keepdim=True) + torch.where(walk.members, -1, 1)
         offset = self.offset[size.clamp(max=len(self.offset) - 1)]
         return torch.where(offset.isinf(), torch.inf, self.sign * _omega_around(walk) + offset)
@@ -238,7 +243,21 @@ def _leave_idle(walk: _Swept, score: _Score, value: Tensor) -> None:
 # %% ../nbs/03f_search.ipynb #e1e1343f
 @dataclass(frozen=True, eq=False)
 class Found(_Measured):
-    "The best multiplet of a search, and whether its restarts agree."
+    """The best multiplet of a search, and whether its restarts agree.
+
+    Parameters
+    ----------
+    members : tuple[int, ...]
+        columns
+    tc : float
+        total correlation, bits
+    dtc : float
+        dual total correlation, bits
+    restarts : np.ndarray
+        (restarts,) the Ω that each restart ended with, bits
+    names : tuple | None, default None
+        of the members, where the columns have some
+    """
 
     members: tuple[int, ...]  # columns
     tc: float                 # total correlation, bits
@@ -371,6 +390,30 @@ def search_multiplet(
     multiplet that the search meets is singular, and for sizes that are not possible. Source:
     Moscato (1989) for families, Goodnight (1979) for the sweep, Kirkpatrick, Gelatt and Vecchi
     (1983) for annealing.
+
+    Parameters
+    ----------
+    corr : Array
+        (n, n) correlation (or covariance) matrix
+    size : int | None, default None
+        how many variables; None: as many as it takes
+    extreme : str, default 'synergy'
+        "synergy" for the lowest Ω, "redundancy" for the highest
+    max_size : int | None, default None
+        most variables, where `size` is None; None: all
+    restarts : int | None, default None
+        independent searches; None: 4 families, or 32 walks
+    steps : int | None, default None
+        of walks that are annealed; None: families, or 4 n for any size
+    n_samples : int | None, default None
+        samples behind `corr`, to correct the bias; None: it is exact
+    seed : int, default 0
+        of the starts and the annealing
+
+    Returns
+    -------
+    Found
+        the best multiplet of all restarts
     """
     t = check_correlation(corr, whole=False)
     if t.ndim != 2:

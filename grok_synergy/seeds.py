@@ -86,6 +86,18 @@ def joined(
     With `chimera` there are also its draws, the same for each seed, and the excess over them; that
     needs probes with `keep_features=True`. Raises `ValueError` for probes of different settings,
     for no common step, and for a chimera of fewer than five networks.
+
+    Parameters
+    ----------
+    probes : Mapping[Hashable, Followed] | Iterable[Followed]
+        by seed; or in order
+    chimera : bool, default False
+        add the null that is made of all networks: five or more
+
+    Returns
+    -------
+    xr.Dataset
+        (layer, seed, step); nulls (null, draw, layer, seed, step)
     """
     probes = dict(probes) if isinstance(probes, Mapping) else dict(enumerate(probes))
     found = _datasets(probes)
@@ -115,6 +127,14 @@ def layers_figure(
 
     Raises `ValueError` as `segment` and `beyond_null` do: for few steps, for NaN where training
     diverged, and for several nulls of which none is chosen.
+
+    Parameters
+    ----------
+    dataset : xr.Dataset
+        of a probe, or `joined`
+    title : str, default ''
+    null : str | None, default None
+        that phases are judged by; None: the only one, where there is one
     """
     dataset = dataset if "seed" in dataset.dims else dataset.expand_dims(seed=[0])
     layers = {str(name): dataset.sel(layer=name, drop=True) for name in dataset.layer.values}

@@ -164,7 +164,38 @@ _AGAINST = {"zero": "against Ω = 0", "bystander": "beyond a bystander", "indepe
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Significance(Judged):
-    "Ω of every multiplet beside its null; everything in the order of `found`."
+    """Ω of every multiplet beside its null; everything in the order of `found`.
+
+    Parameters
+    ----------
+    found : Multiplets
+        the multiplets, with their names
+    observed : np.ndarray
+        (multiplets,) bits
+    draws : int
+    null_mean : np.ndarray
+        (multiplets,) bits
+    null_spread : np.ndarray
+        (multiplets,) standard deviation, bits
+    p_synergy : np.ndarray
+        (multiplets,) for a value as low
+    p_redundancy : np.ndarray
+        (multiplets,) for a value as high
+    lowest : np.ndarray | None, default None
+        (orders, draws) the lowest z of each draw; None: draws have no such
+    highest : np.ndarray | None, default None
+        (orders, draws) the highest
+    against : str
+        "bystander", "independence" or "zero"
+    kind : str
+        "shuffle", "shift" or, against zero, "resample"
+    weakest : np.ndarray | None, default None
+        (multiplets,) the member whose null lies nearest, against a bystander
+    block_length : int | None, default None
+        rows that stayed together
+    pooled : bool, default False
+        whether a multiplet is held against the draws of its whole order
+    """
 
     against: str              # "bystander", "independence" or "zero"
     kind: str                 # "shuffle", "shift" or, against zero, "resample"
@@ -279,6 +310,42 @@ def significance(
     multiplets of two. Warns as `null_extremes` does. Source: Davison and Hinkley (1997), section 4.3, for
     p-values; Berger (1982) for the largest of several; Benjamini and Hochberg (1995), Benjamini and Yekutieli
     (2001) and Westfall and Young (1993) for many at once.
+
+    Parameters
+    ----------
+    x : Array
+        (samples, variables) real numbers, finite, no constant column
+    against : str, default 'bystander'
+        "bystander": each member matters; "independence" of all; "zero": rows resampled
+    kind : str, default 'shuffle'
+        "shuffle" permutes columns, "shift" rotates them, for an order
+    block_length : int | None, default None
+        for "shuffle": rows that stay together; None: each for itself
+    draws : int, default 1000
+        data sets of moved columns
+    min_size : int, default 3
+        fewest variables in a multiplet
+    max_size : int | None, default 3
+        most variables in a multiplet; None: all of them
+    containing : default ()
+        variables that all multiplets hold, by position or name
+    among : default None
+        variables that they may hold, likewise; None: all
+    ties : str, default 'average'
+        for equal values: "average", "ordinal", "numpy" or "random"
+    bias_correction : bool, default True
+        subtract the expected error of the entropies
+    pooled : bool, default True
+        hold a multiplet against the draws of its whole order, standardised
+    seed : int, default 0
+        of the draws
+    progress : bool, default False
+        show a bar
+
+    Returns
+    -------
+    Significance
+        p- and q-values of every multiplet
     """
     against, pooled = choice("against", against, tuple(_AGAINST)), truth("pooled", pooled)
     _way(kind, block_length)

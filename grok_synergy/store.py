@@ -20,22 +20,28 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field, fields, is_dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import joblib
 import numpy as np
 import torch
-import xarray as xr
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from .arrays import as_path, truth
+from .arrays import as_path, needed, truth
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # %% ../nbs/00b_store.ipynb #750969b8
 def warn_user(
     message: str,
 ) -> None:
-    "Warns at the line that called this package, however deep in the package the cause was found."
+    """Warns at the line that called this package, however deep in the package the cause was found.
+
+    Parameters
+    ----------
+    message : str
+    """
     frame, level = sys._getframe(), 1
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("grok_synergy."):
         frame, level = frame.f_back, level + 1
@@ -53,7 +59,15 @@ def tables_folder(
     folder: Path | None = None,  # where the tables are; None: figures/tables beside the store
     store: Path | None = None,   # folder of all trajectories; None: `default_store()`
 ) -> Path:
-    "The folder of the tables that the figures are drawn from."
+    """The folder of the tables that the figures are drawn from.
+
+    Parameters
+    ----------
+    folder : Path | None, default None
+        where the tables are; None: figures/tables beside the store
+    store : Path | None, default None
+        folder of all trajectories; None: `default_store()`
+    """
     beside = default_store() if store is None else store
     return beside.parent / "figures" / "tables" if folder is None else as_path("folder", folder)
 
@@ -62,7 +76,13 @@ def tables_folder(
 def written_whole(
     path: Path,  # where the file is to be
 ):
-    "A temporary path that replaces `path` when the `with` block ends well; folders are made."
+    """A temporary path that replaces `path` when the `with` block ends well; folders are made.
+
+    Parameters
+    ----------
+    path : Path
+        where the file is to be
+    """
     path = as_path("path", path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
@@ -77,14 +97,24 @@ _one_file_at_a_time = threading.Lock()  # the NetCDF library is not made for thr
 
 
 def save_dataset(
-    dataset: xr.Dataset,
+    dataset: "xr.Dataset",
     path: Path,              # where to; replaced only by a whole file
     compress: bool = False,  # smaller and slower
 ) -> None:
     """Writes NetCDF with a checksum in every chunk; the same bytes for the same content, wherever it was read from.
 
     Raises `OSError` where the file cannot be written, and `ValueError` for what NetCDF cannot hold.
+
+    Parameters
+    ----------
+    dataset : xr.Dataset
+    path : Path
+        where to; replaced only by a whole file
+    compress : bool, default False
+        smaller and slower
     """
+    needed("netCDF4", "networks", "files of results")
+    import xarray as xr  # here, as it takes long to import
     if not isinstance(dataset, xr.Dataset):
         raise ValueError(f"{type(dataset).__name__} was given: give an xarray.Dataset, such as array.to_dataset(name='x')")
     encoding = {name: {"fletcher32": True, "zlib": compress} for name, variable in dataset.variables.items()
@@ -110,11 +140,23 @@ def _is_damage(error: Exception) -> bool:
 # %% ../nbs/00b_store.ipynb #3d15e319
 def load_dataset(
     path: Path,        # a file of `save_dataset`
-) -> xr.Dataset | None:  # None where there is no such file, or (with a warning) no whole one
+) -> "xr.Dataset | None":  # None where there is no such file, or (with a warning) no whole one
     """Reads a NetCDF file to the last byte; a damaged one is reported and passed over, not deleted.
 
     Raises `OSError` where a file is there that may not or cannot be read: that is no damage.
+
+    Parameters
+    ----------
+    path : Path
+        a file of `save_dataset`
+
+    Returns
+    -------
+    xr.Dataset | None
+        None where there is no such file, or (with a warning) no whole one
     """
+    needed("netCDF4", "networks", "files of results")
+    import xarray as xr
     path = as_path("path", path)
     try:
         with open(path, "rb"), _one_file_at_a_time, xr.open_dataset(path, engine="netcdf4") as dataset:
@@ -145,7 +187,15 @@ def warn_unwritten(
     errors: Sequence[OSError],  # why each file could not be written
     what: str,                  # what the files were to hold, such as "measures"
 ) -> None:
-    "Warns once of all files that could not be written; what they were to hold is handed back all the same."
+    """Warns once of all files that could not be written; what they were to hold is handed back all the same.
+
+    Parameters
+    ----------
+    errors : Sequence[OSError]
+        why each file could not be written
+    what : str
+        what the files were to hold, such as "measures"
+    """
     if errors:
         warn_user(f"{what} could not be stored ({len(errors)} files; {errors[0]}): they are returned, and will be made "
                   "again when asked for again; see to permissions and free space, or choose another store")
@@ -154,14 +204,31 @@ def warn_unwritten(
 def later(
     default,  # the value that stands for all that was made before there was the field
 ):
-    "A field of settings that came later: at its default it is left out of what is stored."
+    """A field of settings that came later: at its default it is left out of what is stored.
+
+    Parameters
+    ----------
+    default
+        the value that stands for all that was made before there was the field
+    """
     return field(default=default, metadata={"later": True})
 
 # %% ../nbs/00b_store.ipynb #888b0d98
 def stored_settings(
     settings,  # a dataclass
 ) -> dict:     # by name; those of settings within settings alike
-    "Every field that decides a result; those that came later only where they differ from their default."
+    """Every field that decides a result; those that came later only where they differ from their default.
+
+    Parameters
+    ----------
+    settings
+        a dataclass
+
+    Returns
+    -------
+    dict
+        by name; those of settings within settings alike
+    """
     values = {one.name: (getattr(settings, one.name), one) for one in fields(settings)}
     return {name: stored_settings(value) if is_dataclass(value) else value for name, (value, one) in values.items()
             if not one.metadata.get("later") or value != one.default}
@@ -170,16 +237,29 @@ def stored_settings(
 def digest(
     settings: dict | list | str,  # plain values, or a text as it is
 ) -> str:
-    "Ten digits that name what these settings decide."
+    """Ten digits that name what these settings decide.
+
+    Parameters
+    ----------
+    settings : dict | list | str
+        plain values, or a text as it is
+    """
     text = settings if isinstance(settings, str) else json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 # %% ../nbs/00b_store.ipynb #57a00014
 def content_digest(
-    dataset: xr.Dataset,
+    dataset: "xr.Dataset",
     names: Iterable[str] | None = None,  # of variables with numbers; None: all but the coordinates
 ) -> str:
-    "A digest of the numbers in a dataset: two datasets of one digest hold the same."
+    """A digest of the numbers in a dataset: two datasets of one digest hold the same.
+
+    Parameters
+    ----------
+    dataset : xr.Dataset
+    names : Iterable[str] | None, default None
+        of variables with numbers; None: all but the coordinates
+    """
     digest = hashlib.sha256()
     for name in sorted(dataset.data_vars if names is None else names):
         values = np.ascontiguousarray(dataset[name].values)
@@ -191,15 +271,44 @@ def content_digest(
 def load_result(
     path: Path,              # where it is stored
     made_from: str | None,   # digest of what it is to be made from; None: of anything
-) -> xr.Dataset | None:      # None where there is none, or one that was made from something else
-    "What was stored, as long as what it was made from is still the same."
+) -> "xr.Dataset | None":    # None where there is none, or one that was made from something else
+    """What was stored, as long as what it was made from is still the same.
+
+    Parameters
+    ----------
+    path : Path
+        where it is stored
+    made_from : str | None
+        digest of what it is to be made from; None: of anything
+
+    Returns
+    -------
+    xr.Dataset | None
+        None where there is none, or one that was made from something else
+    """
     found = load_dataset(path)
     stale = found is not None and made_from is not None and found.attrs.get("made_from") != made_from
     return None if stale else found
 
 # %% ../nbs/00b_store.ipynb #d677e1dd
 class Task(NamedTuple):
-    "Some results that are made together, from pieces of work that can be done side by side."
+    """Some results that are made together, from pieces of work that can be done side by side.
+
+    Parameters
+    ----------
+    keys : tuple[Hashable, ...]
+        of the results
+    pieces : Callable
+        () -> a function and its arguments for each piece, in order
+    gather : Callable
+        what the pieces return, in order -> the results, in order of keys
+    count : int, default 1
+        number of pieces
+    weight : float, default 1.0
+        of a piece, as the bar counts
+    name : str, default 'a task'
+        in the note of an error
+    """
 
     keys: tuple[Hashable, ...]  # of the results
     pieces: Callable            # () -> a function and its arguments for each piece, in order
@@ -225,6 +334,7 @@ def _finished(
     "Each task with what its pieces returned, or with an error of one, as soon as all are done."
     calls = ((_attempt, (i, k), *piece) for i, task in enumerate(tasks)
              for k, piece in enumerate(task.pieces()))
+    import joblib  # here, as it takes long to import
     pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     returned = [dict.fromkeys(range(task.count)) for task in tasks]
     left, failed = [task.count for task in tasks], {}
@@ -241,7 +351,7 @@ def _finished(
             returned[i].clear()
 
 # %% ../nbs/00b_store.ipynb #db374e26
-def _unwritten(result: xr.Dataset, path: Path) -> list[OSError]:
+def _unwritten(result: "xr.Dataset", path: Path) -> list[OSError]:
     "Stores a result; the error where that is not possible."
     try:
         save_dataset(result, path)
@@ -260,14 +370,39 @@ def fill(
     n_jobs: int | None = None,    # pieces at once; None: one for each core, or one where there are few
     progress: bool = True,        # show a bar
     bar: tqdm | None = None,      # another bar to go on with
-) -> dict[Hashable, xr.Dataset]:  # by key
+) -> "dict[Hashable, xr.Dataset]":  # by key
     """Results, read where they are stored, and made and stored where they are not.
 
     A task that fails does not stop the others; its error comes last. Warns once of results that cannot be stored.
+
+    Parameters
+    ----------
+    paths : dict[Hashable, Path]
+        the file of each result
+    made_from : Callable
+        for the key of a result: the digest of what it is made from
+    plan : Callable
+        for what is found, by key (None where it is not): tasks for the rest
+    label : str
+        of the bar, and of the results in a warning
+    unit : str, default 'checkpoint'
+        of the bar
+    n_jobs : int | None, default None
+        pieces at once; None: one for each core, or one where there are few
+    progress : bool, default True
+        show a bar
+    bar : tqdm | None, default None
+        another bar to go on with
+
+    Returns
+    -------
+    dict[Hashable, xr.Dataset]
+        by key
     """
     results = {key: load_result(path, made_from(key)) for key, path in paths.items()}
     tasks = plan(results)
     total = sum(task.count for task in tasks)
+    import joblib
     n_jobs = n_jobs or (1 if total < 100 else joblib.cpu_count())  # processes take as long to start
     own = tqdm(desc=label, total=total, unit=unit, disable=not (progress and total and bar is None),
                mininterval=1, file=sys.stdout)
@@ -294,8 +429,30 @@ def stored_results(
     label: str,             # of the bar
     n_jobs: int = -1,       # jobs at once
     progress: bool = True,  # show a bar
-) -> dict[tuple, xr.Dataset]:  # by job
-    "The result of every job of one piece; what is stored already of the same network is not done again."
+) -> "dict[tuple, xr.Dataset]":  # by job
+    """The result of every job of one piece; what is stored already of the same network is not done again.
+
+    Parameters
+    ----------
+    work : Callable
+        what a job returns, given its parts: a dataset that says what it was made from
+    jobs : list[tuple]
+    path : Callable
+        where the result is kept, given the parts of a job
+    made_from : Callable
+        the digest of what it is made from, given the parts of a job
+    label : str
+        of the bar
+    n_jobs : int, default -1
+        jobs at once
+    progress : bool, default True
+        show a bar
+
+    Returns
+    -------
+    dict[tuple, xr.Dataset]
+        by job
+    """
     def plan(found):
         return [Task((job,), lambda job=job: [(work, *job)], list, name=f"{label}, {job}")
                 for job in found if found[job] is None]

@@ -80,7 +80,13 @@ class _Level:
         self.lowest = self.highest = None  # (neurons,) ends of what was thinned
 
     def thin(self) -> Tensor:  # (neurons, values) what goes up
-        "Sorts the values, keeps both ends, and every second one between goes up."
+        """Sorts the values, keeps both ends, and every second one between goes up.
+
+        Returns
+        -------
+        Tensor
+            (neurons, values) what goes up
+        """
         values = _sorted(self.values)
         end = values.shape[1] // 8
         middle = values[:, end:values.shape[1] - end]
@@ -101,7 +107,17 @@ class _Levels:
         self.kept, self.levels, self.samples, self.waiting = kept, [], 0, []
 
     def add(self, batch: Tensor) -> None:  # (samples, neurons)
-        "Takes the samples in."
+        """Takes the samples in.
+
+        Parameters
+        ----------
+        batch : Tensor
+
+        Returns
+        -------
+        None
+            (samples, neurons)
+        """
         self.samples += len(batch)
         columns = batch.mT
         while columns.shape[1]:
@@ -199,7 +215,17 @@ class _Sketch:
         return values, *(one.to(kind) for one in found)
 
     def scores(self, columns: Tensor) -> tuple[Tensor, Tensor]:  # (neurons, samples) each
-        "Normal scores of values, and the squares of how far they may be off."
+        """Normal scores of values, and the squares of how far they may be off.
+
+        Parameters
+        ----------
+        columns : Tensor
+
+        Returns
+        -------
+        tuple[Tensor, Tensor]
+            (neurons, samples) each
+        """
         columns = columns.to(self.values.dtype).contiguous()
         place = torch.searchsorted(self.values, columns).clamp_(max=self.values.shape[1] - 1)
         there = self.values.gather(1, place) == columns
@@ -207,7 +233,17 @@ class _Sketch:
         return torch.where(there, at, below).double(), torch.where(there, square_at, square_below)
 
     def ranks(self, columns: Tensor) -> Tensor:  # (neurons, samples) each
-        "The mid-ranks behind the scores."
+        """The mid-ranks behind the scores.
+
+        Parameters
+        ----------
+        columns : Tensor
+
+        Returns
+        -------
+        Tensor
+            (neurons, samples) each
+        """
         return torch.special.ndtr(self.scores(columns)[0]) * (self.samples + 1)
 
 # %% ../nbs/06f_streams.ipynb #1bf3e65d
@@ -219,7 +255,17 @@ class _Products:
         self.gram = shift.new_zeros(len(shift), len(shift))
 
     def add(self, columns: Tensor) -> None:  # (neurons, samples) float64
-        "Takes samples in."
+        """Takes samples in.
+
+        Parameters
+        ----------
+        columns : Tensor
+
+        Returns
+        -------
+        None
+            (neurons, samples) float64
+        """
         columns = columns - self.shift.unsqueeze(1)
         self.samples += columns.shape[1]
         self.total += columns.sum(1)
@@ -350,14 +396,33 @@ class _Streamed(_Read):
 
 # %% ../nbs/06f_streams.ipynb #74d45409
 class StreamedLayer(_Streamed):
-    "A layer that was gone over in two passes; read as any other, but for what needs its samples."
+    """A layer that was gone over in two passes; read as any other, but for what needs its samples.
+
+    Parameters
+    ----------
+    sketch : _Sketch
+    raw : _Products
+    second : tuple
+    live : Tensor
+    **given
+    """
 
     def live(self, settings: Measurement) -> Tensor:
-        "Which neurons vary: (neurons,) booleans."
+        """Which neurons vary: (neurons,) booleans.
+
+        Parameters
+        ----------
+        settings : Measurement
+        """
         return self.alive
 
     def bins(self, settings: Measurement) -> np.ndarray:
-        "The bin number of each neuron, (neurons,): as given, or from the distances."
+        """The bin number of each neuron, (neurons,): as given, or from the distances.
+
+        Parameters
+        ----------
+        settings : Measurement
+        """
         if self.given is not None or settings.clustering == "none":
             return super().bins(settings)
         number = min(settings.n_bins, len(self.squares))
@@ -365,7 +430,12 @@ class StreamedLayer(_Streamed):
                          *_grouping(settings))
 
     def read_all(self, several: Sequence[Measurement]) -> list[Reading]:
-        "The reading of each measurement. Raises `ValueError` for what needs the samples."
+        """The reading of each measurement. Raises `ValueError` for what needs the samples.
+
+        Parameters
+        ----------
+        several : Sequence[Measurement]
+        """
         for settings in (one for one in several if isinstance(one, Measurement)):
             _allowed(settings)
             if self.count <= self.alive.sum() and not in_few_samples(settings):
@@ -375,7 +445,14 @@ class StreamedLayer(_Streamed):
         return super().read_all(several)
 
     def part(self, take: Callable, names: tuple | None, bins: Array | Callable | None):
-        "Raises `ValueError`, for no sample was kept."
+        """Raises `ValueError`, for no sample was kept.
+
+        Parameters
+        ----------
+        take : Callable
+        names : tuple | None
+        bins : Array | Callable | None
+        """
         raise ValueError("a layer in two passes keeps no samples, and has neither parts nor nulls: "
                          "stream the part or the null itself, batch by batch")
 
@@ -429,6 +506,19 @@ def streamed_layer(
     met only once, differ in width or in the second pass, or hold NaN, and naming constant columns.
     Warns of columns that are sums of others.
     Source: Manku, Rajagopalan and Lindsay (1998) for the sketch, Ince et al. (2017) for the scores.
+
+    Parameters
+    ----------
+    batches
+        a table, or tables of (samples, neurons) that are met twice
+    kept : int | None, default None
+        values of each neuron on a level; None: what 512 MiB hold
+    bins : Array | None, default None
+        (neurons,) label of each neuron's bin; None: as is asked for
+    names : Sequence | None, default None
+        of the neurons; None: those of a frame
+    degenerate : str, default 'raise'
+        constant or dependent neurons: "raise" an error, or "drop" them
     """
     kept = None if kept is None else whole_number("kept", kept, 16)
     degenerate = choice("degenerate", degenerate, ("raise", "drop"))

@@ -16,16 +16,26 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from .arrays import choice, real_number, whole_number
+from .arrays import choice, needed, real_number, whole_number
 from .data import LARGEST_SEED, ModularTask
 from .store import digest
 
 # %% ../nbs/07_tasks.ipynb #8ccbcf8c
 class Split(NamedTuple):
-    "What is trained on, and what is tested on."
+    """What is trained on, and what is tested on.
+
+    Parameters
+    ----------
+    x : Tensor
+        (samples, ...) inputs
+    y : Tensor
+        (samples,) labels
+    test_x : Tensor
+        (other samples, ...)
+    test_y : Tensor
+    """
 
     x: Tensor       # (samples, ...) inputs
     y: Tensor       # (samples,) labels
@@ -37,14 +47,27 @@ def generator(
     seed: int,
     purpose: str,  # what is drawn, such as "batches"
 ) -> torch.Generator:
-    "A random generator for one purpose; no other purpose or seed has the same."
+    """A random generator for one purpose; no other purpose or seed has the same.
+
+    Parameters
+    ----------
+    seed : int
+    purpose : str
+        what is drawn, such as "batches"
+    """
     seed = whole_number("seed", seed, 0, LARGEST_SEED)
     return torch.Generator("cpu").manual_seed(int(digest(f"{purpose} {seed}"), 16))
 
 # %% ../nbs/07_tasks.ipynb #c6628c04
 @dataclass(frozen=True)
 class PublicTask:
-    "The settings of a task, checked; its labels, its batches, and its model under a seed."
+    """The settings of a task, checked; its labels, its batches, and its model under a seed.
+
+    Parameters
+    ----------
+    labels : str, default 'true'
+        or "shuffled": the same labels in a random order, with no rule to find
+    """
 
     _: KW_ONLY
     labels: str = "true"  # or "shuffled": the same labels in a random order, with no rule to find
@@ -61,22 +84,45 @@ class PublicTask:
                 object.__setattr__(self, one.name, real_number(one.name, value, *positive))
 
     def labelled(self, y: Tensor, seed: int, purpose: str) -> Tensor:
-        "The labels, in a random order if that was asked for."
+        """The labels, in a random order if that was asked for.
+
+        Parameters
+        ----------
+        y : Tensor
+        seed : int
+        purpose : str
+        """
         order = torch.randperm(len(y), generator=generator(seed, f"labels {purpose}"))
         return y[order] if self.labels == "shuffled" else y
 
     def right(self, output: Tensor, y: Tensor) -> Tensor:
-        "Which examples get their label."
+        """Which examples get their label.
+
+        Parameters
+        ----------
+        output : Tensor
+        y : Tensor
+        """
         return output.argmax(1) == y
 
     def model(self, seed: int) -> nn.Module:
-        "A network with the initial weights of one seed."
+        """A network with the initial weights of one seed.
+
+        Parameters
+        ----------
+        seed : int
+        """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(digest(f"model {whole_number('seed', seed, 0)}"), 16))
             return self.network()
 
     def batches(self, seed: int) -> Iterator[Tensor]:
-        "Rows of the training sample for each step, without end; every epoch in a new order."
+        """Rows of the training sample for each step, without end; every epoch in a new order.
+
+        Parameters
+        ----------
+        seed : int
+        """
         source, samples = generator(seed, "batches"), self.n_train
         while True:
             yield from torch.randperm(samples, generator=source).split(self.batch or samples)
@@ -87,7 +133,19 @@ def signs(
     columns: int,
     source: torch.Generator,
 ) -> Tensor:  # (rows, columns), each -1 or 1
-    "Random signs."
+    """Random signs.
+
+    Parameters
+    ----------
+    rows : int
+    columns : int
+    source : torch.Generator
+
+    Returns
+    -------
+    Tensor
+        (rows, columns), each -1 or 1
+    """
     return 2.0 * torch.randint(2, (rows, columns), generator=source) - 1
 
 # %% ../nbs/07_tasks.ipynb #64be82b4
@@ -113,7 +171,12 @@ class _ParityExamples(PublicTask):
                              "smaller k, or a larger n")
 
     def data(self, seed: int) -> Split:
-        "Random examples of this seed."
+        """Random examples of this seed.
+
+        Parameters
+        ----------
+        seed : int
+        """
         parts = []
         for purpose, rows in (("train", self.n_train), ("test", self.n_test)):
             x = signs(rows, self.n, generator(seed, purpose))
@@ -140,6 +203,29 @@ class SparseParity(_ParityExamples):
 
     Raises `ValueError` for impossible settings. Source: Merrill, Tsilivis and Shukla (2023), and
     their code.
+
+    Parameters
+    ----------
+    labels : str, default 'true'
+        or "shuffled": the same labels in a random order, with no rule to find
+    n : int, default 40
+        signs in an input
+    k : int, default 3
+        the first k decide the label
+    n_train : int, default 1000
+        examples that are trained on
+    n_test : int, default 2000
+        examples that are tested on
+    width : int, default 1000
+        hidden neurons
+    patterns : int, default 512
+        of the other signs, in a probe's inputs
+    batch : int, default 32
+        examples in a step
+    steps : int, default 9600
+        of training, 300 epochs
+    lr : float, default 0.1
+    weight_decay : float, default 0.01
     """
 
     layers, learned = ("hidden",), 0.98  # where a probe reads; accuracy of what is learned
@@ -151,22 +237,45 @@ class SparseParity(_ParityExamples):
             out=nn.Linear(self.width, 1, bias=False), flat=nn.Flatten(0)))
 
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
-        "Gradient descent without momentum, the decay as part of the gradient."
+        """Gradient descent without momentum, the decay as part of the gradient.
+
+        Parameters
+        ----------
+        model : nn.Module
+        """
         return torch.optim.SGD(model.parameters(), lr=self.lr, weight_decay=self.weight_decay)
 
     def loss(self, output: Tensor, y: Tensor) -> Tensor:
-        "The mean hinge loss."
+        """The mean hinge loss.
+
+        Parameters
+        ----------
+        output : Tensor
+        y : Tensor
+        """
         return (1 - y * output).clamp(min=0).mean()
 
     def right(self, output: Tensor, y: Tensor) -> Tensor:
-        "Which examples get the right sign; 0 is wrong."
+        """Which examples get the right sign; 0 is wrong.
+
+        Parameters
+        ----------
+        output : Tensor
+        y : Tensor
+        """
         return output * y > 0
 
 # %% ../nbs/07_tasks.ipynb #e1e39fca
 @cache
 def digits() -> tuple[Tensor, Tensor]:  # (1797, 64) pixels from 0 to 1, (1797,) labels
-    "scikit-learn's handwritten digits."
-    found = load_digits()
+    """scikit-learn's handwritten digits.
+
+    Returns
+    -------
+    tuple[Tensor, Tensor]
+        (1797, 64) pixels from 0 to 1, (1797,) labels
+    """
+    found = needed("sklearn.datasets", "networks", "digits").load_digits()
     return torch.from_numpy(found.data / 16).float(), torch.from_numpy(found.target).long()
 
 # %% ../nbs/07_tasks.ipynb #971d7050
@@ -192,7 +301,12 @@ class _DigitExamples(PublicTask):
     factors = None  # digits are no design
 
     def data(self, seed: int) -> Split:
-        "Random digits of this seed, and the others."
+        """Random digits of this seed, and the others.
+
+        Parameters
+        ----------
+        seed : int
+        """
         order = torch.randperm(len(self.inputs), generator=generator(seed, "digits"))
         (x, test_x), (y, test_y) = (part[order].tensor_split([self.n_train]) for part in digits())
         return Split(x, self.labelled(y, seed, "train"), test_x, self.labelled(test_y, seed, "test"))
@@ -203,6 +317,23 @@ class LargeInitDigits(_DigitExamples):
 
     Raises `ValueError` for impossible settings. After Liu, Michaud and Tegmark (2022), and their
     code, on scikit-learn's digits instead of those of MNIST.
+
+    Parameters
+    ----------
+    labels : str, default 'true'
+        or "shuffled": the same labels in a random order, with no rule to find
+    n_train : int, default 500
+        digits that are trained on; the others are tested on
+    width : int, default 200
+        neurons in each hidden layer
+    batch : int, default 200
+        digits in a step
+    steps : int, default 30000
+        of training
+    alpha : float, default 8.0
+        factor on all initial parameters, biases among them
+    lr : float, default 0.001
+    weight_decay : float, default 0.1
     """
 
     layers, learned = ("hidden1", "hidden2"), 0.95  # where a probe reads; accuracy of what is learned
@@ -219,16 +350,36 @@ class LargeInitDigits(_DigitExamples):
         return model
 
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
-        "AdamW on all parameters."
+        """AdamW on all parameters.
+
+        Parameters
+        ----------
+        model : nn.Module
+        """
         return torch.optim.AdamW(model.parameters(), lr=self.lr, weight_decay=self.weight_decay)
 
     def loss(self, output: Tensor, y: Tensor) -> Tensor:
-        "The mean squared error on one-hot labels."
+        """The mean squared error on one-hot labels.
+
+        Parameters
+        ----------
+        output : Tensor
+        y : Tensor
+        """
         return (output - nn.functional.one_hot(y, 10)).square().mean()
 
 # %% ../nbs/07_tasks.ipynb #1dee8d34
 class Encoder(nn.Module):
-    "A transformer of one layer on two tokens, read at the last one: (pairs, 2) to (pairs, p)."
+    """A transformer of one layer on two tokens, read at the last one: (pairs, 2) to (pairs, p).
+
+    Parameters
+    ----------
+    p : int
+        number of tokens
+    width : int
+        of the residual stream
+    heads : int
+    """
 
     def __init__(
         self,
@@ -246,7 +397,12 @@ class Encoder(nn.Module):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
 
     def forward(self, pairs: Tensor) -> Tensor:
-        "The logits at the last token."
+        """The logits at the last token.
+
+        Parameters
+        ----------
+        pairs : Tensor
+        """
         each = self.token.weight + self.place.weight[:, None]  # (2, p, width): all tokens at either place
         places = torch.arange(2, device=pairs.device)
         q, k, v = (one.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (pairs, heads, 2, d_head)
@@ -277,7 +433,12 @@ class _PairExamples(PublicTask):
         self.table(0)  # raises `ValueError` for an impossible split
 
     def table(self, seed: int) -> ModularTask:
-        "All pairs, and the split of one seed."
+        """All pairs, and the split of one seed.
+
+        Parameters
+        ----------
+        seed : int
+        """
         return ModularTask(p=self.p, train_fraction=self.train_fraction, split_seed=seed)
 
     n_train = property(lambda self: self.table(0).n_train, doc="Pairs that are trained on.")
@@ -285,7 +446,12 @@ class _PairExamples(PublicTask):
     factors = inputs
 
     def data(self, seed: int) -> Split:
-        "The pairs of this seed's split, and their sums."
+        """The pairs of this seed's split, and their sums.
+
+        Parameters
+        ----------
+        seed : int
+        """
         table, parts = self.table(seed), []
         for which in ("train", "test"):
             rows = table.index(which)
@@ -298,6 +464,23 @@ class ModularTransformer(_PairExamples):
 
     Raises `ValueError` for impossible settings. Source: Doshi, Das, He and Gromov (2023), and the
     notebook on transformers of their code. Here every seed has a split of its own.
+
+    Parameters
+    ----------
+    labels : str, default 'true'
+        or "shuffled": the same labels in a random order, with no rule to find
+    p : int, default 97
+        the modulus
+    width : int, default 128
+        of the residual stream; the MLP has four times as many neurons
+    heads : int, default 4
+        of attention
+    steps : int, default 1000
+        of training, each with all training pairs
+    train_fraction : float, default 0.5
+        share of the pairs that is trained on
+    lr : float, default 0.01
+    weight_decay : float, default 0.5
     """
 
     layers, learned, batch = ("mlp", "attention"), 0.98, None  # where a probe reads; ...; all pairs
@@ -307,12 +490,23 @@ class ModularTransformer(_PairExamples):
         return Encoder(self.p, self.width, self.heads)
 
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
-        "AdamW on all weights, embeddings among them."
+        """AdamW on all weights, embeddings among them.
+
+        Parameters
+        ----------
+        model : nn.Module
+        """
         return torch.optim.AdamW(model.parameters(), lr=self.lr, betas=(0.9, 0.98),
                                  weight_decay=self.weight_decay)
 
     def loss(self, output: Tensor, y: Tensor) -> Tensor:
-        "The mean cross-entropy."
+        """The mean cross-entropy.
+
+        Parameters
+        ----------
+        output : Tensor
+        y : Tensor
+        """
         return nn.functional.cross_entropy(output, y)
 
 # %% ../nbs/07_tasks.ipynb #c7ab398c
@@ -320,7 +514,15 @@ def checkpoints(
     steps: int,            # of training
     per_decade: int = 24,  # in a tenfold number of steps
 ) -> list[int]:
-    "Step 0, steps at even distances on a log scale, and the last."
+    """Step 0, steps at even distances on a log scale, and the last.
+
+    Parameters
+    ----------
+    steps : int
+        of training
+    per_decade : int, default 24
+        in a tenfold number of steps
+    """
     powers = 10 ** np.arange(0, math.log10(steps), 1 / per_decade)
     return np.unique([0, *powers.round(), steps]).astype(int).tolist()
 
@@ -331,7 +533,14 @@ def scores(
     model: nn.Module,
     split: Split,
 ) -> dict[str, float]:
-    "Loss and accuracy on the examples that are trained and tested on."
+    """Loss and accuracy on the examples that are trained and tested on.
+
+    Parameters
+    ----------
+    task : PublicTask
+    model : nn.Module
+    split : Split
+    """
     found = {}
     for name, x, y in (("train", *split[:2]), ("test", *split[2:])):
         output = model(x)
@@ -348,7 +557,27 @@ def train(
     steps: int | None = None,           # of training; None: those of the task
     per_decade: int = 24,               # scored steps in a tenfold number of steps
 ) -> nn.Module:                         # the trained network
-    "Trains a network on a task, by a plain loop. Raises `ValueError` for what is no seed or step."
+    """Trains a network on a task, by a plain loop. Raises `ValueError` for what is no seed or step.
+
+    Parameters
+    ----------
+    task : PublicTask
+    seed : int, default 0
+        of the examples, the weights and the batches
+    model : nn.Module | None, default None
+        to be trained; None: `task.model(seed)`
+    callback : Callable | None, default None
+        called with a step and its scores, such as a probe
+    steps : int | None, default None
+        of training; None: those of the task
+    per_decade : int, default 24
+        scored steps in a tenfold number of steps
+
+    Returns
+    -------
+    nn.Module
+        the trained network
+    """
     steps = whole_number("steps", task.steps if steps is None else steps)
     split, batches = task.data(seed), task.batches(seed)
     model = task.model(seed) if model is None else model

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import joblib
 import numpy as np
 import pandas as pd
 import torch
@@ -53,13 +52,28 @@ class _Asked:
                              "discrete_multiplets")
 
     def found(self, columns: np.ndarray) -> object:  # of (variables, samples)
-        "What the measure returns of a copy, which is its own."
+        """What the measure returns of a copy, which is its own.
+
+        Parameters
+        ----------
+        columns : np.ndarray
+
+        Returns
+        -------
+        object
+            of (variables, samples)
+        """
         table = columns.T.copy()
         labels = None if self.labels is None else pd.Index(self.labels, tupleize_cols=False)
         return self.measure(table if labels is None else pd.DataFrame(table, columns=labels))
 
     def values(self, found) -> np.ndarray:
-        "The value of every multiplet, low for synergy: (multiplets,)."
+        """The value of every multiplet, low for synergy: (multiplets,).
+
+        Parameters
+        ----------
+        found
+        """
         return VALUES[self.value] * as_numpy(getattr(found, self.value)).astype(np.float64)
 
 # %% ../nbs/03r_tested.ipynb #23ce1cff
@@ -117,6 +131,7 @@ def _drawn(
 ) -> Iterator[tuple[int, Tensor]]:  # a set; (one draw, multiplets)
     "Values of moved columns, one draw after the other."
     jobs = [(i, draw) for i in range(len(sets)) if len(places[i]) for draw in range(about.draws)]
+    import joblib  # here, as it takes long to import
     run = joblib.Parallel(return_as="generator")
     drawn = run(joblib.delayed(_one_draw)(asked, columns, move, sets[i], [about.seed, i, draw]) for i, draw in jobs)
     bar = tqdm(drawn, total=len(jobs), unit="draw", mininterval=1, file=sys.stdout, disable=not about.progress)
@@ -159,7 +174,42 @@ def _one_by_one(asked: _Asked, told, n: int) -> tuple[list[list[int]], list[np.n
 # %% ../nbs/03r_tested.ipynb #61aa13f7
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Tested(Significance):
-    "A value of every multiplet beside its null; everything in the order of `found`."
+    """A value of every multiplet beside its null; everything in the order of `found`.
+
+    Parameters
+    ----------
+    found : Multiplets
+        the multiplets, with their names
+    observed : np.ndarray
+        (multiplets,) bits
+    draws : int
+    null_mean : np.ndarray
+        (multiplets,) bits
+    null_spread : np.ndarray
+        (multiplets,) standard deviation, bits
+    p_synergy : np.ndarray
+        (multiplets,) for a value as low
+    p_redundancy : np.ndarray
+        (multiplets,) for a value as high
+    lowest : np.ndarray | None, default None
+        (orders, draws) the lowest z of each draw; None: draws have no such
+    highest : np.ndarray | None, default None
+        (orders, draws) the highest
+    against : str
+        "bystander", "independence" or "zero"
+    kind : str
+        "shuffle", "shift" or, against zero, "resample"
+    weakest : np.ndarray | None, default None
+        (multiplets,) the member whose null lies nearest, against a bystander
+    block_length : int | None, default None
+        rows that stayed together
+    pooled : bool, default False
+        whether a multiplet is held against the draws of its whole order
+    value : str, default 'omega'
+        of `VALUES`; `observed` and its null have the sign that makes synergy low
+    moved : tuple | None, default None
+        the columns that draws moved, by name or position; None: all
+    """
 
     value: str = "omega"         # of `VALUES`; `observed` and its null have the sign that makes synergy low
     moved: tuple | None = None   # the columns that draws moved, by name or position; None: all
@@ -216,6 +266,36 @@ def significance_by(
     `joblib.parallel_config` says. Raises `ValueError` for an unknown value, null or kind, for columns without a
     correlation (named), and for a measure without multiplets or finite values, before any draw. Warns of
     neighbouring rows that correlate where rows are moved one by one. Source: as for `significance`.
+
+    Parameters
+    ----------
+    measure : Callable
+        from samples to multiplets, such as `discrete_multiplets`
+    x : Array
+        (samples, variables) real numbers, finite, no constant column
+    value : str, default 'omega'
+        "omega"; of a target "omega_change" or "index"
+    moved : default None
+        columns that each draw moves, by position or name; None: all
+    against : str, default 'independence'
+        "independence" of what is moved; "bystander": each member matters
+    kind : str, default 'shuffle'
+        "shuffle" permutes columns, "shift" rotates them, for an order
+    block_length : int | None, default None
+        for "shuffle": rows that stay together; None: each for itself
+    draws : int, default 200
+        data sets of moved columns
+    pooled : bool, default True
+        hold a multiplet against the draws of its whole order, standardised
+    seed : int, default 0
+        of the draws
+    progress : bool, default False
+        show a bar
+
+    Returns
+    -------
+    Tested
+        p- and q-values of every multiplet
     """
     against, pooled = choice("against", against, ("independence", "bystander")), truth("pooled", pooled)
     asked = _Asked(measure, value, column_labels(x))

@@ -13,20 +13,22 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from scipy.integrate import quad
 from scipy.special import ndtri
 
-from .arrays import as_numpy, as_tensor, choice, real_number, whole_number
+from .arrays import as_numpy, as_tensor, choice, needed, real_number, whole_number
 from .entropy import TIES, copula_correlation
 from .look import STYLE
 from .multiplets import all_multiplets
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # %% ../nbs/02a_ties.ipynb #8a0d0009
 def _quantile(
@@ -46,6 +48,16 @@ def tied_correlation(
     """What ordinal ranks make of independent variables with equal values, in unsorted samples.
 
     Raises `ValueError` for numbers that are no shares.
+
+    Parameters
+    ----------
+    zeros : float | np.ndarray
+        share of each variable's samples that are 0, their lowest value
+
+    Returns
+    -------
+    float | np.ndarray
+        correlation of any two variables' normal scores
     """
     zeros = zeros if np.isscalar(zeros) else as_numpy(as_tensor(zeros))
     q, density = _quantile(zeros)
@@ -68,6 +80,20 @@ def artefact_correlation(
     """What ordinal ranks of infinitely many samples find among independent variables.
 
     Raises `ValueError` for what is no share or no order.
+
+    Parameters
+    ----------
+    zeros : float
+        share of each variable's samples that are 0
+    n : int, default 10
+        independent variables
+    rows : str, default 'shuffled'
+        in no order, or sorted by the first: "ascending", "descending"
+
+    Returns
+    -------
+    np.ndarray
+        (n, n)
     """
     choice("rows", rows, tuple(ROWS))
     n, zeros = whole_number("n", n), real_number("zeros", zeros, *_SHARE)
@@ -86,7 +112,18 @@ def artefact_correlation(
 def plain_order(
     columns: np.ndarray,  # (..., variables, samples)
 ) -> np.ndarray:          # (..., variables, samples) sample numbers
-    "NumPy's default argsort as on a processor without the vector instructions found here."
+    """NumPy's default argsort as on a processor without the vector instructions found here.
+
+    Parameters
+    ----------
+    columns : np.ndarray
+        (..., variables, samples)
+
+    Returns
+    -------
+    np.ndarray
+        (..., variables, samples) sample numbers
+    """
     vectors = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     with TemporaryDirectory() as folder:
         values, order = (os.path.join(folder, name) for name in ("values.npy", "order.npy"))
@@ -100,7 +137,18 @@ def plain_order(
 def order_correlation(
     order: np.ndarray,  # (variables, samples) sample numbers that sort each variable
 ) -> np.ndarray:        # (variables, variables)
-    "Correlations of the normal scores of consecutive ranks."
+    """Correlations of the normal scores of consecutive ranks.
+
+    Parameters
+    ----------
+    order : np.ndarray
+        (variables, samples) sample numbers that sort each variable
+
+    Returns
+    -------
+    np.ndarray
+        (variables, variables)
+    """
     samples, scores = order.shape[-1], np.empty(order.shape)
     np.put_along_axis(scores, order, ndtri(np.arange(1, samples + 1) / (samples + 1))[None], -1)
     return np.corrcoef(scores)
@@ -131,7 +179,13 @@ PEERS = {"thoi": _thoi, "hoi": _hoi, "frites": _frites}  # (samples, variables) 
 
 
 def installed_peers() -> dict[str, Callable]:  # of `PEERS`
-    "The packages that are here."
+    """The packages that are here.
+
+    Returns
+    -------
+    dict[str, Callable]
+        of `PEERS`
+    """
     return {name: correlate for name, correlate in PEERS.items() if find_spec(name)}
 
 # %% ../nbs/02a_ties.ipynb #8a0d0018
@@ -164,6 +218,24 @@ def tie_artefact(
 
     The rule "expected" is what theory says of "ordinal". Biases are corrected. Raises `ValueError`
     for impossible shares.
+
+    Parameters
+    ----------
+    zeros : np.ndarray
+        shares of zeros, each 0 <= share < 1
+    n : int, default 10
+        independent variables
+    samples : int, default 3763
+        of each; the default is the paper's number of training pairs
+    seed : int, default 0
+        of the samples
+    peers : Mapping[str, Callable] | None, default None
+        other packages, as in `PEERS`
+
+    Returns
+    -------
+    pd.DataFrame
+        rule, rows, zeros, and in bits tc, omega (the largest of all multiplets)
     """
     zeros = np.atleast_1d(as_tensor(zeros).double().numpy())
     if zeros.ndim != 1 or not len(zeros) or not ((zeros >= 0) & (zeros < 1)).all():
@@ -208,7 +280,7 @@ def _curves(
 
 # %% ../nbs/02a_ties.ipynb #974fe9a8
 def _draw_rules(
-    ax: Axes,
+    ax: "Axes",
     table: pd.DataFrame,  # of `tie_artefact`
     column: str,          # "tc" or "omega"
 ) -> None:
@@ -224,7 +296,7 @@ def _draw_rules(
 
 # %% ../nbs/02a_ties.ipynb #7af953ef
 def _draw_orders(
-    ax: Axes,
+    ax: "Axes",
     table: pd.DataFrame,  # of `tie_artefact`
 ) -> None:
     "What ordinal ranks find in each order of the samples, over what theory says."
@@ -239,8 +311,15 @@ def _draw_orders(
 # %% ../nbs/02a_ties.ipynb #551128f6
 def artefact_figure(
     table: pd.DataFrame,  # of `tie_artefact`
-) -> Figure:
-    "What each rule finds where the truth is 0, and what the order of the samples adds."
+) -> "Figure":
+    """What each rule finds where the truth is 0, and what the order of the samples adds.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        of `tie_artefact`
+    """
+    plt = needed("matplotlib.pyplot", "plots", "pictures")
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, 3, figsize=(7.1, 2.9), layout="constrained")
         _draw_rules(axes[0], table, "tc")

@@ -68,7 +68,17 @@ def _paper(
     alpha: float = 1.0,  # factor on the initial weights; another than 1 chooses the initialization route
     **settings,          # any other field
 ) -> "Experiment":
-    "A condition of the paper: the initialization route keeps the norm and starts the last layer at zero."
+    """A condition of the paper: the initialization route keeps the norm and starts the last layer at zero.
+
+    Parameters
+    ----------
+    wd : float, default 2.0
+        weight decay; 0 chooses the initialization route
+    alpha : float, default 1.0
+        factor on the initial weights; another than 1 chooses the initialization route
+    **settings
+        any other field
+    """
     wd, alpha = _RULES["wd"]("wd", wd), _RULES["alpha"]("alpha", alpha)
     route = wd == 0 or alpha != 1
     return cls(**{"wd": wd, "alpha": alpha, "keep_norm": route, "zero_last": route, **settings})
@@ -76,7 +86,34 @@ def _paper(
 # %% ../nbs/01a_trainer.ipynb #ffaa2408
 @dataclass(frozen=True)
 class Experiment:
-    "Every setting that decides a training run."
+    """Every setting that decides a training run.
+
+    Parameters
+    ----------
+    task : ModularTask, default ModularTask()
+    width : int, default 250
+        hidden neurons
+    wd : float, default 2.0
+        weight decay of AdamW
+    alpha : float, default 1.0
+        factor on the initial weights (not on the biases)
+    keep_norm : bool, default False
+        restore the initial norm of the weights after every step
+    zero_last : bool, default False
+        start the last layer at zero
+    lr : float, default 0.03
+        learning rate
+    betas : tuple[float, float], default (0.9, 0.98)
+        AdamW's decay rates of the two moments
+    eps : float, default 1e-08
+        AdamW's term in the denominator
+    steps : int, default 4000
+        optimiser updates; full batch, so also epochs
+    per_decade : int, default 24
+        checkpoints in a tenfold number of steps
+    seeds : tuple[int, ...], default (0, 100, 200, 300, 400)
+        one network for each
+    """
 
     task: ModularTask = field(default_factory=ModularTask)
     width: int = 250                                  # hidden neurons
@@ -251,7 +288,17 @@ class _Gradients(_Networks):
 
 # %% ../nbs/01a_trainer.ipynb #21dcffff
 class Trainer(_Gradients):
-    "Full-batch AdamW for a batch of networks with one task; each network may come from another experiment."
+    """Full-batch AdamW for a batch of networks with one task; each network may come from another experiment.
+
+    Parameters
+    ----------
+    members : Sequence[tuple[Experiment, int]]
+        (experiment, seed) of each network
+    device : str, default 'cpu'
+        where to train: "cpu", "cuda" or "auto"
+    initial : Weights | None, default None
+        (networks, neurons, ...) to start from; None: each seed's own
+    """
 
     def __init__(
         self,
@@ -299,7 +346,22 @@ def plain_loop(
     steps: int,              # how many updates
     dtype: torch.dtype = torch.float32,  # of all arithmetic after the initial weights are drawn
 ) -> Weights:                # of one network, without leading axis
-    "The same training by `torch.nn.Linear`, autograd and `torch.optim.AdamW` on dense one-hot inputs: the reference."
+    """The same training by `torch.nn.Linear`, autograd and `torch.optim.AdamW` on dense one-hot inputs: the reference.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        its first seed is trained
+    steps : int
+        how many updates
+    dtype : torch.dtype, default torch.float32
+        of all arithmetic after the initial weights are drawn
+
+    Returns
+    -------
+    Weights
+        of one network, without leading axis
+    """
     task, seed = experiment.task, experiment.seeds[0]
     targets = task.targets[task.train_index]
     with torch.random.fork_rng(devices=[]):

@@ -77,7 +77,14 @@ class _Partial:
         return int(self.state.get("step", -1))
 
     def add(self, step: int, record: dict, state: dict) -> None:
-        "Keeps a checkpoint: in memory, and on disk as long as every one before it is there."
+        """Keeps a checkpoint: in memory, and on disk as long as every one before it is there.
+
+        Parameters
+        ----------
+        step : int
+        record : dict
+        state : dict
+        """
         self.records.append(record)
         if self.unwritten is not None:
             return
@@ -276,6 +283,24 @@ def train_many(
     Raises `ValueError` for what is no experiment, device or store, and `OSError` for a store that may not be read, or
     not be written to where networks are missing. Warns of files that are damaged or cannot be written, and of networks
     that diverge.
+
+    Parameters
+    ----------
+    experiments : Iterable[Experiment]
+        what to train; conditions, tasks and seeds may differ
+    device : str, default 'auto'
+        "cpu", "cuda", or "auto": CUDA where there is one
+    progress : bool, default True
+        show a bar with step rate and time left
+    store : str | Path | None, default None
+        folder of all trajectories; None: `default_store()`
+    threads : int | None, default None
+        networks trained at once on a CPU; None: one for each core
+
+    Returns
+    -------
+    list[Trajectory]
+        one for each experiment, in the same order
     """
     experiments = _experiments(experiments)
     device, progress, store = _device(device), truth("progress", progress), _store(store)
@@ -313,6 +338,24 @@ def train(
 
     Raises `ValueError` for an unknown device, and `OSError` for a store that may not be read or written to. Warns where
     a stored file is damaged and trains that seed again, where files cannot be written, and of networks that diverge.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        what to train
+    device : str, default 'auto'
+        "cpu", "cuda", or "auto": CUDA where there is one
+    progress : bool, default True
+        show a bar with step rate and time left
+    store : str | Path | None, default None
+        folder of all trajectories; None: `default_store()`
+    threads : int | None, default None
+        networks trained at once on a CPU; None: one for each core
+
+    Returns
+    -------
+    Trajectory
+        of all seeds
     """
     [trajectory] = train_many([experiment], device=device, progress=progress, store=store, threads=threads)
     return trajectory

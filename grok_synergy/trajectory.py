@@ -53,6 +53,18 @@ def evaluate(
     """Loss (nats) and accuracy on training and test pairs in float64, and the weight norm, of each network.
 
     Raises `ValueError` for what is no task, and for weights without leading axis or of another task.
+
+    Parameters
+    ----------
+    task : ModularTask
+        decides the pairs and the split
+    weights : Weights
+        (networks, neurons, 2p) and so on
+
+    Returns
+    -------
+    dict[str, Tensor]
+        (networks,) each; loss and accuracy are NaN where weights are not finite
     """
     check_task(task)
     if weights.W1.ndim != 3 or weights.W1.shape[-1] != 2 * task.p:
@@ -76,7 +88,19 @@ def reaches(
     accuracy: xr.DataArray,  # (..., step)
     level: float = TARGET,
 ) -> xr.DataArray:           # (...): NaN where it never does
-    "The first step at which an accuracy has come to a level."
+    """The first step at which an accuracy has come to a level.
+
+    Parameters
+    ----------
+    accuracy : xr.DataArray
+        (..., step)
+    level : float, default TARGET
+
+    Returns
+    -------
+    xr.DataArray
+        (...): NaN where it never does
+    """
     return accuracy.step.where(accuracy >= level).min("step")
 
 # %% ../nbs/01b_trajectory.ipynb #1ea857e1
@@ -129,13 +153,28 @@ def _one_of(data: xr.Dataset, name: str, value) -> int:
 
 # %% ../nbs/01b_trajectory.ipynb #e9d9fa8e
 class Trajectory(_Record):
-    "A trained experiment: the weights at every checkpoint, and the losses."
+    """A trained experiment: the weights at every checkpoint, and the losses.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    data : xr.Dataset
+        W1, b1, W2 and the metrics, with axes (seed, step, ...)
+    folder : Path
+        where its seeds are stored
+    """
 
     def digest(
         self,
         seed: int,  # one of the experiment's seeds
     ) -> str:
-        "A digest of one network's weights at all checkpoints."
+        """A digest of one network's weights at all checkpoints.
+
+        Parameters
+        ----------
+        seed : int
+            one of the experiment's seeds
+        """
         return network_digest(self.data.sel(seed=_one_of(self.data, "seed", seed)))
 
     def weights(
@@ -143,7 +182,20 @@ class Trajectory(_Record):
         seed: int,  # one of the experiment's seeds
         step: int,  # one of the checkpoints
     ) -> Weights:   # without leading axis, as a copy
-        "The parameters of one network at one checkpoint."
+        """The parameters of one network at one checkpoint.
+
+        Parameters
+        ----------
+        seed : int
+            one of the experiment's seeds
+        step : int
+            one of the checkpoints
+
+        Returns
+        -------
+        Weights
+            without leading axis, as a copy
+        """
         chosen = self.data
         for name, value in (("seed", seed), ("step", step)):
             chosen = chosen.sel({name: _one_of(self.data, name, value)})
@@ -156,7 +208,24 @@ class Trajectory(_Record):
         which: str = "train",  # pairs: "train", "test" or "all"
         layer: str = "post",   # "post": after the ReLU, "pre": before it
     ) -> Tensor:               # (samples, neurons)
-        "The hidden layer's activations at one checkpoint, training pairs in the order of the split."
+        """The hidden layer's activations at one checkpoint, training pairs in the order of the split.
+
+        Parameters
+        ----------
+        seed : int
+            one of the experiment's seeds
+        step : int
+            one of the checkpoints
+        which : str, default 'train'
+            pairs: "train", "test" or "all"
+        layer : str, default 'post'
+            "post": after the ReLU, "pre": before it
+
+        Returns
+        -------
+        Tensor
+            (samples, neurons)
+        """
         task = self.experiment.task
         return hidden_features(self.weights(seed, step), task.pairs[task.index(which)], layer)
 
@@ -165,7 +234,20 @@ class Trajectory(_Record):
         accuracy: float = 0.98,    # threshold
         metric: str = "test_acc",  # "test_acc" or "train_acc"
     ) -> xr.DataArray:             # (seed): NaN where it never is
-        "The first checkpoint at which each seed reaches an accuracy."
+        """The first checkpoint at which each seed reaches an accuracy.
+
+        Parameters
+        ----------
+        accuracy : float, default 0.98
+            threshold
+        metric : str, default 'test_acc'
+            "test_acc" or "train_acc"
+
+        Returns
+        -------
+        xr.DataArray
+            (seed): NaN where it never is
+        """
         threshold = real_number("accuracy", accuracy, "a number from 0 to 1", lambda share: 0 <= share <= 1)
         curve = self.data[choice("metric", metric, ("test_acc", "train_acc"))]
         return reaches(curve, threshold)
@@ -174,7 +256,13 @@ class Trajectory(_Record):
 def network_digest(
     network: xr.Dataset,  # of one seed: W1, b1 and W2 at all checkpoints
 ) -> str:
-    "A digest of a network's weights, which says what was made from them."
+    """A digest of a network's weights, which says what was made from them.
+
+    Parameters
+    ----------
+    network : xr.Dataset
+        of one seed: W1, b1 and W2 at all checkpoints
+    """
     return content_digest(network, (*Weights._fields, "step"))
 
 # %% ../nbs/01b_trajectory.ipynb #57a00090
@@ -183,7 +271,15 @@ def network_path(
     experiment: Experiment,
     seed: int,
 ) -> Path:
-    "The file of a trained network."
+    """The file of a trained network.
+
+    Parameters
+    ----------
+    store : Path
+        folder of all trajectories
+    experiment : Experiment
+    seed : int
+    """
     return as_path("store", store) / experiment.name / f"seed-{seed}.nc"
 
 # %% ../nbs/01b_trajectory.ipynb #1c27e543
@@ -197,7 +293,18 @@ def _digest_of_file(path: Path, *state: int) -> str:
 def stored_digest(
     path: Path,   # of a trained network
 ) -> str | None:  # None where there is no file; empty where there is no whole network in it
-    "The digest of a stored network; a file is read again only where it has changed."
+    """The digest of a stored network; a file is read again only where it has changed.
+
+    Parameters
+    ----------
+    path : Path
+        of a trained network
+
+    Returns
+    -------
+    str | None
+        None where there is no file; empty where there is no whole network in it
+    """
     path = as_path("path", path)
     if not path.exists():
         return None

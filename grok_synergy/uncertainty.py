@@ -57,6 +57,21 @@ class NullExtremes(_Drawn):
     """Extremes of Ω beside those of data whose columns know nothing of each other.
 
     Index 0 is the minimum, 1 the maximum.
+
+    Parameters
+    ----------
+    kind : str
+        "shuffle" or "shift"
+    members : tuple[tuple[int, ...], ...]
+        of the observed minimum and maximum
+    observed : np.ndarray
+        (2,) bits
+    draws : np.ndarray
+        (2, draws) bits
+    names : tuple[tuple, ...] | None, default None
+        of the columns in these members, where they have some
+    block_length : int | None, default None
+        rows that stayed together
     """
 
     kind: str                         # "shuffle" or "shift"
@@ -190,6 +205,38 @@ def null_extremes(
     beside blocks, and for more than 24 variables or blocks or 16 bins. Warns of samples of low rank, too
     few samples, on/off columns that copy or exclude each other, and neighbouring rows that correlate.
     Source: Davison and Hinkley (1997), section 4.3; Lancaster et al. (2018).
+
+    Parameters
+    ----------
+    x : Array
+        (samples, variables) real numbers, finite, no constant column
+    kind : str, default 'shuffle'
+        "shuffle" permutes each column, "shift" rotates it, for an order
+    draws : int, default 1000
+        data sets without shared information
+    bins : Array | None, default None
+        (variables,) bin numbers: search unions of bins, variable by variable
+    blocks : Array | None, default None
+        (variables,) block numbers: search blocks, left out as a whole
+    min_size : int, default 2
+        fewest variables, blocks or bins in a multiplet
+    max_size : int | None, default None
+        most variables, blocks or bins in a multiplet; None: all of them
+    ties : str, default 'average'
+        for equal values: "average", "ordinal", "numpy" or "random"
+    bias_correction : bool, default True
+        subtract the expected error of the entropies
+    block_length : int | None, default None
+        for "shuffle": rows that stay together; None: each for itself
+    seed : int, default 0
+        of the draws
+    progress : bool, default False
+        show a bar
+
+    Returns
+    -------
+    NullExtremes
+        observed min and max Ω, those of every draw, and p-values
     """
     _way(kind, block_length)
     asked = _question(x, bins=bins, blocks=blocks, min_size=min_size, max_size=max_size, draws=draws, ties=ties,
@@ -264,7 +311,29 @@ def _resampled(
 # %% ../nbs/03h_uncertainty.ipynb #94268ee2
 @dataclass(frozen=True, eq=False, repr=False)
 class BootstrapExtremes(_Drawn):
-    "Extremes of Ω and those of resampled rows; index 0 is the minimum, 1 the maximum."
+    """Extremes of Ω and those of resampled rows; index 0 is the minimum, 1 the maximum.
+
+    Parameters
+    ----------
+    level : float
+        what share of intervals should hold the true value
+    members : tuple[tuple[int, ...], ...]
+        of the observed minimum and maximum
+    observed : np.ndarray
+        (2,) bits
+    same : np.ndarray
+        (2, draws) bits: Ω of the observed extreme multiplets
+    anew : np.ndarray
+        (2, draws) bits: the extremes chosen anew
+    again : np.ndarray
+        (2,) share of draws that chose the observed multiplet again
+    displacement : np.ndarray
+        (2,) bits: mean of `same` less what the bias explains
+    names : tuple[tuple, ...] | None, default None
+        of the columns in these members, where they have some
+    block_length : int | None, default None
+        consecutive rows drawn together
+    """
 
     level: float                      # what share of intervals should hold the true value
     members: tuple[tuple[int, ...], ...]  # of the observed minimum and maximum
@@ -390,6 +459,38 @@ def bootstrap_extremes(
     too few to be resampled, for bins beside blocks, and for more than 24 variables or blocks or 16 bins.
     Warns where the bootstrap fails, and as `null_extremes` does. Source: Efron (1979); Politis and Romano
     (1992) for blocks of rows.
+
+    Parameters
+    ----------
+    x : Array
+        (samples, variables) real numbers, finite, no constant column
+    level : float, default 0.95
+        what share of intervals should hold the true value
+    draws : int, default 1000
+        resamples of the rows
+    bins : Array | None, default None
+        (variables,) bin numbers: search unions of bins, variable by variable
+    blocks : Array | None, default None
+        (variables,) block numbers: search blocks, left out as a whole
+    min_size : int, default 2
+        fewest variables, blocks or bins in a multiplet
+    max_size : int | None, default None
+        most variables, blocks or bins in a multiplet; None: all of them
+    ties : str, default 'average'
+        for equal values: "average", "ordinal", "numpy" or "random"
+    bias_correction : bool, default True
+        subtract the expected error of the entropies
+    block_length : int | None, default None
+        consecutive rows drawn together; None: independent rows
+    seed : int, default 0
+        of the draws
+    progress : bool, default False
+        show a bar
+
+    Returns
+    -------
+    BootstrapExtremes
+        observed min and max Ω with intervals
     """
     level = real_number("level", level, "a number between 0 and 1, such as 0.95", lambda number: 0 < number < 1)
     asked = _question(x, bins=bins, blocks=blocks, min_size=min_size, max_size=max_size,

@@ -215,6 +215,24 @@ def union_multiplets(
     Bit i of a mask stands for the bin with the i-th smallest number. Raises `ValueError` naming the
     columns where one of the unions is singular, and for more than 16 bins. Source: the published
     code of Clauw et al. (2024) for leaving out neurons.
+
+    Parameters
+    ----------
+    corr : Array
+        (..., n, n) correlation matrices of the neurons
+    bins : Array
+        (n,) bin number of each neuron
+    min_size : int, default 2
+        fewest bins in a union
+    max_size : int | None, default None
+        most bins in a union; None: all of them
+    n_samples : int | None, default None
+        samples behind `corr`, to correct the bias; None: it is exact
+
+    Returns
+    -------
+    Multiplets
+        every union with tc, dtc, omega and s; sizes in neurons
     """
     asked = _ask(corr, bins, "bins", min_size, max_size)
     k = len(asked.members)

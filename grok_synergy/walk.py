@@ -13,7 +13,6 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -117,6 +116,7 @@ def _told_by_name(corr: Array, names: tuple | None) -> Array:
     if names is None:
         return corr
     _refuse_other_shapes(as_numpy(corr).shape)
+    import pandas as pd  # here, as it takes long to import
     labels = pd.Index([_Label(name) for name in names], dtype=object)
     return pd.DataFrame(as_numpy(corr), labels, labels)
 
@@ -238,16 +238,32 @@ class _Walk(NamedTuple):
     low_orders: Tensor   # (2**low, 1) members in a subtree's multiplet, as floats
 
     def sum_alone(self, root: int) -> Tensor:
-        "Sum of the members' own entropies, for every multiplet of a subtree: (2**low, 1)."
+        """Sum of the members' own entropies, for every multiplet of a subtree: (2**low, 1).
+
+        Parameters
+        ----------
+        root : int
+        """
         above = sum(self.alone[self.low + i] for i in _bits(root))
         return self.low_alone + above if above else self.low_alone
 
     def orders(self, root: int) -> Tensor:
-        "Members in each multiplet of a subtree: (2**low, 1)."
+        """Members in each multiplet of a subtree: (2**low, 1).
+
+        Parameters
+        ----------
+        root : int
+        """
         return self.low_orders + root.bit_count()
 
     def masks(self, low: np.ndarray, root: int) -> np.ndarray:
-        "Masks over the caller's members, of multiplets of a subtree."
+        """Masks over the caller's members, of multiplets of a subtree.
+
+        Parameters
+        ----------
+        low : np.ndarray
+        root : int
+        """
         return _moved(low | root << self.low, self.on_walk)
 
 # %% ../nbs/03b_walk.ipynb #a3000018

@@ -15,7 +15,8 @@ BIN = Path(sys.executable).parent
 MEND = "run `make prepare` and commit"
 STEPS = [
     (["nbdev_clean"], ["nbs/**/*.ipynb"], f"notebook not clean: {MEND}"),
-    (["nbdev_export"], ["grok_synergy/**/*.py"], f"notebooks and library differ: {MEND}"),
+    (["nbdev_export"], [], ""),
+    (["python", "tests/make_docstrings.py"], ["grok_synergy/**/*.py"], f"notebooks and library differ: {MEND}"),
     (["python", "tests/make_readme.py"], ["README.md", "figures/index-*.png"], f"README is stale: {MEND}"),
 ]
 ORPHAN = "no notebook exports this module: delete it"
@@ -40,7 +41,8 @@ def copied(root, copy):
     shutil.copytree(root / "nbs", copy / "nbs", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     (copy / "grok_synergy" / "study").mkdir(parents=True)
     (copy / "tests").mkdir()
-    for name in ["settings.ini", "grok_synergy/__init__.py", "grok_synergy/study/__init__.py", "tests/make_readme.py"]:
+    for name in ["settings.ini", "grok_synergy/__init__.py", "grok_synergy/study/__init__.py", "tests/make_docstrings.py",
+                 "tests/make_readme.py"]:
         shutil.copy(root / name, copy / name)
 
 

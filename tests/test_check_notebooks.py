@@ -15,8 +15,9 @@ NOTEBOOK = "nbs/00_data.ipynb"
 def project(tmp_path):
     """What the check looks at, with one notebook for all."""
     folder = tmp_path / "project"
-    for name in ("nbs/index.ipynb", NOTEBOOK, "tests/make_readme.py", "settings.ini", "grok_synergy/__init__.py",
-                 "grok_synergy/study/__init__.py", "grok_synergy/data.py", "README.md", "figures"):
+    for name in ("nbs/index.ipynb", NOTEBOOK, "tests/make_docstrings.py", "tests/make_readme.py", "settings.ini",
+                 "grok_synergy/__init__.py", "grok_synergy/study/__init__.py", "grok_synergy/data.py", "README.md",
+                 "figures"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_dir():
             for picture in (ROOT / name).glob("index-*.png"):

@@ -236,7 +236,7 @@ def test_activations_are_measured_as_on_the_cpu():
 
 def test_audit_takes_activations_of_the_device():
     x = rectified(400, 12).float()
-    ours, theirs = audit.audit(x.cuda(), draws=1), audit.audit(x, draws=1)
+    ours, theirs = audit(x.cuda(), draws=1), audit(x, draws=1)
     assert ours.table.to_csv() == theirs.table.to_csv()
     ours.plot().savefig(io.BytesIO())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from make_docstrings import without_sections
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "grok_synergy"
@@ -54,7 +55,8 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 def test_no_module_is_too_long():
-    lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
+    """As it stands in its notebook: what `make prepare` writes into docstrings is there once more, and not counted."""
+    lines = {name: len(without_sections(path.read_text(encoding="utf-8")).splitlines()) for name, path in MODULES.items()}
     assert not {name: length for name, length in lines.items() if length > LONGEST_MODULE}
 
 

@@ -5,6 +5,7 @@ import math
 import pickle
 import warnings
 from dataclasses import replace
+from importlib import import_module
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,7 +17,6 @@ from scipy.signal import lfilter
 from scipy.stats import binom, false_discovery_control
 
 from grok_synergy import contrasts, draws
-from grok_synergy import significance as room
 from grok_synergy.contrasts import bootstrap_multiplets, compare_groups
 from grok_synergy.entropy import copula_correlation
 from grok_synergy.judged import _family_wise, load_judged
@@ -31,6 +31,7 @@ from grok_synergy.tested import significance_by
 from grok_synergy.uncertainty import _moved_scores, _shuffle
 
 NAMES = list("abcdef")
+room = import_module("grok_synergy.significance")
 NULLS = ("zero", "bystander", "independence")
 
 

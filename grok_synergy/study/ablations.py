@@ -52,7 +52,17 @@ def _adamw(one: Experiment, step: int, parts: tuple, gradient: list, moments: li
 
 # %% ../../nbs/study/02_ablations.ipynb #ab000007
 class HeldNeurons(Trainer):
-    "Trains some neurons of one network. Its last neuron stands in for the others, a bias each."
+    """Trains some neurons of one network. Its last neuron stands in for the others, a bias each.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        the settings
+    seed : int
+        whose initial weights to start from
+    neurons : Array
+        (width,) booleans: which are trained as usual; not all
+    """
 
     def __init__(
         self,
@@ -108,7 +118,19 @@ def sub_network(
     neurons: Array,          # (width,) booleans: which are trained as usual
     biases: str = "kept",    # of the others: "kept" as released; "removed" leaves nothing of them
 ) -> Trainer:
-    "A trainer of some of a network's neurons, from the network's initial weights, with its norm."
+    """A trainer of some of a network's neurons, from the network's initial weights, with its norm.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        the settings
+    seed : int
+        whose initial weights to start from
+    neurons : Array
+        (width,) booleans: which are trained as usual
+    biases : str, default 'kept'
+        of the others: "kept" as released; "removed" leaves nothing of them
+    """
     neurons = _mask("neurons", neurons, experiment.width)
     if choice("biases", biases, ("kept", "removed")) == "kept" and not np.all(neurons):
         return HeldNeurons(experiment, seed, neurons)
@@ -144,6 +166,30 @@ def retrain(
 
     Raises `ValueError` for a mask of another shape or type or without neurons, and for settings out
     of range. Source: Clauw, Stramaglia and Marinazzo (2024), section 7.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        the settings
+    seed : int
+        whose initial weights to start from
+    neurons : Array
+        (width,) booleans: which are trained; the others have no input
+    biases : str, default 'kept'
+        of the others: "kept", or "removed": nothing is left of them
+    stop_at : float | None, default None
+        test accuracy at which training ends; None: at the last step
+    at_least : int, default 0
+        the step before which it does not end in any case
+    every : int | None, default None
+        from one evaluation to the next; None: at the checkpoints
+    steps : int | None, default None
+        optimiser updates; None: those of the experiment
+
+    Returns
+    -------
+    xr.Dataset
+        (step): train_loss, test_loss (nats), train_acc, test_acc
     """
     neurons, seed = _mask("neurons", neurons, experiment.width), whole_number("seed", seed, 0)
     steps = experiment.steps if steps is None else whole_number("steps", steps)
@@ -175,7 +221,21 @@ def retrain(
 # %% ../../nbs/study/02_ablations.ipynb #ab000019
 @dataclass(frozen=True, eq=False)
 class Choice:
-    "The multiplets of one checkpoint that are trained again."
+    """The multiplets of one checkpoint that are trained again.
+
+    Parameters
+    ----------
+    phase : str
+        from which phase the checkpoint was to come
+    phase_found : bool
+        whether the seed has that phase
+    step : int
+        the checkpoint
+    synergistic : Array
+        (neurons,) booleans: the multiplet of lowest Ω
+    redundant : Array
+        (neurons,) booleans: the multiplet of highest Ω
+    """
 
     phase: str          # from which phase the checkpoint was to come
     phase_found: bool   # whether the seed has that phase
@@ -202,6 +262,22 @@ def chosen_step(
 
     Raises `ValueError` as `segment` does, for several seeds, for a phase that has no such name, and
     where the phase is missing and no checkpoint precedes 98 % test accuracy.
+
+    Parameters
+    ----------
+    measures : xr.Dataset
+        (step): synergy, redundancy of one seed
+    metrics : xr.Dataset
+        (step): test_acc of that seed, at the same checkpoints
+    phase : str, default 'emergence'
+        the phase, as `phases.segment` names it
+    first : int, default FIRST
+        steps before this one are left out
+
+    Returns
+    -------
+    tuple[int, bool]
+        the checkpoint, and whether the seed has that phase
     """
     if "seed" in measures.dims or "seed" in metrics.dims:
         raise ValueError("several seeds were given: choose one first, as in measures.sel(seed=0)")
@@ -231,7 +307,19 @@ def choose(
     phase: str = "emergence",  # the phase, as `phases.segment` names it
     first: int = FIRST,           # steps before this one are left out
 ) -> Choice:
-    "The multiplets at the checkpoint that `chosen_step` takes. Raises `ValueError` as that does."
+    """The multiplets at the checkpoint that `chosen_step` takes. Raises `ValueError` as that does.
+
+    Parameters
+    ----------
+    measures : xr.Dataset
+        (step): as `measures.measure` returns, of one seed
+    metrics : xr.Dataset
+        (step): test_acc of that seed, at the same checkpoints
+    phase : str, default 'emergence'
+        the phase, as `phases.segment` names it
+    first : int, default FIRST
+        steps before this one are left out
+    """
     step, found = chosen_step(measures, metrics, phase, first)
     chosen = measures.sel(step=step)
     return Choice(phase, found, step, chosen.synergy_neurons.values.astype(bool),
@@ -242,7 +330,20 @@ def random_neurons(
     members: Array,            # (width,) booleans: the multiplet to be compared with
     rng: np.random.Generator,  # source of chance
 ) -> np.ndarray:               # (width,) booleans
-    "As many neurons, drawn without replacement. Raises `ValueError` where no mask is given."
+    """As many neurons, drawn without replacement. Raises `ValueError` where no mask is given.
+
+    Parameters
+    ----------
+    members : Array
+        (width,) booleans: the multiplet to be compared with
+    rng : np.random.Generator
+        source of chance
+
+    Returns
+    -------
+    np.ndarray
+        (width,) booleans
+    """
     members = _mask("members", members)
     drawn = np.zeros(len(members), bool)
     drawn[rng.permutation(len(members))[:np.sum(members)]] = True
@@ -258,6 +359,22 @@ def matched_neurons(
     """As many neurons, each drawn among those nearest in norm to a member, without replacement.
 
     Raises `ValueError` where no mask is given, or not a finite norm for each neuron.
+
+    Parameters
+    ----------
+    members : Array
+        (width,) booleans: the multiplet to be compared with
+    norms : Array
+        (width,) what is to be alike
+    rng : np.random.Generator
+        source of chance
+    nearest : int, default 5
+        among how many of the nearest neurons each one is drawn
+
+    Returns
+    -------
+    np.ndarray
+        (width,) booleans
     """
     members, norms = _mask("members", members), as_numpy(norms)
     nearest, numbers = whole_number("nearest", nearest), norms.dtype.kind in "fiu"
@@ -278,6 +395,16 @@ def milestones(
     """When a network generalised and how sharply, NaN where it did not.
 
     Raises `ValueError` for curves without a step above 0.
+
+    Parameters
+    ----------
+    curves : xr.Dataset
+        (step) of `retrain`
+
+    Returns
+    -------
+    dict
+        steps_98, steps_train_98, censored_at, rise, best_test_acc
     """
     if not (curves.step > 0).any():
         raise ValueError("curves have no step above 0: give those of a network that was trained")
@@ -301,7 +428,15 @@ def budget(
     experiment: Experiment,  # the condition
     full: xr.Dataset,        # (step): test_acc of the whole network
 ) -> int:
-    "How many steps a sub-network gets: the experiment's, or three times what the whole one took."
+    """How many steps a sub-network gets: the experiment's, or three times what the whole one took.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        the condition
+    full : xr.Dataset
+        (step): test_acc of the whole network
+    """
     reached = reaches(full.test_acc).item()
     return max(experiment.steps, 0 if np.isnan(reached) else LONGER * int(reached))
 
@@ -311,6 +446,27 @@ class Ablation:
     """What is retrained of one seed, and for how long.
 
     Raises `ValueError` for settings out of range.
+
+    Parameters
+    ----------
+    phase : str, default 'emergence'
+        from which phase the multiplets are taken
+    removed : tuple[str, ...], default ('synergistic', 'inverse')
+        once more with the biases removed
+    part : str, default 'all'
+        "drawn": what the paper draws, "controls": the others
+    redundant : bool, default True
+        the multiplet of highest redundancy as well
+    n_random : int, default 1
+        draws of random sub-networks of either size
+    n_matched : int, default 1
+        draws of matched ones of either size
+    whole : bool, default False
+        what the paper draws goes on to the last step of the experiment
+    steps : int | None, default None
+        optimiser updates; None: as `budget` says
+    every : int | None, default None
+        from one evaluation to the next; None: at the checkpoints
     """
 
     phase: str = "emergence"   # from which phase the multiplets are taken
@@ -344,7 +500,19 @@ DRAWN = ("full", "synergistic", "inverse")  # whose whole curves the paper draws
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    "One network that is trained again."
+    """One network that is trained again.
+
+    Parameters
+    ----------
+    variant : str
+        one of `VARIANTS`
+    draw : int
+        its number, where there are several draws
+    neurons : Array
+        (width,) booleans: which are trained
+    biases : str, default 'kept'
+        of the other neurons
+    """
 
     variant: str          # one of `VARIANTS`
     draw: int             # its number, where there are several draws
@@ -368,7 +536,18 @@ def controls(
     seed: int,           # of the draws
     ablation: Ablation,
 ) -> list[Run]:
-    "Networks as large as a multiplet: random ones, and random ones whose norms are alike."
+    """Networks as large as a multiplet: random ones, and random ones whose norms are alike.
+
+    Parameters
+    ----------
+    multiplet : Run
+        to be compared with
+    norms : Array
+        (width,) of the incoming weights at the start
+    seed : int
+        of the draws
+    ablation : Ablation
+    """
     inverse = multiplet.variant == "inverse"
 
     def drawn(kind, count, draw_one):
@@ -387,7 +566,23 @@ def planned_runs(
     seed: int,           # of the draws
     ablation: Ablation,
 ) -> list[Run]:          # those with neurons
-    "The whole network, the multiplets, and networks of the same sizes."
+    """The whole network, the multiplets, and networks of the same sizes.
+
+    Parameters
+    ----------
+    chosen : Choice
+        the multiplets of the seed
+    norms : Array
+        (width,) of the incoming weights at the start
+    seed : int
+        of the draws
+    ablation : Ablation
+
+    Returns
+    -------
+    list[Run]
+        those with neurons
+    """
     synergistic = chosen.synergistic
     multiplets = [Run("synergistic", 0, synergistic), Run("inverse", 0, ~synergistic),
                   *[Run("redundant", 0, chosen.redundant)] * ablation.redundant]
@@ -413,6 +608,29 @@ def ablate(
 
     The same inputs give the same result. Raises `ValueError` as `choose` and `retrain` do. Source:
     Clauw, Stramaglia and Marinazzo (2024), section 7.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        the condition
+    seed : int
+        whose initial weights to start from
+    measures : xr.Dataset
+        (step): as `measures.measure` returns, of that seed
+    metrics : xr.Dataset
+        (step): test_acc of that seed
+    ablation : Ablation, default Ablation()
+    condition : str
+        its name; a column of the result
+    preset : str
+        with which the measures were taken; a column of the result
+    full : xr.Dataset | None, default None
+        curves of the whole network, as of `retrain`, where known
+
+    Returns
+    -------
+    tuple[pd.DataFrame, xr.Dataset]
+        a row a network; test_acc (variant, step) of what is drawn
     """
     choice("preset", preset, tuple(PRESETS))
     seed, width = whole_number("seed", seed, 0), experiment.width

@@ -61,6 +61,21 @@ def split_halves(
     """Both extremes on the half of the samples that made bins and choice, and on the other half.
 
     NaN where a half has too few bins. Raises `ValueError` for settings out of range.
+
+    Parameters
+    ----------
+    x : Array
+        (samples, neurons) activations
+    settings : Measurement
+    seed : int, default 0
+        of the splits
+    splits : int, default 2
+        random splits into halves, of which either half chooses once
+
+    Returns
+    -------
+    np.ndarray
+        (2, 2) bits: synergy and redundancy, where chosen and elsewhere
     """
     splits, seed = whole_number("splits", splits), whole_number("seed", seed, 0, 2**63 - 1)
     layer, rng, found = Layer(x), np.random.default_rng(seed), []
@@ -123,6 +138,24 @@ def check_layer(
     not, and that the interval is not to be trusted. `half` and `other_half` are those of `split_halves`.
     Raises `ValueError` as `measure_features` does, and for settings out of range. Warns of columns
     that are not finite, which are left out.
+
+    Parameters
+    ----------
+    features : Array
+        (samples, neurons) activations
+    preset : str, default 'mid_ranks'
+        "published" or "mid_ranks"
+    draws : int, default 20
+        shuffled data sets, and as many resamples
+    level : float, default 0.9
+        of the bootstrap interval
+    seed : int, default 0
+        of all that is drawn
+
+    Returns
+    -------
+    pd.DataFrame
+        index synergy, redundancy; columns `COMPANIONS`, in bits
     """
     settings, draws = measurement(preset), whole_number("draws", draws)
     level = real_number("level", level, "a number between 0 and 1, such as 0.9",
@@ -168,7 +201,29 @@ def check_curves(
     n_jobs: int = -1,       # checkpoints at once
     progress: bool = True,  # show a bar
 ) -> pd.DataFrame:          # condition, seed, preset, step, quantity, and `COMPANIONS`: one row a point
-    "The curves of the figures' networks with their companions; what was checked before is not checked again."
+    """The curves of the figures' networks with their companions; what was checked before is not checked again.
+
+    Parameters
+    ----------
+    paper : Paper
+    store : Path
+        folder of all trajectories
+    per_decade : int, default 4
+        checkpoints in a tenfold number of steps
+    first : int, default FIRST
+        steps before this one are left out
+    draws : int, default 20
+        as for `check_layer`
+    n_jobs : int, default -1
+        checkpoints at once
+    progress : bool, default True
+        show a bar
+
+    Returns
+    -------
+    pd.DataFrame
+        condition, seed, preset, step, quantity, and `COMPANIONS`: one row a point
+    """
     draws = whole_number("draws", draws)
     multiverse = Multiverse(paper, seeds=paper.figure_seeds, per_decade=per_decade, first=first)
     results = stored_results(partial(_check, paper, store, draws), multiverse.jobs, partial(_path, paper, store, draws),
@@ -197,7 +252,16 @@ def curves_figure(
     findings: Findings,    # the tables of the study
     preset: str,
 ) -> Figure:
-    "Synergy and redundancy of every condition beside chance, other samples, other seeds and the choice of a multiplet."
+    """Synergy and redundancy of every condition beside chance, other samples, other seeds and the choice of a multiplet.
+
+    Parameters
+    ----------
+    checks : pd.DataFrame
+        of `check_curves`
+    findings : Findings
+        the tables of the study
+    preset : str
+    """
     chosen = checks[checks.preset == preset]
     names = list(dict.fromkeys(chosen.condition))
     with plt.rc_context(STYLE):
@@ -243,7 +307,20 @@ def write_checks(
     n_jobs: int = -1,       # checkpoints at once
     progress: bool = True,  # show a bar
 ) -> None:
-    "Checks every curve and writes `curves.csv`."
+    """Checks every curve and writes `curves.csv`.
+
+    Parameters
+    ----------
+    paper : Paper
+    store : Path
+        folder of all trajectories
+    tables : Path
+        folder of the table
+    n_jobs : int, default -1
+        checkpoints at once
+    progress : bool, default True
+        show a bar
+    """
     checks = check_curves(paper, store, n_jobs=n_jobs, progress=progress)
     with written_whole(as_path("tables", tables) / "curves.csv") as temporary:
         checks.to_csv(temporary, index=False, float_format="%.5g", lineterminator="\n")
@@ -252,7 +329,18 @@ def write_checks(
 def load_checks(
     folder: Path | None = None,  # of the tables; None: figures/tables of the project one is in
 ) -> pd.DataFrame:               # as of `check_curves`
-    "The companions of the study's curves. Raises `ValueError` where there is no table."
+    """The companions of the study's curves. Raises `ValueError` where there is no table.
+
+    Parameters
+    ----------
+    folder : Path | None, default None
+        of the tables; None: figures/tables of the project one is in
+
+    Returns
+    -------
+    pd.DataFrame
+        as of `check_curves`
+    """
     folder = tables_folder(folder)
     if not (folder / "curves.csv").exists():
         raise ValueError(f"{folder} holds no checks of curves: run `make audit`, after `make paper`, or name the folder "
@@ -265,7 +353,16 @@ def missing_networks(
     seeds: Iterable[int],  # some of the study's
     store: Path,           # folder of all trajectories
 ) -> list[Job]:
-    "Which networks the audit needs and the study has not made yet."
+    """Which networks the audit needs and the study has not made yet.
+
+    Parameters
+    ----------
+    paper : Paper
+    seeds : Iterable[int]
+        some of the study's
+    store : Path
+        folder of all trajectories
+    """
     jobs = (Job(paper, condition.name, seed) for condition in paper.conditions for seed in seeds)
     return [job for job in jobs if job.found(store) is None]
 
@@ -273,7 +370,18 @@ def missing_networks(
 def audit_lacks(
     store: Path | None = None,  # folder of all trajectories; None: `default_store()`
 ) -> str | None:                # None where nothing is missing
-    "What the audit of the study needs and `make paper` has not made, in words."
+    """What the audit of the study needs and `make paper` has not made, in words.
+
+    Parameters
+    ----------
+    store : Path | None, default None
+        folder of all trajectories; None: `default_store()`
+
+    Returns
+    -------
+    str | None
+        None where nothing is missing
+    """
     store, multiverse = default_store() if store is None else as_path("store", store), Multiverse()
     seeds = multiverse.paper.seeds[:max(multiverse.seeds, multiverse.paper.figure_seeds)]
     if missing := missing_networks(multiverse.paper, seeds, store):
@@ -289,7 +397,15 @@ def run_audit(
     store: Path | None = None,   # folder of all trajectories; None: `default_store()`
     tables: Path | None = None,  # folder of the tables; None: figures/tables beside the store
 ) -> None:
-    "Every way to measure and the companions of every curve, as tables; it goes on where it was stopped."
+    """Every way to measure and the companions of every curve, as tables; it goes on where it was stopped.
+
+    Parameters
+    ----------
+    store : Path | None, default None
+        folder of all trajectories; None: `default_store()`
+    tables : Path | None, default None
+        folder of the tables; None: figures/tables beside the store
+    """
     store = default_store() if store is None else as_path("store", store)
     tables, multiverse = tables_folder(tables, store), Multiverse()
     write_outcomes(multiverse, load_paper(tables).of("released"), store, tables)

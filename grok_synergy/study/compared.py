@@ -41,7 +41,22 @@ def shorter(
     than: str,      # the condition compared with, seed by seed
     interval: str,  # "delay" or "rise"
 ) -> Bounds:        # decades
-    "By how much an interval is shorter than under another condition."
+    """By how much an interval is shorter than under another condition.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    than : str
+        the condition compared with, seed by seed
+    interval : str
+        "delay" or "rise"
+
+    Returns
+    -------
+    Bounds
+        decades
+    """
     view = view.together(condition, than)
     return duration(view, than, interval) - duration(view, condition, interval)
 
@@ -60,7 +75,20 @@ def steeper(
     condition: str,
     than: str,  # the condition compared with, seed by seed
 ) -> Bounds:    # decades
-    "How many times fewer steps the rise takes than under another condition."
+    """How many times fewer steps the rise takes than under another condition.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    than : str
+        the condition compared with, seed by seed
+
+    Returns
+    -------
+    Bounds
+        decades
+    """
     view = view.together(condition, than)
     return _rise_steps(view, than) - _rise_steps(view, condition)
 
@@ -82,7 +110,22 @@ def higher_peak(
     than: str,  # the condition compared with, seed by seed
     when: str,  # `EARLY`, `LEARNED` or `LATE`
 ) -> Bounds:    # ranges of the other's curve
-    "How much higher synergy gets than under another condition."
+    """How much higher synergy gets than under another condition.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    than : str
+        the condition compared with, seed by seed
+    when : str
+        `EARLY`, `LEARNED` or `LATE`
+
+    Returns
+    -------
+    Bounds
+        ranges of the other's curve
+    """
     view = view.together(condition, than)
     first, second = (_highest(view, each, view.curve(each, "synergy"), when)
                      for each in (condition, than))
@@ -96,7 +139,20 @@ def higher_in_own_range(
     condition: str,
     than: str,  # the condition compared with, seed by seed
 ) -> Bounds:    # ranges, each of its own curve
-    "How much nearer to the top of its own curve the early peak of synergy gets."
+    """How much nearer to the top of its own curve the early peak of synergy gets.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    than : str
+        the condition compared with, seed by seed
+
+    Returns
+    -------
+    Bounds
+        ranges, each of its own curve
+    """
     view = view.together(condition, than)
     first, second = (_highest(view, each, scaled(view, each, "synergy"), EARLY)
                      for each in (condition, than))
@@ -110,7 +166,22 @@ def larger_multiplet(
     than: str,  # the condition compared with, seed by seed
     when: str,  # `EARLY`, `LEARNED` or `LATE`
 ) -> Bounds:    # neurons
-    "How much larger the synergistic multiplet gets than under another condition."
+    """How much larger the synergistic multiplet gets than under another condition.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    than : str
+        the condition compared with, seed by seed
+    when : str
+        `EARLY`, `LEARNED` or `LATE`
+
+    Returns
+    -------
+    Bounds
+        neurons
+    """
     view = view.together(condition, than)
     first, second = (_highest(view, each, view.curve(each, "synergy_size"), when)
                      for each in (condition, than))
@@ -131,7 +202,18 @@ def early_peak(
     view: View,
     condition: str,
 ) -> Bounds:  # ranges
-    "The highest early peak of synergy."
+    """The highest early peak of synergy.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        ranges
+    """
     return Bounds.exact(_early_peaks(view, condition, condition).height)
 
 # %% ../../nbs/study/04b_compared.ipynb #72076fd2
@@ -140,7 +222,18 @@ def early_peak_time(
     view: View,
     condition: str,
 ) -> Bounds:  # decades; unknown where there is no peak
-    "When the highest early peak of synergy comes."
+    """When the highest early peak of synergy comes.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        decades; unknown where there is no peak
+    """
     step = _early_peaks(view, condition, condition).step
     return Bounds.exact(np.log10(step)) - log_step(view, condition, "learning")
 
@@ -152,7 +245,20 @@ def early_peak_of_any(
     conditions: tuple[str, ...],
     reference: str,  # whose clock says what is early, and whose synergy range is the unit
 ) -> Bounds:         # ranges
-    "The highest early peak of synergy under any of the conditions."
+    """The highest early peak of synergy under any of the conditions.
+
+    Parameters
+    ----------
+    view : View
+    conditions : tuple[str, ...]
+    reference : str
+        whose clock says what is early, and whose synergy range is the unit
+
+    Returns
+    -------
+    Bounds
+        ranges
+    """
     view = view.together(*conditions, reference)
     return Bounds.greatest(*(Bounds.exact(_early_peaks(view, condition, reference).height)
                              for condition in conditions))
@@ -166,7 +272,23 @@ def peaks_apart(
     than: tuple[str, ...],        # said to have none, or a lower one
     reference: str,  # whose clock says what is early, and whose synergy range is the unit
 ) -> Bounds:         # ranges
-    "How much higher the early peaks of synergy are in one group than in the other."
+    """How much higher the early peaks of synergy are in one group than in the other.
+
+    Parameters
+    ----------
+    view : View
+    conditions : tuple[str, ...]
+        said to have a peak
+    than : tuple[str, ...]
+        said to have none, or a lower one
+    reference : str
+        whose clock says what is early, and whose synergy range is the unit
+
+    Returns
+    -------
+    Bounds
+        ranges
+    """
     view = view.together(*conditions, *than, reference)
     higher, lower = ([Bounds.exact(_early_peaks(view, each, reference).height) for each in group]
                      for group in (conditions, than))
@@ -178,7 +300,18 @@ def best_accuracy(
     view: View,
     conditions: tuple[str, ...],
 ) -> Bounds:  # %
-    "The highest test accuracy at any checkpoint under any of the conditions."
+    """The highest test accuracy at any checkpoint under any of the conditions.
+
+    Parameters
+    ----------
+    view : View
+    conditions : tuple[str, ...]
+
+    Returns
+    -------
+    Bounds
+        %
+    """
     view = view.together(*conditions)
     return Bounds.greatest(*(
         Bounds.exact(100 * view.measured(condition, "test_acc").max("step").to_series())
@@ -190,7 +323,18 @@ def least_accuracy(
     view: View,
     conditions: tuple[str, ...],
 ) -> Bounds:  # %
-    "The highest test accuracy at any checkpoint, under the condition where it is lowest."
+    """The highest test accuracy at any checkpoint, under the condition where it is lowest.
+
+    Parameters
+    ----------
+    view : View
+    conditions : tuple[str, ...]
+
+    Returns
+    -------
+    Bounds
+        %
+    """
     view = view.together(*conditions)
     return Bounds.least(*(best_accuracy((each,))(view) for each in conditions))
 
@@ -203,7 +347,23 @@ def lower_synergy(
     than: tuple[str, ...],        # said to be higher
     reference: str,               # gives the unit, and ends the comparison at half test accuracy
 ) -> Bounds:                      # ranges
-    "Mean early synergy over log steps: the lowest of one group less the highest of the other."
+    """Mean early synergy over log steps: the lowest of one group less the highest of the other.
+
+    Parameters
+    ----------
+    view : View
+    conditions : tuple[str, ...]
+        said to be lower
+    than : tuple[str, ...]
+        said to be higher
+    reference : str
+        gives the unit, and ends the comparison at half test accuracy
+
+    Returns
+    -------
+    Bounds
+        ranges
+    """
     view = view.together(*conditions, *than, reference)
     start, stop = stretch(view, reference, "start", "half")
     curves = {each: view.curve(each, "synergy") for each in (*than, *conditions)}
@@ -220,7 +380,18 @@ def lasting_drop(
     view: View,
     condition: str,
 ) -> Bounds:      # ranges
-    "How far synergy falls in half a decade and stays down for half a decade or more."
+    """How far synergy falls in half a decade and stays down for half a decade or more.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        ranges
+    """
     curve = scaled(view, condition, "synergy")
     logs = np.log10(curve.step.values)
     ahead = np.maximum.accumulate(curve.values[:, ::-1], axis=1)[:, ::-1]  # highest from here
@@ -235,7 +406,18 @@ def rapid_drop(
     view: View,
     condition: str,
 ) -> Bounds:      # ranges
-    "How far synergy falls in half a decade, whatever comes later."
+    """How far synergy falls in half a decade, whatever comes later.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        ranges
+    """
     curve, where = scaled(view, condition, "synergy"), stretch(view, condition, "start", "end")
     return Bounds.exact(largest_change([-curve], *where, HALF_DECADE).change)
 
@@ -272,7 +454,22 @@ def subnetwork_later(
     variant: str,  # as in the table of retrained networks
     than: str,     # the variant compared with, seed by seed
 ) -> Bounds:       # decades
-    "How much later a retrained network generalises than another."
+    """How much later a retrained network generalises than another.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    variant : str
+        as in the table of retrained networks
+    than : str
+        the variant compared with, seed by seed
+
+    Returns
+    -------
+    Bounds
+        decades
+    """
     return _steps(view, condition, variant) - _steps(view, condition, than)
 
 # %% ../../nbs/study/04b_compared.ipynb #f16945b1
@@ -283,7 +480,21 @@ def subnetworks_later(
     variant: str,  # as of `subnetwork_later`
     than: str,
 ) -> Bounds:       # decades
-    "How much later a retrained network generalises than another, at most of all conditions."
+    """How much later a retrained network generalises than another, at most of all conditions.
+
+    Parameters
+    ----------
+    view : View
+    conditions : tuple[str, ...]
+    variant : str
+        as of `subnetwork_later`
+    than : str
+
+    Returns
+    -------
+    Bounds
+        decades
+    """
     return Bounds.greatest(*(subnetwork_later(condition, variant, than)(view)
                              for condition in conditions))
 
@@ -303,7 +514,23 @@ def subnetwork_rise(
     than: str,
     found: bool = False,  # only where the phase was found
 ) -> Bounds:       # decades
-    "How much longer the rise of a retrained network takes than that of another."
+    """How much longer the rise of a retrained network takes than that of another.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    variant : str
+        as of `subnetwork_later`
+    than : str
+    found : bool, default False
+        only where the phase was found
+
+    Returns
+    -------
+    Bounds
+        decades
+    """
     rises = []
     for each in (variant, than):
         rows = _retrained(view, condition, each)
@@ -320,7 +547,21 @@ def subnetwork_rise_steps(
     variant: str,  # as of `subnetwork_later`
     than: str,
 ) -> Bounds:       # decades
-    "How many times more steps the rise of a retrained network takes than that of another."
+    """How many times more steps the rise of a retrained network takes than that of another.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    variant : str
+        as of `subnetwork_later`
+    than : str
+
+    Returns
+    -------
+    Bounds
+        decades
+    """
     taken = []
     for each in (variant, than):
         rows = _retrained(view, condition, each)
@@ -337,7 +578,23 @@ def subnetwork_accuracy(
     than: str,
     found: bool = False,  # only where the phase was found
 ) -> Bounds:       # points
-    "How much less accurate a retrained network gets than another."
+    """How much less accurate a retrained network gets than another.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    variant : str
+        as of `subnetwork_later`
+    than : str
+    found : bool, default False
+        only where the phase was found
+
+    Returns
+    -------
+    Bounds
+        points
+    """
     best = [_retrained(view, condition, each) for each in (than, variant)]
     best = [100 * rows.groupby("seed").best_test_acc.median() for rows in best]
     less = Bounds.exact(best[0]) - Bounds.exact(best[1])
@@ -352,7 +609,21 @@ def subnetworks_accuracy(
     variant: str,  # as of `subnetwork_later`
     than: str,
 ) -> Bounds:       # points
-    "How much less accurate a retrained network gets than another, at most of all conditions."
+    """How much less accurate a retrained network gets than another, at most of all conditions.
+
+    Parameters
+    ----------
+    view : View
+    conditions : tuple[str, ...]
+    variant : str
+        as of `subnetwork_later`
+    than : str
+
+    Returns
+    -------
+    Bounds
+        points
+    """
     return Bounds.greatest(*(subnetwork_accuracy(condition, variant, than)(view)
                              for condition in conditions))
 
@@ -361,7 +632,19 @@ def found_phases(
     view: View,
     statistic: Statistic,  # of one condition's retrained networks
 ) -> str:                  # empty for others
-    "In how many seeds the phase was found whose sub-networks a statistic compares."
+    """In how many seeds the phase was found whose sub-networks a statistic compares.
+
+    Parameters
+    ----------
+    view : View
+    statistic : Statistic
+        of one condition's retrained networks
+
+    Returns
+    -------
+    str
+        empty for others
+    """
     if statistic.reads != "networks" or "condition" not in statistic.choices:
         return ""
     rows = _retrained(view, statistic.choices["condition"], "synergistic")

@@ -20,7 +20,31 @@ from ..trainer import Experiment
 # %% ../../nbs/study/01_conditions.ipynb #49080632
 @dataclass(frozen=True)
 class Condition:
-    "One way to train, and for how long."
+    """One way to train, and for how long.
+
+    Parameters
+    ----------
+    name : str
+        in file names and tables
+    label : str
+        in figures and sentences
+    wd : float
+        weight decay; 0 chooses the initialization route
+    alpha : float
+        factor on the initial weights
+    steps : int
+        training steps
+    reason : str
+        what is known of networks trained so
+    generalises : bool, default True
+        within these steps, as all seeds of the study do
+    memorises : bool, default True
+        the same, of training accuracy
+    subnetworks_from : str | None, default None
+        the phase whose multiplets are retrained; None: of none
+    removed : tuple[str, ...], default ('synergistic', 'inverse')
+        retrained without the others' biases, too
+    """
 
     name: str                            # in file names and tables
     label: str                           # in figures and sentences
@@ -83,7 +107,19 @@ def from_step(
     curves: xr.Dataset | xr.DataArray,  # (..., step)
     first: int = FIRST,
 ) -> xr.Dataset | xr.DataArray:         # (..., step)
-    "Curves without the steps before the first one that is drawn and judged."
+    """Curves without the steps before the first one that is drawn and judged.
+
+    Parameters
+    ----------
+    curves : xr.Dataset | xr.DataArray
+        (..., step)
+    first : int, default FIRST
+
+    Returns
+    -------
+    xr.Dataset | xr.DataArray
+        (..., step)
+    """
     return curves.isel(step=curves.step.values >= first)
 
 # %% ../../nbs/study/01_conditions.ipynb #85477827
@@ -115,7 +151,20 @@ def _seeds_of(
     name: str,              # of a condition
     group: str = "pairs",   # of networks: "pairs", "released" or "shuffled"
 ) -> tuple[int, ...]:       # none where nothing is memorised and labels are shuffled
-    "The seeds of one group of networks of a condition."
+    """The seeds of one group of networks of a condition.
+
+    Parameters
+    ----------
+    name : str
+        of a condition
+    group : str, default 'pairs'
+        of networks: "pairs", "released" or "shuffled"
+
+    Returns
+    -------
+    tuple[int, ...]
+        none where nothing is memorised and labels are shuffled
+    """
     memorises = paper.condition(name).memorises
     if choice("group", group, GROUPS) == "released":
         return paper.seeds
@@ -131,7 +180,17 @@ def _experiment(
     seeds: Iterable[int],   # of the released split; or one of a pair, which brings its split
     labels: str = "true",   # or "shuffled", in an order that the pair's seed decides
 ) -> Experiment:
-    "The training runs of one condition. Raises `ValueError` for seeds of several splits."
+    """The training runs of one condition. Raises `ValueError` for seeds of several splits.
+
+    Parameters
+    ----------
+    name : str
+        of a condition
+    seeds : Iterable[int]
+        of the released split; or one of a pair, which brings its split
+    labels : str, default 'true'
+        or "shuffled", in an order that the pair's seed decides
+    """
     chosen, seeds, task = paper.condition(name), tuple(seeds), paper.task
     own = {seed: split for split, seed in paper.pairs if seed in seeds}
     if own and len(seeds) > 1:
@@ -146,7 +205,33 @@ def _experiment(
 # %% ../../nbs/study/01_conditions.ipynb #8fe80166
 @dataclass(frozen=True)
 class Paper:
-    "Every setting of the study."
+    """Every setting of the study.
+
+    Parameters
+    ----------
+    conditions : tuple[Condition, ...], default tuple(CONDITIONS.values())
+    seeds : tuple[int, ...], default tuple(range(0, 1000, 100))
+        of the released split
+    figure_seeds : int, default 5
+        the first of them, in the figures
+    pairs : tuple[tuple[int, int], ...], default PAIRS
+        a split seed and a seed each
+    few_pairs : int, default 10
+        the first of them: where little is learned
+    ablated : tuple[str, ...], default tuple(PLAN)
+        whose sub-networks are retrained
+    presets : tuple[str, ...], default tuple(PRESETS)
+        ways to measure
+    draws : int, default 5
+        of each null at a checkpoint; 0: no nulls
+    null_every : int, default 6
+        checkpoints from one with nulls to the next
+    task : ModularTask, default ModularTask()
+    width : int, default 250
+        hidden neurons
+    per_decade : int, default 24
+        checkpoints in a tenfold number of steps
+    """
 
     conditions: tuple[Condition, ...] = tuple(CONDITIONS.values())
     seeds: tuple[int, ...] = tuple(range(0, 1000, 100))  # of the released split
@@ -168,7 +253,12 @@ class Paper:
         self,
         name: str,
     ) -> Condition:
-        "A condition by its name. Raises `ValueError` for a name that does not exist."
+        """A condition by its name. Raises `ValueError` for a name that does not exist.
+
+        Parameters
+        ----------
+        name : str
+        """
         known = {condition.name: condition for condition in self.conditions}
         if name not in known:
             raise ValueError(f"condition {name!r} is unknown: choose one of {', '.join(known)}")

@@ -43,7 +43,17 @@ def rows_of(
     *quantities: tuple[str, str, float,
                        float],  # name, unit, there, here; NaN where there is no such number
 ) -> list[dict]:
-    "Rows of the table of differences."
+    """Rows of the table of differences.
+
+    Parameters
+    ----------
+    key : str
+        names the difference
+    alternative : str
+        what `there` is
+    *quantities : tuple[str, str, float, float]
+        name, unit, there, here; NaN where there is no such number
+    """
     return [{"key": key, "alternative": alternative, "quantity": name, "unit": unit, "there": there,
              "here": here}
             for name, unit, there, here in quantities]
@@ -53,7 +63,20 @@ def landmarks(
     measures: xr.Dataset,  # (seed, step): synergy, redundancy
     first: int = 5,        # steps before this one are left out
 ) -> list[tuple[str, str, float]]:  # name, unit, value
-    "Both curves at the first step, and the peak of synergy, of the mean over seeds."
+    """Both curves at the first step, and the peak of synergy, of the mean over seeds.
+
+    Parameters
+    ----------
+    measures : xr.Dataset
+        (seed, step): synergy, redundancy
+    first : int, default 5
+        steps before this one are left out
+
+    Returns
+    -------
+    list[tuple[str, str, float]]
+        name, unit, value
+    """
     mean = measures[["synergy", "redundancy"]].mean("seed")
     mean = mean.sel(step=mean.step >= first)
     start = int(mean.step[0])
@@ -67,7 +90,14 @@ def compared(
     there: list[tuple[str, str, float]],  # of `landmarks`
     here: list[tuple[str, str, float]],
 ) -> list[tuple[str, str, float, float]]:
-    "Landmarks side by side."
+    """Landmarks side by side.
+
+    Parameters
+    ----------
+    there : list[tuple[str, str, float]]
+        of `landmarks`
+    here : list[tuple[str, str, float]]
+    """
     return [(name, unit, other, own) for (name, unit, other),
             (_, _, own) in zip(there, here, strict=True)]
 
@@ -75,7 +105,12 @@ def compared(
 def measurement_rows(
     trajectory: Trajectory,
 ) -> Iterator[dict]:
-    "What the choices of a measurement change, at every second checkpoint."
+    """What the choices of a measurement change, at every second checkpoint.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+    """
     def measured(**choices):
         return landmarks(measure(trajectory, steps=steps[::2], progress=False, **choices))
 
@@ -109,21 +144,48 @@ def _pairs(features: np.ndarray, settings: Measurement) -> list[list[float]]:
 def published_pairs(
     features: np.ndarray,  # (checkpoints, samples, neurons)
 ) -> list[list[float]]:    # synergy and redundancy (bits) of each
-    "The published measures of several checkpoints, in this process."
+    """The published measures of several checkpoints, in this process.
+
+    Parameters
+    ----------
+    features : np.ndarray
+        (checkpoints, samples, neurons)
+
+    Returns
+    -------
+    list[list[float]]
+        synergy and redundancy (bits) of each
+    """
     return _pairs(features, measurement("published"))
 
 # %% ../../nbs/study/10_differences.ipynb #79df3a4e
 def without_vector_instructions(
     features: np.ndarray,  # (checkpoints, samples, neurons)
 ) -> list[list[float]]:    # synergy and redundancy (bits) of each
-    "The same with NumPy's sort on a processor without the vector instructions that it would choose at run time."
+    """The same with NumPy's sort on a processor without the vector instructions that it would choose at run time.
+
+    Parameters
+    ----------
+    features : np.ndarray
+        (checkpoints, samples, neurons)
+
+    Returns
+    -------
+    list[list[float]]
+        synergy and redundancy (bits) of each
+    """
     return _pairs(features, measurement("published", estimator="plain"))
 
 # %% ../../nbs/study/10_differences.ipynb #99f31d8d
 def order_rows(
     trajectory: Trajectory,
 ) -> Iterator[dict]:
-    "What the order of samples and the processor change of the published measures of one network."
+    """What the order of samples and the processor change of the published measures of one network.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+    """
     seed, steps = int(trajectory.data.seed[0]), measured_steps(trajectory.steps)
     curve = measure(trajectory, preset="published", steps=steps,
                     progress=False).synergy.sel(seed=seed)
@@ -224,7 +286,13 @@ def table_rows(
     found: Findings,
     paper: Paper,
 ) -> Iterator[dict]:
-    "What the tables of the study say of the differences."
+    """What the tables of the study say of the differences.
+
+    Parameters
+    ----------
+    found : Findings
+    paper : Paper
+    """
     yield from _degenerate_rows(found)
     yield from _curve_rows(found.first(paper.figure_seeds), paper.ablated)
     for condition in paper.conditions:
@@ -240,7 +308,21 @@ def with_table_rows(
     found: Findings,     # the tables of the study
     paper: Paper,
 ) -> pd.DataFrame:       # the same, with what the tables say now
-    "The rows with those of the tables in place of the former ones."
+    """The rows with those of the tables in place of the former ones.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        of `measure_differences`
+    found : Findings
+        the tables of the study
+    paper : Paper
+
+    Returns
+    -------
+    pd.DataFrame
+        the same, with what the tables say now
+    """
     new = pd.DataFrame(table_rows(found, paper))
     parts = [new[new.key == key] if key in set(new.key) else rows[rows.key == key]
              for key in rows.key.drop_duplicates()]
@@ -250,7 +332,18 @@ def with_table_rows(
 def load_rows(
     path: Path,      # of `differences.csv`
 ) -> pd.DataFrame:   # key, alternative, quantity, unit, there, here
-    "What was measured of the differences, with presets under their present names."
+    """What was measured of the differences, with presets under their present names.
+
+    Parameters
+    ----------
+    path : Path
+        of `differences.csv`
+
+    Returns
+    -------
+    pd.DataFrame
+        key, alternative, quantity, unit, there, here
+    """
     rows = pd.read_csv(path, keep_default_na=True).fillna({"alternative": "", "unit": ""})
     former = {"tie_safe": "mid_ranks", "tie-safe": "mid-ranks"}
     return rows.assign(alternative=rows.alternative.replace(former, regex=True))
@@ -275,7 +368,12 @@ def _generalising_rows(
 def plain_rows(
     trajectory: Trajectory,
 ) -> Iterator[dict]:
-    "The test accuracy of the plain loop at the checkpoint at which the first network of ours has generalised."
+    """The test accuracy of the plain loop at the checkpoint at which the first network of ours has generalised.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+    """
     experiment, seed = trajectory.experiment, int(trajectory.data.seed[0])
     reached = trajectory.steps_to(TARGET).sel(seed=seed).fillna(trajectory.steps[-1])
     with one_thread_per_task():
@@ -292,7 +390,14 @@ def network_rows(
     paper: Paper,
     store: Path,  # folder of all trajectories
 ) -> Iterator[dict]:
-    "What the settings of training change, for the first seed."
+    """What the settings of training change, for the first seed.
+
+    Parameters
+    ----------
+    paper : Paper
+    store : Path
+        folder of all trajectories
+    """
     seed = paper.seeds[0]
     low, high, own = (paper.experiment(name, [seed]) for name in ("wd0.1", "alpha50", "wd2"))
     text_low, text_high = replace(low, wd=0.01), replace(high, alpha=5.0)
@@ -314,7 +419,14 @@ def multiplet_rows(
     paper: Paper,
     store: Path,  # folder of all trajectories
 ) -> Iterator[dict]:
-    "Which checkpoint the retrained multiplet comes from by either rule, and how many neurons both choices share."
+    """Which checkpoint the retrained multiplet comes from by either rule, and how many neurons both choices share.
+
+    Parameters
+    ----------
+    paper : Paper
+    store : Path
+        folder of all trajectories
+    """
     for name in paper.ablated:
         experiment = paper.experiment(name, paper.seeds[:paper.figure_seeds])
         trajectory = train(experiment, progress=False, store=store)
@@ -340,7 +452,21 @@ def measure_differences(
     found: Findings,  # the tables of the study
     store: Path,      # folder of all trajectories
 ) -> pd.DataFrame:    # key, alternative, quantity, unit, there, here
-    "Every row of the table of differences; what is trained or measured for it is kept in the store."
+    """Every row of the table of differences; what is trained or measured for it is kept in the store.
+
+    Parameters
+    ----------
+    paper : Paper
+    found : Findings
+        the tables of the study
+    store : Path
+        folder of all trajectories
+
+    Returns
+    -------
+    pd.DataFrame
+        key, alternative, quantity, unit, there, here
+    """
     trajectory = train(paper.experiment("wd2", paper.seeds[:paper.figure_seeds]), progress=False,
                        store=store)
     parts = (measurement_rows(trajectory), order_rows(trajectory), table_rows(found, paper),
@@ -352,7 +478,14 @@ def is_measurable(
     paper: Paper,
     store: Path,  # folder of all trajectories
 ) -> bool:
-    "Whether the networks that the differences are measured on are there."
+    """Whether the networks that the differences are measured on are there.
+
+    Parameters
+    ----------
+    paper : Paper
+    store : Path
+        folder of all trajectories
+    """
     return all(Job(paper, name, seed).path(store).exists()
                for name in ("wd2", *paper.ablated) for seed in paper.seeds[:paper.figure_seeds])
 
@@ -372,7 +505,20 @@ def numbers_table(
     rows: pd.DataFrame,  # of `measure_differences`
     *keys: str,          # names of differences
 ) -> pd.DataFrame:       # one row a number, as text
-    "What some differences change: the value there, under the alternative, and here."
+    """What some differences change: the value there, under the alternative, and here.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        of `measure_differences`
+    *keys : str
+        names of differences
+
+    Returns
+    -------
+    pd.DataFrame
+        one row a number, as text
+    """
     chosen = pd.concat([rows[rows.key == key] for key in keys])
     words = PRESET_WORDS | {name: one.label for name, one in CONDITIONS.items()}
     words = {rf"\b{re.escape(name)}\b": word for name, word in words.items()} | {"^$": "–"}

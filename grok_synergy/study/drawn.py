@@ -222,6 +222,19 @@ def drawn_evidence(
     """Evidence in which the claims hold, or do not, by construction.
 
     Raises `ValueError` for an unknown story or setting.
+
+    Parameters
+    ----------
+    *stories : str
+        of `STORIES`; several alternate over the seeds
+    seeds : int, default 20
+        how many pairs; the first ten where nothing is learned
+    noise : float, default 1
+        0 for none
+    rng : int, default 0
+        seed of the noise
+    nulls : str, default 'nothing'
+        what nulls and twins show; "same": what the networks show
     """
     if not stories or (unknown := set(stories) - set(STORIES)):
         given = ", ".join(sorted(unknown)) if stories else "(none)"

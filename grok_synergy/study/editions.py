@@ -20,7 +20,18 @@ from .verdicts import as_decimal, judge
 def first_edition(
     folder: Path | None = None,  # of the tables; None: figures/tables of the project one is in
 ) -> pd.DataFrame:               # by claim: what it was, verdicts, `now`, `excess_now`, `reason`
-    "The claims of the first edition, their verdicts, and the claims that replace them."
+    """The claims of the first edition, their verdicts, and the claims that replace them.
+
+    Parameters
+    ----------
+    folder : Path | None, default None
+        of the tables; None: figures/tables of the project one is in
+
+    Returns
+    -------
+    pd.DataFrame
+        by claim: what it was, verdicts, `now`, `excess_now`, `reason`
+    """
     as_text = dict.fromkeys(["section", "now", "excess_now"], str)
     rows = pd.read_csv(tables_folder(folder) / "first-edition.csv", dtype=as_text)
     return rows.fillna({"excess_now": ""}).set_index("id")
@@ -29,7 +40,12 @@ def first_edition(
 def of_second_edition(
     study: Findings,
 ) -> bool:
-    "Whether the tables hold what the second edition is judged by."
+    """Whether the tables hold what the second edition is judged by.
+
+    Parameters
+    ----------
+    study : Findings
+    """
     return any(name.endswith(" released") for name in study.metrics)
 
 # %% ../../nbs/study/06a_editions.ipynb #7403e22f
@@ -39,7 +55,18 @@ _PARTS = ("outcome", "estimate", "known", "low", "high", "seeds", "showing", "bo
 def first_verdicts(
     first: pd.DataFrame,  # of `first_edition`
 ) -> pd.DataFrame:        # one row a claim and preset, as of `judge`
-    "The verdicts of the first edition."
+    """The verdicts of the first edition.
+
+    Parameters
+    ----------
+    first : pd.DataFrame
+        of `first_edition`
+
+    Returns
+    -------
+    pd.DataFrame
+        one row a claim and preset, as of `judge`
+    """
     columns = ["section", "statement", "statistic", "side", "margin", "unit", "figure",
                "per_preset"]
     rows = [{"way": preset, "id": number, **row[columns],
@@ -52,7 +79,17 @@ def first_verdicts(
 def verdicts_of(
     study: Findings,
 ) -> pd.DataFrame:  # as of `judge`
-    "The verdicts that stand: of the second edition, or of the first while its tables are there."
+    """The verdicts that stand: of the second edition, or of the first while its tables are there.
+
+    Parameters
+    ----------
+    study : Findings
+
+    Returns
+    -------
+    pd.DataFrame
+        as of `judge`
+    """
     if of_second_edition(study):
         return judge(study.evidence)
     return first_verdicts(first_edition())
@@ -62,7 +99,20 @@ def editions_page(
     first: pd.DataFrame,  # of `first_edition`
     text: str,            # its sentences
 ) -> str:                 # Markdown
-    "The verdicts of the first edition beside the claims that replace them."
+    """The verdicts of the first edition beside the claims that replace them.
+
+    Parameters
+    ----------
+    first : pd.DataFrame
+        of `first_edition`
+    text : str
+        its sentences
+
+    Returns
+    -------
+    str
+        Markdown
+    """
     def found(row, preset):
         low, high = (as_decimal(row[f"{preset}_{end}"]) for end in ("low", "high"))
         return f"**{row[f'{preset}_outcome']}** [{low}, {high}]"

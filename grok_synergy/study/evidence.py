@@ -63,6 +63,17 @@ class Evidence:
     """What the claims are judged by.
 
     Raises `ValueError` for a table that lacks a curve or a column, has gaps, or fits no other.
+
+    Parameters
+    ----------
+    metrics : dict[str, xr.Dataset]
+        by name, as `Trajectory.metrics`
+    measures : dict[str, dict[str, xr.Dataset]]
+        by preset and name, as `phases.measure`
+    ablations : pd.DataFrame | None, default None
+        one row a retrained network
+    _looked_at : dict, default dict()
+        curves asked for
     """
 
     metrics: dict[str, xr.Dataset]              # by name, as `Trajectory.metrics`
@@ -85,7 +96,12 @@ class Evidence:
             raise ValueError(f"ablations lack the columns {', '.join(sorted(missing))}")
 
     def under(self, way: str | None = None) -> "View":
-        "The evidence in one of `WAYS` to look; without one, the metrics alone."
+        """The evidence in one of `WAYS` to look; without one, the metrics alone.
+
+        Parameters
+        ----------
+        way : str | None, default None
+        """
         average = way == RELEASED_CURVES
         return View(self, "published" if average else way, average)
 
@@ -106,7 +122,20 @@ def at_steps(
     values: xr.DataArray,  # (seed, step) at some steps above 0
     steps: np.ndarray,     # wanted
 ) -> xr.DataArray:         # (seed, step)
-    "Values at other steps, interpolated over the log of the step; those at the ends go on."
+    """Values at other steps, interpolated over the log of the step; those at the ends go on.
+
+    Parameters
+    ----------
+    values : xr.DataArray
+        (seed, step) at some steps above 0
+    steps : np.ndarray
+        wanted
+
+    Returns
+    -------
+    xr.DataArray
+        (seed, step)
+    """
     logs, wanted = np.log10(values.step.values), np.log10(steps)
     rows = [np.interp(wanted, logs, row) for row in values.transpose("seed", "step").values]
     return xr.DataArray(np.array(rows), {"seed": values.seed.values, "step": steps},
@@ -151,7 +180,21 @@ def excess(
     condition: str,
     name: str,         # "synergy" or "redundancy"
 ) -> xr.DataArray:     # (seed, step) in bits, from step 5 on
-    "A reading less its null. Raises `NotMeasured` where the null was not drawn."
+    """A reading less its null. Raises `NotMeasured` where the null was not drawn.
+
+    Parameters
+    ----------
+    view : View
+        with a null
+    condition : str
+    name : str
+        "synergy" or "redundancy"
+
+    Returns
+    -------
+    xr.DataArray
+        (seed, step) in bits, from step 5 on
+    """
     reading = from_step(view.measured(condition, name))
     if view.null == TWINS:
         return reading - _table(view, f"{condition} shuffled", name)[name]
@@ -201,7 +244,20 @@ def _seeds(view: "View", condition: str, name: str) -> np.ndarray:
 # %% ../../nbs/study/03a_evidence.ipynb #13659577
 @dataclass(frozen=True)
 class View:
-    "The evidence in one way to look. Raises `NotMeasured` for curves that are not there."
+    """The evidence in one way to look. Raises `NotMeasured` for curves that are not there.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    preset : str | None
+        whose measures; None: metrics alone
+    average : bool, default False
+        measures under the released average
+    null : str | None, default None
+        of `NULLS`, taken off synergy and redundancy
+    seeds : tuple | None, default None
+        None: all
+    """
 
     evidence: Evidence
     preset: str | None          # whose measures; None: metrics alone
@@ -210,14 +266,26 @@ class View:
     seeds: tuple | None = None  # None: all
 
     def measured(self, condition: str, name: str) -> xr.DataArray:
-        "A metric or measure as it is: (seed, step)."
+        """A metric or measure as it is: (seed, step).
+
+        Parameters
+        ----------
+        condition : str
+        name : str
+        """
         values = _table(self, _named(self, condition), name)[name].transpose("seed", "step")
         if self.null == TWINS:
             values = values.sel(seed=_table(self, f"{condition} shuffled", "test_acc").seed)
         return values if self.seeds is None else values.sel(seed=list(self.seeds))
 
     def looked_at(self, condition: str, name: str) -> _Looked:
-        "A curve on an even grid of log steps, the reading behind it, and its range."
+        """A curve on an even grid of log steps, the reading behind it, and its range.
+
+        Parameters
+        ----------
+        condition : str
+        name : str
+        """
         found = self._once(_look, condition, name)
         if self.seeds is not None:
             found = _Looked(*(part.sel(seed=list(self.seeds)) for part in found))
@@ -233,11 +301,22 @@ class View:
         return known[key]
 
     def curve(self, condition: str, name: str) -> xr.DataArray:
-        "A metric, measure or excess on an even grid of log steps; the test loss as log10."
+        """A metric, measure or excess on an even grid of log steps; the test loss as log10.
+
+        Parameters
+        ----------
+        condition : str
+        name : str
+        """
         return self.looked_at(condition, name).curve.copy()
 
     def together(self, *conditions: str) -> "View":
-        "The view of the seeds that several conditions have."
+        """The view of the seeds that several conditions have.
+
+        Parameters
+        ----------
+        *conditions : str
+        """
         seeds = [self._once(_seeds, each, "test_acc") for each in conditions]
         seeds += [] if self.seeds is None else [self.seeds]
         common = reduce(np.intersect1d, seeds)
@@ -251,7 +330,20 @@ def range_of(
     condition: str,
     name: str,       # a metric or measure
 ) -> pd.Series:      # (seed) in the curve's unit
-    "From the lowest to the highest point of a curve: one *range*. A null does not enter."
+    """From the lowest to the highest point of a curve: one *range*. A null does not enter.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    name : str
+        a metric or measure
+
+    Returns
+    -------
+    pd.Series
+        (seed) in the curve's unit
+    """
     return view.looked_at(condition, name).range.to_series()
 
 # %% ../../nbs/study/03a_evidence.ipynb #33bdd03b
@@ -260,7 +352,20 @@ def scaled(
     condition: str,
     name: str,       # a metric or measure
 ) -> xr.DataArray:   # (seed, step)
-    "A curve above its lowest point, in ranges; accuracy as it is."
+    """A curve above its lowest point, in ranges; accuracy as it is.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    name : str
+        a metric or measure
+
+    Returns
+    -------
+    xr.DataArray
+        (seed, step)
+    """
     found = view.looked_at(condition, name)
     return (found.curve if name.endswith("acc") else found.scaled).copy()
 
@@ -270,7 +375,20 @@ def log_step(
     condition: str,
     event: str,      # of `EVENTS`
 ) -> Bounds:         # (seed); at least the last step where it never comes
-    "log10 of the step of an event, interpolated; 45 steps later on averaged curves."
+    """log10 of the step of an event, interpolated; 45 steps later on averaged curves.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    event : str
+        of `EVENTS`
+
+    Returns
+    -------
+    Bounds
+        (seed); at least the last step where it never comes
+    """
     name, level = EVENTS[choice("event", event, tuple(EVENTS))]
     curve = view.measured(condition, name)
     curve = curve.sel(step=curve.step > 0)
@@ -291,7 +409,22 @@ def stretch(
     begin: str,  # "start", or one of `EVENTS`
     end: str,    # one of `EVENTS`, "early" or "end"
 ) -> tuple[pd.Series, pd.Series]:  # (seed) each; NaN where there is no begin, infinite where no end
-    "First and last step between two events for each seed."
+    """First and last step between two events for each seed.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    begin : str
+        "start", or one of `EVENTS`
+    end : str
+        one of `EVENTS`, "early" or "end"
+
+    Returns
+    -------
+    tuple[pd.Series, pd.Series]
+        (seed) each; NaN where there is no begin, infinite where no end
+    """
     return _step_of(view, condition, begin, np.nan), _step_of(view, condition, end, np.inf)
 
 # %% ../../nbs/study/03a_evidence.ipynb #b7421077
@@ -321,7 +454,22 @@ def between(
     start: pd.Series,     # (seed) first step
     stop: pd.Series,      # (seed) last step
 ) -> xr.DataArray:        # (seed, step)
-    "A curve with NaN outside a stretch."
+    """A curve with NaN outside a stretch.
+
+    Parameters
+    ----------
+    curve : xr.DataArray
+        (seed, step)
+    start : pd.Series
+        (seed) first step
+    stop : pd.Series
+        (seed) last step
+
+    Returns
+    -------
+    xr.DataArray
+        (seed, step)
+    """
     curve = curve.transpose("seed", "step")
     steps, seeds = curve.step.values, curve.seed.values
     start, stop = (end[seeds].values[:, None] for end in (start, stop))
@@ -334,7 +482,22 @@ _READS = {"bits": WAYS, "curves": WAYS, "metrics": (None,), "networks": tuple(PR
 
 @dataclass(frozen=True)
 class Statistic:
-    "A number for each seed, with its choices made; it is called on a view."
+    """A number for each seed, with its choices made; it is called on a view.
+
+    Parameters
+    ----------
+    function : Callable[..., Bounds]
+        of a view and the choices
+    choices : dict
+        by name
+    words : str
+        what it measures
+    unit : str
+    reads : str
+        "bits" of synergy and redundancy, other "curves", ...
+    null : str | None, default None
+        of `NULLS`, taken off the bits
+    """
 
     function: Callable[..., Bounds]    # of a view and the choices
     choices: dict = field(hash=False)  # by name
@@ -344,7 +507,12 @@ class Statistic:
     null: str | None = None            # of `NULLS`, taken off the bits
 
     def __call__(self, view: View) -> Bounds:
-        "The number of each seed, or its bounds."
+        """The number of each seed, or its bounds.
+
+        Parameters
+        ----------
+        view : View
+        """
         return self.function(replace(view, null=self.null), **self.choices)
 
     @property
@@ -355,11 +523,21 @@ class Statistic:
     per_preset = property(lambda self: self.reads != "metrics")
 
     def over(self, null: str) -> "Statistic":
-        "The same statistic of the excess."
+        """The same statistic of the excess.
+
+        Parameters
+        ----------
+        null : str
+        """
         return replace(self, null=choice("null", null, NULLS))
 
     def said(self, words: str) -> "Statistic":
-        "The same statistic in other words."
+        """The same statistic in other words.
+
+        Parameters
+        ----------
+        words : str
+        """
         return replace(self, words=words)
 
     def __repr__(self):
@@ -397,7 +575,21 @@ def statistic(
     unit: str,
     reads: str = "bits",      # or, where no null can be taken off, "curves", "metrics", "networks"
 ) -> Callable:                # a decorator
-    "Makes a function of a view and choices one of the choices alone, for a `Statistic`."
+    """Makes a function of a view and choices one of the choices alone, for a `Statistic`.
+
+    Parameters
+    ----------
+    words : str
+        what it measures; {choice} and {choice.short} are filled in
+    unit : str
+    reads : str, default 'bits'
+        or, where no null can be taken off, "curves", "metrics", "networks"
+
+    Returns
+    -------
+    Callable
+        a decorator
+    """
     def decorate(function):
         signature = inspect.signature(function)
 

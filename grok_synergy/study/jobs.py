@@ -55,7 +55,13 @@ from ..trajectory import METRICS, network_path, stored_digest
 def measured_steps(
     steps: Iterable[int],  # of a trajectory's checkpoints
 ) -> list[int]:
-    "Those that are drawn and judged."
+    """Those that are drawn and judged.
+
+    Parameters
+    ----------
+    steps : Iterable[int]
+        of a trajectory's checkpoints
+    """
     return [int(step) for step in steps if step >= FIRST]
 
 # %% ../../nbs/study/08_jobs.ipynb #d5d2e698
@@ -66,7 +72,25 @@ def retrain_subnetworks(
     found: xr.Dataset,       # metrics (step) and measures (preset, step) of that seed
     ablation: Ablation,
 ) -> xr.Dataset:             # for "drawn": test_acc (preset, variant, step); for controls no curves
-    "The sub-networks of every preset, with their table as CSV among the attributes."
+    """The sub-networks of every preset, with their table as CSV among the attributes.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        the condition
+    seed : int
+        whose initial weights to start from
+    name : str
+        of the condition
+    found : xr.Dataset
+        metrics (step) and measures (preset, step) of that seed
+    ablation : Ablation
+
+    Returns
+    -------
+    xr.Dataset
+        for "drawn": test_acc (preset, variant, step); for controls no curves
+    """
     full = found[list(METRICS)].drop_vars("weight_norm")
     presets = found.preset.values.tolist()
     results = [ablate(experiment, seed, found.sel(preset=preset), found, ablation, condition=name,
@@ -117,7 +141,19 @@ NULLS = ("responses", "chimera")  # kinds of jobs, as of `measures.measure`
 
 @dataclass(frozen=True)
 class Job(_Settings):
-    "A network to train and measure, draws of a null, or some sub-networks to retrain."
+    """A network to train and measure, draws of a null, or some sub-networks to retrain.
+
+    Parameters
+    ----------
+    paper : Paper
+    condition : str
+    seed : int | None
+        None: of all networks of the released split, as a chimera is
+    kind : str, default 'network'
+        or "zeros", or a null, or, of its sub-networks, "drawn" or "controls"
+    labels : str, default 'true'
+        or "shuffled"
+    """
 
     paper: Paper
     condition: str
@@ -129,7 +165,13 @@ class Job(_Settings):
         self,
         store: Path,  # folder of all trajectories
     ) -> Path:
-        "The file of what the job finds."
+        """The file of what the job finds.
+
+        Parameters
+        ----------
+        store : Path
+            folder of all trajectories
+        """
         former = {name: old for old, name in FORMER.items()}  # files keep their names
         settings = {"format": 3, "presets": {former.get(name, name): stored_settings(PRESETS[name])
                                              for name in self.paper.presets}}
@@ -148,7 +190,18 @@ class Job(_Settings):
         self,
         store: Path,  # folder of all trajectories
     ) -> xr.Dataset | None:  # None where it is still to be done, or again, as a network is another
-        "What the job found."
+        """What the job found.
+
+        Parameters
+        ----------
+        store : Path
+            folder of all trajectories
+
+        Returns
+        -------
+        xr.Dataset | None
+            None where it is still to be done, or again, as a network is another
+        """
         found = load_result(self.path(store), made_from(self, store))
         return None if found is None else present_names(found)
 
@@ -157,7 +210,19 @@ def made_from(
     job: Job,
     store: Path,  # folder of all trajectories
 ) -> str | None:  # None where a network was deleted, so that its measures stand
-    "The digest of what a job's result is made from: networks, or the measures that choose sub-networks."
+    """The digest of what a job's result is made from: networks, or the measures that choose sub-networks.
+
+    Parameters
+    ----------
+    job : Job
+    store : Path
+        folder of all trajectories
+
+    Returns
+    -------
+    str | None
+        None where a network was deleted, so that its measures stand
+    """
     if job.kind in ("network", "zeros", *NULLS):
         paths = [network_path(store, job.experiment, seed) for seed in job.seeds]
         digests = [stored_digest(path) for path in paths]
@@ -179,7 +244,12 @@ ZEROS = 0.01  # the same of the share of zeros
 def seconds(
     job: Job,
 ) -> float:
-    "About how long one core takes, for the paper's task."
+    """About how long one core takes, for the paper's task.
+
+    Parameters
+    ----------
+    job : Job
+    """
     steps, width = job.paper.condition(job.condition).steps, job.paper.width
     checkpoints = max(1.0, job.paper.per_decade * np.log10(steps) - 12)  # less what early ones have in common
     reading = READ * len(job.paper.presets) / 2
@@ -252,7 +322,17 @@ STAGES = ("networks of the figures", "sub-networks of the figures", "other netwo
 def stages(
     paper: Paper,
 ) -> list[list[Job]]:  # networks and sub-networks of the figures, other networks, nulls, other sub-networks
-    "The jobs of the study; those of one list can run side by side once the lists before it are done."
+    """The jobs of the study; those of one list can run side by side once the lists before it are done.
+
+    Parameters
+    ----------
+    paper : Paper
+
+    Returns
+    -------
+    list[list[Job]]
+        networks and sub-networks of the figures, other networks, nulls, other sub-networks
+    """
     networks = [Job(paper, condition.name, seed, labels="shuffled" if group == "shuffled" else "true")
                 for group in GROUPS for condition in paper.conditions
                 for seed in paper.seeds_of(condition.name, group)]
@@ -271,7 +351,13 @@ class _Clock(tqdm):
     "A bar that counts seconds of one core, and says when all will be done."
 
     def begin(self, stage: str, pace: float) -> None:
-        "Before anything is done a second of one core is taken to last `pace`."
+        """Before anything is done a second of one core is taken to last `pace`.
+
+        Parameters
+        ----------
+        stage : str
+        pace : float
+        """
         self.stage, self.pace, self.begun, self.before = stage, pace, time.monotonic(), self.n
         self.update(0)
 
@@ -307,6 +393,20 @@ def run_paper(
     """Does every job of the study that is not done yet, and writes the tables.
 
     A job that fails does not stop those beside it; its error ends the run after them.
+
+    Parameters
+    ----------
+    paper : Paper
+    store : Path | None, default None
+        folder of all trajectories; None: `default_store()`
+    tables : Path | None, default None
+        folder of the tables; None: figures/tables beside the store
+    only_figures : bool, default False
+        only what the figures show
+    n_jobs : int, default -1
+        jobs at once; -1: one for each core
+    progress : bool, default True
+        show one bar for everything, with the expected end
     """
     progress, only_figures = truth("progress", progress), truth("only_figures", only_figures)
     store = default_store() if store is None else as_path("store", store)
@@ -404,7 +504,16 @@ def write_tables(
     store: Path,   # folder of all trajectories
     folder: Path,  # of the tables
 ) -> None:
-    "Gathers what is done of the study into small files, with the same bytes for the same results."
+    """Gathers what is done of the study into small files, with the same bytes for the same results.
+
+    Parameters
+    ----------
+    paper : Paper
+    store : Path
+        folder of all trajectories
+    folder : Path
+        of the tables
+    """
     folder = as_path("folder", folder)
     folder.mkdir(parents=True, exist_ok=True)
     for group in GROUPS:

@@ -33,7 +33,20 @@ def start_level(
     condition: str,
     name: str,       # "synergy" or "redundancy"
 ) -> Bounds:         # ranges above the curve's lowest point
-    "Mean of a measure over steps 5 to 10."
+    """Mean of a measure over steps 5 to 10.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    name : str
+        "synergy" or "redundancy"
+
+    Returns
+    -------
+    Bounds
+        ranges above the curve's lowest point
+    """
     curve = scaled(view, condition, name)
     return Bounds.exact(curve.sel(step=curve.step <= 10).mean("step").to_series())
 
@@ -56,7 +69,22 @@ def size_change(
     phase: str,      # of `PHASE_CHANGES`
     longest: float,  # length of a window, decades
 ) -> Bounds:         # ranges; 0 where the phase is not visible
-    "Change of the synergistic multiplet's size in a phase."
+    """Change of the synergistic multiplet's size in a phase.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    phase : str
+        of `PHASE_CHANGES`
+    longest : float
+        length of a window, decades
+
+    Returns
+    -------
+    Bounds
+        ranges; 0 where the phase is not visible
+    """
     window = phase_window(view, condition, phase, longest)
     size = scaled(view, condition, "synergy_size")
     ends = [_at(size, window[end]) for end in ("start", "stop")]
@@ -70,7 +98,26 @@ def highest_peak(
     most: xr.DataArray | None = None,  # (seed, step) what a peak counts at most
     but: pd.Series | None = None,      # (seed) step of a peak that does not count
 ) -> pd.DataFrame:        # (seed): height, 0 where none is, NaN without such a stretch; step
-    "The highest peak in a stretch, by prominence. Source: `scipy.signal.find_peaks`."
+    """The highest peak in a stretch, by prominence. Source: `scipy.signal.find_peaks`.
+
+    Parameters
+    ----------
+    curve : xr.DataArray
+        (seed, step)
+    start : pd.Series
+        (seed) first step in which a peak may lie
+    stop : pd.Series
+        (seed) last step
+    most : xr.DataArray | None, default None
+        (seed, step) what a peak counts at most
+    but : pd.Series | None, default None
+        (seed) step of a peak that does not count
+
+    Returns
+    -------
+    pd.DataFrame
+        (seed): height, 0 where none is, NaN without such a stretch; step
+    """
     rows, steps = {}, curve.step.values
     for i, (seed, row) in enumerate(zip(curve.seed.values, curve.values, strict=True)):
         at, found = find_peaks(row, prominence=0)
@@ -91,7 +138,20 @@ def early_phase(
     condition: str,
     phase: str,  # "emergence" or "divergence"
 ) -> tuple[pd.Series, pd.Series]:  # (seed) first and last step
-    "Where a contiguous early phase begins and ends."
+    """Where a contiguous early phase begins and ends.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    phase : str
+        "emergence" or "divergence"
+
+    Returns
+    -------
+    tuple[pd.Series, pd.Series]
+        (seed) first and last step
+    """
     begin, end = stretch(view, condition, "start", "generalised")
     summit = early_summit(view, condition).step
     if phase == "emergence":
@@ -113,7 +173,20 @@ def loss_peak(
     condition: str,
     phase: str,      # "emergence" or "divergence"
 ) -> Bounds:         # decades of loss; 0 where there is none
-    "Highest peak of the test loss in an early phase."
+    """Highest peak of the test loss in an early phase.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    phase : str
+        "emergence" or "divergence"
+
+    Returns
+    -------
+    Bounds
+        decades of loss; 0 where there is none
+    """
     where = early_phase(view, condition, phase)
     return Bounds.exact(highest_peak(view.curve(condition, "test_loss"), *where).height)
 
@@ -124,7 +197,18 @@ def second_loss_peak(
     view: View,
     condition: str,
 ) -> Bounds:      # decades of loss; 0 where there is none besides the highest
-    "Highest peak of the test loss in divergence, besides the highest before generalising."
+    """Highest peak of the test loss in divergence, besides the highest before generalising.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        decades of loss; 0 where there is none besides the highest
+    """
     main = _main_loss_peak(view, condition).step
     curve, where = view.curve(condition, "test_loss"), early_phase(view, condition, "divergence")
     return Bounds.exact(highest_peak(curve, *where, but=main).height)
@@ -136,7 +220,18 @@ def loss_peak_distance(
     view: View,
     condition: str,
 ) -> Bounds:      # decades; infinite where the loss has no peak to be seen
-    "How far the test loss peaks from the early summit of synergy, before or after."
+    """How far the test loss peaks from the early summit of synergy, before or after.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        decades; infinite where the loss has no peak to be seen
+    """
     peak = _main_loss_peak(view, condition)
     away = abs(np.log10(peak.step / early_summit(view, condition).step))
     return Bounds.exact(away.where(~(peak.height <= LOSS_PEAK.value), np.inf))
@@ -148,7 +243,18 @@ def loss_peak_outside(
     view: View,
     condition: str,
 ) -> Bounds:      # decades; infinite where the loss has no peak, or emergence is not visible
-    "How far the test loss peaks from the window of emergence, before or after; 0 inside."
+    """How far the test loss peaks from the window of emergence, before or after; 0 inside.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        decades; infinite where the loss has no peak, or emergence is not visible
+    """
     window = phase_window(view, condition, "emergence", HALF_DECADE)
     peak = _main_loss_peak(view, condition)
     ends = np.log10(window.start / peak.step), np.log10(peak.step / window.stop)
@@ -166,7 +272,18 @@ def phases_in_order(
     view: View,
     condition: str,
 ) -> Bounds:      # decades; unknown where a phase is not visible
-    "The least time from the start of one of the four windows to the start of the next."
+    """The least time from the start of one of the four windows to the start of the next.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        decades; unknown where a phase is not visible
+    """
     windows = [phase_window(view, condition, phase, longest)
                for phase, longest in _IN_ORDER.items()]
     starts = [np.log10(_if_visible(window, window.start, np.nan)) for window in windows]
@@ -180,7 +297,18 @@ def decoupling_lag(
     view: View,
     condition: str,
 ) -> Bounds:      # decades; infinite where decoupling is not visible
-    "Between the highest synergy before generalisation and the start of decoupling; either first."
+    """Between the highest synergy before generalisation and the start of decoupling; either first.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        decades; infinite where decoupling is not visible
+    """
     synergy = view.curve(condition, "synergy")
     synergy = between(synergy, *stretch(view, condition, "memorised", "generalised"))
     peak = synergy.step.where(synergy == synergy.max("step")).min("step").to_series()
@@ -202,7 +330,18 @@ def final_excursion(
     view: View,
     condition: str,
 ) -> Bounds:      # ranges; unknown where the loss converges in the last 0.2 decades
-    "The larger excursion of synergy and redundancy once the test loss has converged."
+    """The larger excursion of synergy and redundancy once the test loss has converged.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        ranges; unknown where the loss converges in the last 0.2 decades
+    """
     converged = _converged(scaled(view, condition, "test_loss"))
     curves = [between(scaled(view, condition, name), converged, converged * 0 + np.inf)
               for name in ("synergy", "redundancy")]
@@ -216,7 +355,18 @@ def final_change(
     view: View,
     condition: str,
 ) -> Bounds:      # ranges; unknown where the loss converges in the last 0.2 decades
-    "The larger change of synergy and redundancy once the test loss has converged in nats."
+    """The larger change of synergy and redundancy once the test loss has converged in nats.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        ranges; unknown where the loss converges in the last 0.2 decades
+    """
     loss = 10 ** view.curve(condition, "test_loss")
     converged = _converged(loss / (loss.max("step") - loss.min("step")))
     changes = []
@@ -240,7 +390,18 @@ def drop_and_rise(
     view: View,
     condition: str,
 ) -> Bounds:      # ranges
-    "The lesser of redundancy's fall and synergy's rise in half a decade."
+    """The lesser of redundancy's fall and synergy's rise in half a decade.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        ranges
+    """
     drop, rise = _drop_and_rise(view, condition)
     return Bounds.exact(np.minimum(drop.change, rise.change))
 
@@ -250,7 +411,18 @@ def rise_after_drop(
     view: View,
     condition: str,
 ) -> Bounds:      # decades; 0 where one of the two is not visible
-    "From the middle of redundancy's fall to the middle of synergy's rise."
+    """From the middle of redundancy's fall to the middle of synergy's rise.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        decades; 0 where one of the two is not visible
+    """
     drop, rise = _drop_and_rise(view, condition)
     later = np.log10(rise.start * rise.stop / (drop.start * drop.stop)) / 2
     return Bounds.exact(_if_visible(drop, _if_visible(rise, later, 0), 0))

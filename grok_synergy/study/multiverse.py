@@ -68,7 +68,18 @@ CURVES = ("as measured", "released average")  # done to the curves afterwards, s
 def nearest_possible(
     levels: dict,  # a level for each of some factors; the others are published
 ) -> dict:         # a level for each factor
-    "The nearest way that can be computed and is not another by a different name."
+    """The nearest way that can be computed and is not another by a different name.
+
+    Parameters
+    ----------
+    levels : dict
+        a level for each of some factors; the others are published
+
+    Returns
+    -------
+    dict
+        a level for each factor
+    """
     levels = {name: next(iter(options)) for name, options in FACTORS.items()} | levels
     if levels["clustering"] == "none":
         levels |= {"unit": "neurons", "columns": "raw", "n_bins": 10}
@@ -84,7 +95,13 @@ def nearest_possible(
 def as_way(
     **levels,  # a level of some of `FACTORS`; the others are published
 ) -> Measurement:
-    "The measurement of these levels. Raises `ValueError` for unknown and for impossible ones."
+    """The measurement of these levels. Raises `ValueError` for unknown and for impossible ones.
+
+    Parameters
+    ----------
+    **levels
+        a level of some of `FACTORS`; the others are published
+    """
     for name, level in levels.items():
         if level not in (options := FACTORS.get(name, {})):
             raise ValueError(f"{name}={level!r} is unknown: choose one of "
@@ -100,7 +117,17 @@ def as_way(
 def levels_of(
     settings: Measurement,
 ) -> dict:  # a level for each of `FACTORS`
-    "The level of each factor that a measurement has. Raises `ValueError` where it has none."
+    """The level of each factor that a measurement has. Raises `ValueError` where it has none.
+
+    Parameters
+    ----------
+    settings : Measurement
+
+    Returns
+    -------
+    dict
+        a level for each of `FACTORS`
+    """
     found = {}
     for name, options in FACTORS.items():
         fitting = [level for level, change in options.items()
@@ -116,7 +143,22 @@ def design(
     direct: int = 8,  # of these, how many search the neurons directly
     seed: int = 0,    # of the design
 ) -> list[Measurement]:  # all different; the presets first
-    "A balanced random design of ways to measure. Raises `ValueError` where there are too few."
+    """A balanced random design of ways to measure. Raises `ValueError` where there are too few.
+
+    Parameters
+    ----------
+    n : int, default 256
+        how many ways
+    direct : int, default 8
+        of these, how many search the neurons directly
+    seed : int, default 0
+        of the design
+
+    Returns
+    -------
+    list[Measurement]
+        all different; the presets first
+    """
     n, direct = whole_number("n", n), whole_number("direct", direct, 0)
     if not 0 <= direct <= 64 or not direct + 2 <= n <= 4096:
         raise ValueError(f"n={n} with direct={direct}: give {direct + 2} to 4096 ways, of them "
@@ -140,7 +182,15 @@ def spaced(
     steps: np.ndarray,  # of the checkpoints there are, in any order
     per_decade: int,    # how many in a tenfold number of steps
 ) -> list[int]:
-    "Checkpoints evenly spaced over the log of the step, the first and last among them. Raises `ValueError` for none."
+    """Checkpoints evenly spaced over the log of the step, the first and last among them. Raises `ValueError` for none.
+
+    Parameters
+    ----------
+    steps : np.ndarray
+        of the checkpoints there are, in any order
+    per_decade : int
+        how many in a tenfold number of steps
+    """
     steps, per_decade = np.sort(as_tensor(steps).numpy()), whole_number("per_decade", per_decade)
     if steps.ndim != 1 or not len(steps) or not (np.isfinite(steps) & (steps > 0)).all():
         raise ValueError(f"steps={steps.tolist()[:5]} are not possible: give at least one step, each above 0")
@@ -151,7 +201,21 @@ def spaced(
 # %% ../../nbs/study/11_multiverse.ipynb #83ee6bc4
 @dataclass(frozen=True)
 class Multiverse:
-    "Which ways are measured on which checkpoints of the study."
+    """Which ways are measured on which checkpoints of the study.
+
+    Parameters
+    ----------
+    paper : Paper, default Paper()
+    ways : tuple[Measurement, ...], default tuple(design())
+    seeds : int, default 3
+        the first of the study
+    per_decade : int, default 4
+        checkpoints in a tenfold number of steps
+    first : int, default FIRST
+        steps before this one are left out
+    nulls : tuple[str, ...], default NULLS
+        what is read: "none" the networks, the others a null's draw
+    """
 
     paper: Paper = Paper()
     ways: tuple[Measurement, ...] = tuple(design())
@@ -185,7 +249,17 @@ class Multiverse:
         step: int,
         null: str = "none",
     ) -> Path:
-        "The file of one checkpoint, or of its null."
+        """The file of one checkpoint, or of its null.
+
+        Parameters
+        ----------
+        store : Path
+            folder of all trajectories
+        condition : str
+        seed : int
+        step : int
+        null : str, default 'none'
+        """
         settings = json.dumps([4, LAGS, FLOOR, [levels_of(one) for one in self.ways]])
         folder = network_path(store, self.paper.experiment(condition, [seed]), seed).parent
         drawn = "" if null == "none" else f"-{null}"
@@ -199,7 +273,23 @@ def network_of(
     seed: int,
     *checkpoint,  # step and null: its network has all of them
 ) -> str | None:  # None where there is no network
-    "The digest of the network of a checkpoint."
+    """The digest of the network of a checkpoint.
+
+    Parameters
+    ----------
+    paper : Paper
+    store : Path
+        folder of all trajectories
+    condition : str
+    seed : int
+    *checkpoint
+        step and null: its network has all of them
+
+    Returns
+    -------
+    str | None
+        None where there is no network
+    """
     return stored_digest(network_path(store, paper.experiment(condition, [seed]), seed))
 
 # %% ../../nbs/study/11_multiverse.ipynb #a0d65cd2
@@ -209,7 +299,21 @@ def layers_of(
     step: int,
     null: str = "none",   # or a null: one draw, the same for all samples
 ) -> dict[str, Layer]:    # by the samples that are read
-    "The layers of one checkpoint, for each set of samples."
+    """The layers of one checkpoint, for each set of samples.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+    seed : int
+    step : int
+    null : str, default 'none'
+        or a null: one draw, the same for all samples
+
+    Returns
+    -------
+    dict[str, Layer]
+        by the samples that are read
+    """
     features = {which: [trajectory.features(seed, step, which, layer) for layer in WORDS["layer"]]
                 for which in (FACTORS["samples"] if null == "none" else ["all"])}
     if null == "none":
@@ -231,6 +335,19 @@ def read_checkpoint(
     """One checkpoint, or one draw of its null, in every way, on one thread.
 
     `lifted` is the largest share of the eigenvalues of a latent matrix that had to be lifted.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+    seed : int
+    step : int
+    ways : Iterable[Measurement]
+    null : str, default 'none'
+
+    Returns
+    -------
+    xr.Dataset
+        found (way, measure): synergy, redundancy (bits), synergy_size; lifted
     """
     with one_thread_per_task():
         layers = layers_of(trajectory, seed, step, null)
@@ -259,6 +376,21 @@ def run_multiverse(
     """Measures what is not measured yet, and gathers everything.
 
     Synergy and redundancy are in bits, synergy_size in neurons, and `seconds` are those of a core.
+
+    Parameters
+    ----------
+    multiverse : Multiverse
+    store : Path
+        folder of all trajectories
+    n_jobs : int, default -1
+        checkpoints at once
+    progress : bool, default True
+        show a bar
+
+    Returns
+    -------
+    dict[str, xr.Dataset]
+        by condition, (null, way, seed, step); lifted and seconds (seed, step)
     """
     jobs = [(*job, null) for job in multiverse.jobs for null in multiverse.nulls]
     results = stored_results(partial(_measure, multiverse, store), jobs,
@@ -294,7 +426,20 @@ def between_checkpoints(
     values: xr.DataArray,  # (seed, step) at some steps
     steps: np.ndarray,     # wanted, within those
 ) -> xr.DataArray:         # (seed, step)
-    "Values at other steps, interpolated over the log of the step. Raises `ValueError` for steps that are not between."
+    """Values at other steps, interpolated over the log of the step. Raises `ValueError` for steps that are not between.
+
+    Parameters
+    ----------
+    values : xr.DataArray
+        (seed, step) at some steps
+    steps : np.ndarray
+        wanted, within those
+
+    Returns
+    -------
+    xr.DataArray
+        (seed, step)
+    """
     if steps.min() < values.step.min() or steps.max() > values.step.max():
         raise ValueError(f"steps {steps.min()} to {steps.max()} are wanted of curves from {int(values.step.min())} to "
                          f"{int(values.step.max())}: measure more")
@@ -342,6 +487,23 @@ def judge_ways(
     """Every claim under every way, with and without nulls, and with two treatments of curves.
 
     The share is of seeds beyond the margin. A claim that no null can be taken off is judged as it is.
+
+    Parameters
+    ----------
+    metrics : dict[str, xr.Dataset]
+        by condition: (seed, step), as `Trajectory.metrics`
+    measures : dict[str, xr.Dataset]
+        by condition, of `run_multiverse`: (null, way, seed, step)
+    claims : tuple[Claim, ...], default CLAIMS
+    n_jobs : int, default -1
+        ways at once
+    progress : bool, default False
+        show a bar
+
+    Returns
+    -------
+    xr.Dataset
+        (null, curves, way, claim): estimate, and share of seeds
     """
     first = {name: int(table.step[0]) for name, table in measures.items()}
     cut = {name: table.sel(seed=measures[name].seed, step=table.step >= first[name])[list(METRICS)]
@@ -366,7 +528,20 @@ def with_choices(
     outcomes: xr.Dataset,         # of `judge_ways`
     ways: Iterable[Measurement],  # in the same order
 ) -> xr.Dataset:                  # the same, with a coordinate (way) for each choice
-    "Outcomes that say which way is which."
+    """Outcomes that say which way is which.
+
+    Parameters
+    ----------
+    outcomes : xr.Dataset
+        of `judge_ways`
+    ways : Iterable[Measurement]
+        in the same order
+
+    Returns
+    -------
+    xr.Dataset
+        the same, with a coordinate (way) for each choice
+    """
     levels = [levels_of(one) for one in ways]
     columns = {name: np.array([one[name] for one in levels]) for name in FACTORS}
     return outcomes.assign_coords({
@@ -378,7 +553,20 @@ def long_table(
     outcomes: xr.Dataset,  # with choices
     claim: int,            # its number
 ) -> pd.DataFrame:         # a row for each null, treatment of curves and way
-    "What came out for one claim: choices, estimate, share."
+    """What came out for one claim: choices, estimate, share.
+
+    Parameters
+    ----------
+    outcomes : xr.Dataset
+        with choices
+    claim : int
+        its number
+
+    Returns
+    -------
+    pd.DataFrame
+        a row for each null, treatment of curves and way
+    """
     one = outcomes.sel(claim=claim)
     choices = pd.DataFrame({name: one[name].values.astype(int if name == "n_bins" else str)
                             for name in FACTORS})
@@ -392,7 +580,20 @@ def early_synergy(
     measures: dict[str, xr.Dataset],      # by condition: synergy (..., seed, step)
     between: tuple[int, int] = (20, 100),  # steps
 ) -> xr.DataArray:                        # (condition, ..., seed) bits
-    "The mean synergy of each network over the checkpoints between two steps."
+    """The mean synergy of each network over the checkpoints between two steps.
+
+    Parameters
+    ----------
+    measures : dict[str, xr.Dataset]
+        by condition: synergy (..., seed, step)
+    between : tuple[int, int], default (20, 100)
+        steps
+
+    Returns
+    -------
+    xr.DataArray
+        (condition, ..., seed) bits
+    """
     curves = [table.synergy.sel(step=slice(*between)).mean("step") for table in measures.values()]
     return xr.concat(curves, xr.Variable("condition", np.array(list(measures))))
 
@@ -401,7 +602,14 @@ def check_tables(
     multiverse: Multiverse,
     findings: Findings,  # of the study
 ) -> None:
-    "Raises `ValueError` where the tables of the study are of other settings than its networks."
+    """Raises `ValueError` where the tables of the study are of other settings than its networks.
+
+    Parameters
+    ----------
+    multiverse : Multiverse
+    findings : Findings
+        of the study
+    """
     seeds = set(multiverse.paper.seeds[:multiverse.seeds])
     for condition in multiverse.paper.conditions:
         known = findings.metrics.get(condition.name)
@@ -422,6 +630,20 @@ def write_outcomes(
     """Measures what is not measured yet, judges every claim, and writes `multiverse.nc`.
 
     Raises `ValueError` where the tables of the study are of other settings than the networks.
+
+    Parameters
+    ----------
+    multiverse : Multiverse
+    findings : Findings
+        of the study, for its metrics
+    store : Path
+        folder of all trajectories
+    tables : Path
+        folder of the table
+    n_jobs : int, default -1
+        checkpoints at once
+    progress : bool, default True
+        show bars
     """
     check_tables(multiverse, findings)
     measured = run_multiverse(multiverse, store, n_jobs, progress)
@@ -448,6 +670,16 @@ def load_outcomes(
 
     `lifted` (condition) is the median over checkpoints of the share of eigenvalues that the repair of the latent matrices
     moved to its floor. Raises `ValueError` where there is no table.
+
+    Parameters
+    ----------
+    folder : Path | None, default None
+        of the tables; None: figures/tables of the project one is in
+
+    Returns
+    -------
+    xr.Dataset
+        (null, curves, way, claim): estimate, share; the choices: (way)
     """
     folder = tables_folder(folder)
     found = load_dataset(folder / "multiverse.nc")

@@ -24,6 +24,19 @@ def pack_found(
     """Packs what the jobs have found so far, to go on elsewhere: some kilobytes a job, without the networks.
 
     The same bytes for the same results. Raises `ValueError` where nothing is found.
+
+    Parameters
+    ----------
+    paper : Paper
+    path : Path
+        of the packed file, such as found.tar.xz
+    store : Path | None, default None
+        folder of all trajectories; None: `default_store()`
+
+    Returns
+    -------
+    int
+        files
     """
     store = default_store() if store is None else as_path("store", store)
     files = sorted(file for job in sum(stages(paper), []) if (file := job.path(store)).exists())
@@ -45,6 +58,18 @@ def unpack_found(
     """Lays packed results where the jobs look for them; what is there stays as it is.
 
     Raises `FileNotFoundError` where there is no such file, `ValueError` for one that is not packed results.
+
+    Parameters
+    ----------
+    path : Path
+        of `pack_found`
+    store : Path | None, default None
+        folder of all trajectories; None: `default_store()`
+
+    Returns
+    -------
+    int
+        files that were not there before
     """
     store, new = default_store() if store is None else as_path("store", store), 0
     try:

@@ -34,7 +34,18 @@ def last_step(
     found: Findings,
     conditions: tuple[str, ...],
 ) -> int:  # of the longest
-    "The last step of the longest of some conditions."
+    """The last step of the longest of some conditions.
+
+    Parameters
+    ----------
+    found : Findings
+    conditions : tuple[str, ...]
+
+    Returns
+    -------
+    int
+        of the longest
+    """
     return max(int(found.metrics[name].step[-1]) for name in conditions)
 
 # %% ../../nbs/study/09_paper_figures.ipynb #fb0dc34c
@@ -42,7 +53,14 @@ def accuracy_figure(
     found: Findings,
     conditions: tuple[str, ...],  # one panel each
 ) -> Figure:
-    "Training and test accuracy of some conditions."
+    """Training and test accuracy of some conditions.
+
+    Parameters
+    ----------
+    found : Findings
+    conditions : tuple[str, ...]
+        one panel each
+    """
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, len(conditions), figsize=(7.1, 2.3), layout="constrained",
                                  sharey=True)
@@ -66,7 +84,14 @@ def measures_figure(
     found: Findings,
     name: str,  # of a condition
 ) -> Figure:
-    "Everything measured of one condition."
+    """Everything measured of one condition.
+
+    Parameters
+    ----------
+    found : Findings
+    name : str
+        of a condition
+    """
     measures = {preset: by_condition[name] for preset, by_condition in found.measures.items()}
     intervals = {preset: segment(curves) for preset, curves in measures.items()}
     mean_intervals = {preset: segment(curves[["synergy", "redundancy"]].mean("seed"))
@@ -93,6 +118,18 @@ def draw_synergy(
     """Synergy of several conditions; dotted verticals where the mean test accuracy passes 98 %.
 
     Circles are the median draw of the null `responses`; the excess is what lies beyond it.
+
+    Parameters
+    ----------
+    ax : Axes
+    measures : dict[str, xr.Dataset]
+        by condition: synergy (seed, step), bits; and its null, perhaps
+    metrics : dict[str, xr.Dataset]
+        by condition: test_acc (seed, step)
+    kind : str
+        "bits", "scaled" (each seed from 0 to 1), or "excess"
+    linear : float, default 2
+        bits up to which the axis is linear where it is not scaled
     """
     for name, table in measures.items():
         colour, dashes = LINES[name]
@@ -119,7 +156,12 @@ def draw_synergy(
 def synergy_figure(
     found: Findings,
 ) -> Figure:
-    "Synergy over training by route (columns), in bits, scaled and beyond a null, under each preset (rows)."
+    """Synergy over training by route (columns), in bits, scaled and beyond a null, under each preset (rows).
+
+    Parameters
+    ----------
+    found : Findings
+    """
     nulls = all("null" in found.measures[preset][name].dims
                 for preset in found.measures for name in found.metrics)
     kinds = ("bits", "scaled") + ("excess",) * nulls
@@ -152,7 +194,16 @@ def draw_subnetworks(
     test_acc: xr.DataArray,  # (seed, variant, step)
     rows: pd.DataFrame,      # the retrained networks of that condition and preset
 ) -> None:
-    "Test accuracy of the whole network and of sub-networks, and how many random ones reach 98 %, and when."
+    """Test accuracy of the whole network and of sub-networks, and how many random ones reach 98 %, and when.
+
+    Parameters
+    ----------
+    ax : Axes
+    test_acc : xr.DataArray
+        (seed, variant, step)
+    rows : pd.DataFrame
+        the retrained networks of that condition and preset
+    """
     test_acc = test_acc.reindex(variant=list(VARIANTS))  # a multiplet of all neurons has no inverse
     for variant, (colour, dashes) in VARIANTS.items():
         draw_curve(ax, 100 * test_acc.sel(variant=variant), color=colour, ls=dashes, label=variant)
@@ -171,7 +222,14 @@ def subnetwork_figure(
     found: Findings,
     conditions: tuple[str, ...],  # one column each
 ) -> Figure:
-    "Sub-networks of some conditions; rows are presets, or columns where there is one condition."
+    """Sub-networks of some conditions; rows are presets, or columns where there is one condition.
+
+    Parameters
+    ----------
+    found : Findings
+    conditions : tuple[str, ...]
+        one column each
+    """
     panels = [(preset, name) for preset in found.curves for name in conditions]
     shape = (2, 2) if len(conditions) == 2 else (1, 2)
     with plt.rc_context(STYLE):

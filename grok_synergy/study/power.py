@@ -44,7 +44,21 @@ def planted(
     rng: int = 0,         # seed of the places
     clock: str | None = None,  # the condition that says when; None: the same
 ) -> Evidence:
-    "Evidence in which one condition has a phase of a known size in addition to what it has."
+    """Evidence in which one condition has a phase of a known size in addition to what it has.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    condition : str
+    phase : str
+        of `PLANTED`
+    size : float
+        ranges of each curve
+    rng : int, default 0
+        seed of the places
+    clock : str | None, default None
+        the condition that says when; None: the same
+    """
     draw, measures = np.random.default_rng(rng), {}
     places = None
     for preset, tables in evidence.measures.items():
@@ -73,7 +87,28 @@ def seen(
     ways: tuple[str, ...] = WAYS,
     clock: str | None = None,  # the condition that says when
 ) -> pd.DataFrame:         # (claim and way, size): % of seeds in which it is seen
-    "In how many seeds the rule sees a planted change."
+    """In how many seeds the rule sees a planted change.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    claims : list[Claim]
+        about the presence or the absence of what is planted
+    condition : str
+        into which it is planted
+    phase : str
+        of `PLANTED`
+    sizes : tuple[float, ...], default (0, 0.1, 0.2, 0.3, 0.5)
+        ranges
+    ways : tuple[str, ...], default WAYS
+    clock : str | None, default None
+        the condition that says when
+
+    Returns
+    -------
+    pd.DataFrame
+        (claim and way, size): % of seeds in which it is seen
+    """
     shares = {}
     for size in sizes:
         one = planted(evidence, condition, phase, size, clock=clock) if size else evidence

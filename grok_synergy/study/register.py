@@ -109,7 +109,17 @@ def _named(statistic: Statistic) -> set[str]:
 def planned_pairs(
     statistic: Statistic,
 ) -> int:  # 10 where a network learns nothing, or a null has ten; else 20
-    "How many pairs a statistic is planned for."
+    """How many pairs a statistic is planned for.
+
+    Parameters
+    ----------
+    statistic : Statistic
+
+    Returns
+    -------
+    int
+        10 where a network learns nothing, or a null has ten; else 20
+    """
     return 10 if statistic.null in NULLS[1:] or _named(statistic) - set(MEMORISING) else 20
 
 # %% ../../nbs/study/06_register.ipynb #a06052ad
@@ -118,6 +128,26 @@ class Claim:
     """One empirical sentence and the number that decides it.
 
     Raises `ValueError` for a margin in another unit than the statistic.
+
+    Parameters
+    ----------
+    statement : str
+        in our words
+    statistic : Statistic
+        of a view: one number, or its bounds, for each seed
+    asked : Asked
+    place : str
+        section, paragraph
+    figure : int
+        of the paper, 1 to 9
+    family : str, default PAPER
+        of `FAMILIES`
+    since : int, default 1
+        the edition of the register that it entered in
+    of : Claim | None, default None
+        the claim whose other reading, or excess, it is
+    number : int, default 0
+        place in the register
     """
 
     statement: str        # in our words
@@ -151,7 +181,18 @@ class Claim:
         self,
         values: Bounds,  # of its statistic
     ) -> pd.Series:      # (seed) booleans
-        "Which seeds lie beyond the margin for certain."
+        """Which seeds lie beyond the margin for certain.
+
+        Parameters
+        ----------
+        values : Bounds
+            of its statistic
+
+        Returns
+        -------
+        pd.Series
+            (seed) booleans
+        """
         value = self.margin.value
         return values.low > value if self.side == "above" else values.high < value
 
@@ -162,7 +203,18 @@ def again(
     asked: Asked | None = None,  # None: the same
     statement: str = "",      # empty: the same
 ) -> Claim:
-    "Another reading of the same sentence."
+    """Another reading of the same sentence.
+
+    Parameters
+    ----------
+    claim : Claim
+        the first reading
+    statistic : Statistic
+    asked : Asked | None, default None
+        None: the same
+    statement : str, default ''
+        empty: the same
+    """
     return replace(claim, statement=statement or claim.statement, statistic=statistic,
                    asked=asked or claim.asked, family=AGAIN, since=2, of=claim)
 
@@ -428,7 +480,14 @@ def over(
     claim: Claim,
     null: str,    # of `NULLS`
 ) -> Claim:
-    "The same claim on the excess over a null."
+    """The same claim on the excess over a null.
+
+    Parameters
+    ----------
+    claim : Claim
+    null : str
+        of `NULLS`
+    """
     said = claim.statement[0].lower() + claim.statement[1:]
     return replace(claim, statement=f"Excess over {null}: {said}", family=null, since=2,
                    statistic=claim.statistic.over(null), of=claim)

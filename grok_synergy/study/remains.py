@@ -30,7 +30,22 @@ def survivors(
     idle: pd.DataFrame,        # the same of networks that are their own null
     way: str = "mid_ranks",    # to look
 ) -> pd.DataFrame:             # by claim: statement, and the outcome on bits and on each excess
-    "The paper's claims on synergy and redundancy, and what became of them under each null."
+    """The paper's claims on synergy and redundancy, and what became of them under each null.
+
+    Parameters
+    ----------
+    verdicts : pd.DataFrame
+        of `judge`
+    idle : pd.DataFrame
+        the same of networks that are their own null
+    way : str, default 'mid_ranks'
+        to look
+
+    Returns
+    -------
+    pd.DataFrame
+        by claim: statement, and the outcome on bits and on each excess
+    """
     seen, idle = (some[some.way == way] for some in (verdicts, idle))
     nothing = idle.id[idle.family.isin(NULLS) & (idle.outcome == "supported")]
     free = seen.id.isin(nothing) & (seen.outcome == "supported")
@@ -75,7 +90,22 @@ def at_events(
     preset: str = "mid_ranks",
     level: float = 0.975,        # of each end
 ) -> pd.DataFrame:               # (condition, event): median and interval over networks, bits
-    "The median excess of synergy around each event, with an exact interval over networks."
+    """The median excess of synergy around each event, with an exact interval over networks.
+
+    Parameters
+    ----------
+    findings : Findings
+        of one group of networks
+    null : str, default 'responses'
+    preset : str, default 'mid_ranks'
+    level : float, default 0.975
+        of each end
+
+    Returns
+    -------
+    pd.DataFrame
+        (condition, event): median and interval over networks, bits
+    """
     rows = []
     for name, table in _less_null(findings, preset, null).items():
         excess = table.excess_synergy.dropna("step", how="all")
@@ -105,7 +135,20 @@ def checkpoints(
     null: str = "responses",
     preset: str = "mid_ranks",
 ) -> pd.DataFrame:              # one row a network and checkpoint at which the null was drawn
-    "Excess of synergy beside other numbers, from the first step that is judged."
+    """Excess of synergy beside other numbers, from the first step that is judged.
+
+    Parameters
+    ----------
+    findings : Findings
+        of one group of networks
+    null : str, default 'responses'
+    preset : str, default 'mid_ranks'
+
+    Returns
+    -------
+    pd.DataFrame
+        one row a network and checkpoint at which the null was drawn
+    """
     rows = []
     for number, (name, table) in enumerate(_less_null(findings, preset, null).items()):
         table = from_step(table)
@@ -121,7 +164,22 @@ def explained(
     numbers: Sequence[str],    # columns that are given
     folds: int = 5,            # in how many parts the networks are cut
 ) -> float:                    # 1: all of the variance; 0 or less: nothing
-    "The share of the excess's variance that numbers explain in networks that were not learned on."
+    """The share of the excess's variance that numbers explain in networks that were not learned on.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        of `checkpoints`
+    numbers : Sequence[str]
+        columns that are given
+    folds : int, default 5
+        in how many parts the networks are cut
+
+    Returns
+    -------
+    float
+        1: all of the variance; 0 or less: nothing
+    """
     forest = RandomForestRegressor(100, min_samples_leaf=3, random_state=0, n_jobs=1)
     excess = rows.excess_synergy.to_numpy()
     parts = GroupKFold(min(folds, rows.seed.nunique()))
@@ -132,7 +190,13 @@ def explained(
 def shares_explained(
     rows: pd.DataFrame,  # of `checkpoints`
 ) -> pd.Series:
-    "What explains the excess of synergy: shares of its variance."
+    """What explains the excess of synergy: shares of its variance.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        of `checkpoints`
+    """
     sets = {"condition and step": CLOCK, "redundancy, TC and zeros": OTHERS, "all five": CLOCK + OTHERS}
     shares = {words: explained(rows, numbers) for words, numbers in sets.items()}
     noise = rows.noise.mean() / rows.excess_synergy.var(ddof=0)
@@ -144,7 +208,15 @@ def remains_figure(
     null: str = "responses",
     preset: str = "mid_ranks",
 ) -> Figure:
-    "Excess of synergy of every condition that memorises, beside its twins with shuffled labels."
+    """Excess of synergy of every condition that memorises, beside its twins with shuffled labels.
+
+    Parameters
+    ----------
+    findings : Findings
+        with all groups
+    null : str, default 'responses'
+    preset : str, default 'mid_ranks'
+    """
     groups = {"task": ("pairs", COLOURS["blue"], "-"), "shuffled labels": ("shuffled", COLOURS["vermilion"], "--")}
     names = [name for name in (*GROK, *MEMORISE_ONLY) if name in findings.of("pairs").metrics]
     with plt.rc_context(STYLE):

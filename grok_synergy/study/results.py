@@ -29,6 +29,16 @@ def _of(
     """What was found of one group of networks.
 
     All networks of the first edition have the released split, and count as either group.
+
+    Parameters
+    ----------
+    group : str, default 'pairs'
+        of networks: "pairs", "released" or "shuffled"
+
+    Returns
+    -------
+    Findings
+        under the plain names of the conditions
     """
     kind = "" if choice("group", group, GROUPS) == "pairs" else group
     if group == "released" and not any(name.endswith(" released") for name in found.metrics):
@@ -58,7 +68,19 @@ class _Told:
 # %% ../../nbs/study/08a_results.ipynb #919082ac
 @dataclass(frozen=True, repr=False)
 class Findings(_Told):
-    "What the study found, from its tables. Conditions are `wd2`, `wd2 released`, `wd2 shuffled` and so on."
+    """What the study found, from its tables. Conditions are `wd2`, `wd2 released`, `wd2 shuffled` and so on.
+
+    Parameters
+    ----------
+    metrics : dict[str, xr.Dataset]
+        by condition: losses and accuracies (seed, step)
+    measures : dict[str, dict[str, xr.Dataset]]
+        by preset and condition: synergy, redundancy, ... (seed, step)
+    ablations : pd.DataFrame
+        one row for each retrained sub-network
+    curves : dict[str, dict[str, xr.Dataset]]
+        by preset and condition: test_acc (seed, variant, step)
+    """
 
     metrics: dict[str, xr.Dataset]              # by condition: losses and accuracies (seed, step)
     measures: dict[str, dict[str, xr.Dataset]]  # by preset and condition: synergy, redundancy, ... (seed, step)
@@ -76,7 +98,13 @@ class Findings(_Told):
         self,
         seeds: int,  # how many seeds
     ) -> "Findings":
-        "What was found with the first seeds of every condition."
+        """What was found with the first seeds of every condition.
+
+        Parameters
+        ----------
+        seeds : int
+            how many seeds
+        """
         def cut(by_condition):
             return {name: found.isel(seed=slice(seeds)) for name, found in by_condition.items()}
 
@@ -89,7 +117,13 @@ class Findings(_Told):
         self,
         seeds: int,  # how many seeds
     ) -> "Findings":
-        "What the figures show: the first seeds of the released split, beside networks with shuffled labels."
+        """What the figures show: the first seeds of the released split, beside networks with shuffled labels.
+
+        Parameters
+        ----------
+        seeds : int
+            how many seeds
+        """
         chosen = self.of("released").first(seeds)
         beside = {preset: {name: table for name, table in found.items() if name.endswith(" shuffled")}
                   for preset, found in self.measures.items()}
@@ -118,7 +152,13 @@ def _measures(table: xr.Dataset) -> xr.Dataset:
 def load_paper(
     folder: Path | None = None,  # of the tables; None: figures/tables of the project one is in
 ) -> Findings:
-    "What the study found. Raises `ValueError` where there are no tables."
+    """What the study found. Raises `ValueError` where there are no tables.
+
+    Parameters
+    ----------
+    folder : Path | None, default None
+        of the tables; None: figures/tables of the project one is in
+    """
     folder = tables_folder(folder)
     if not (folder / "ablations.csv").exists():
         raise ValueError(f"{folder} holds no tables of the study: run `make paper`, or name the folder that does")

@@ -30,6 +30,21 @@ def outcome(
     """What an interval says of a claim.
 
     Raises `ValueError` for another side, or ends in the wrong order.
+
+    Parameters
+    ----------
+    low : float
+        lower end of the interval
+    high : float
+        upper end
+    side : str
+        what is claimed: "above" or "below" the margin
+    margin : float
+
+    Returns
+    -------
+    str
+        one of `OUTCOMES`
     """
     side, margin = choice("side", side, ("above", "below")), real_number("margin", margin)
     if not low <= high:
@@ -50,6 +65,13 @@ class Bounds:
     """A number for each seed that lies between two values; they are equal where it is known.
 
     NaN becomes unbounded. Raises `ValueError` for bounds of different seeds, or in the wrong order.
+
+    Parameters
+    ----------
+    low : pd.Series
+        (seed)
+    high : pd.Series
+        (seed)
     """
 
     low: pd.Series   # (seed)
@@ -75,7 +97,12 @@ class Bounds:
 
     @classmethod
     def exact(cls, values: pd.Series) -> "Bounds":
-        "Numbers that are known for each seed; NaN where nothing is known."
+        """Numbers that are known for each seed; NaN where nothing is known.
+
+        Parameters
+        ----------
+        values : pd.Series
+        """
         return cls(values, values)
 
     def __sub__(self, other: "Bounds") -> "Bounds":
@@ -83,12 +110,22 @@ class Bounds:
 
     @staticmethod
     def least(*parts: "Bounds") -> "Bounds":
-        "The lowest of several, seed by seed; unbounded where a part lacks the seed."
+        """The lowest of several, seed by seed; unbounded where a part lacks the seed.
+
+        Parameters
+        ----------
+        *parts : Bounds
+        """
         return Bounds(*(end.min(axis=1, skipna=False) for end in _side_by_side(parts)))
 
     @staticmethod
     def greatest(*parts: "Bounds") -> "Bounds":
-        "The highest of several, seed by seed; unbounded where a part lacks the seed."
+        """The highest of several, seed by seed; unbounded where a part lacks the seed.
+
+        Parameters
+        ----------
+        *parts : Bounds
+        """
         return Bounds(*(end.max(axis=1, skipna=False) for end in _side_by_side(parts)))
 
 # %% ../../nbs/study/03_rule.ipynb #f802a9e1
@@ -106,6 +143,18 @@ def median_interval(
 
     Raises `ValueError` for a level outside (0.5, 1). Source: Thompson (1936);
     `scipy.stats.quantile_test`.
+
+    Parameters
+    ----------
+    values : Bounds
+        one number, or its bounds, for each seed
+    level : float
+        confidence of each end
+
+    Returns
+    -------
+    tuple[float, float]
+        infinite where the seeds are too few
     """
     level = real_number("level", level, "a confidence between 0.5 and 1, such as 0.95",
                         lambda number: 0.5 < number < 1)
@@ -121,7 +170,19 @@ def bound_error(
     error: float,  # allowed for one bound
     seeds: int,
 ) -> float:        # at most that; 0 where so few seeds never decide
-    "The chance that a bound of the median is wrong, with the ordered value that is allowed."
+    """The chance that a bound of the median is wrong, with the ordered value that is allowed.
+
+    Parameters
+    ----------
+    error : float
+        allowed for one bound
+    seeds : int
+
+    Returns
+    -------
+    float
+        at most that; 0 where so few seeds never decide
+    """
     chances = scipy.stats.binom.cdf(np.arange(seeds // 2), seeds, 0.5)
     return float(chances[chances <= error * (1 + 1e-9)].max(initial=0))
 
@@ -129,7 +190,18 @@ def bound_error(
 def bound_level(
     seeds: list[int],  # of each claim under one promise
 ) -> float:            # of each end of each interval
-    "The lowest level at which the chances of wrong verdicts add up to `FAMILY_ERROR` or less."
+    """The lowest level at which the chances of wrong verdicts add up to `FAMILY_ERROR` or less.
+
+    Parameters
+    ----------
+    seeds : list[int]
+        of each claim under one promise
+
+    Returns
+    -------
+    float
+        of each end of each interval
+    """
     errors = {chance for count in set(seeds) for chance in scipy.stats.binom.cdf(range(count // 2), count, 0.5)}
     kept = [error for error in errors
             if sum(bound_error(error, count) for count in seeds) <= FAMILY_ERROR]
@@ -138,7 +210,14 @@ def bound_level(
 # %% ../../nbs/study/03_rule.ipynb #6f1c0e35
 @dataclass(frozen=True)
 class Margin:
-    "How much a claim asks for, and why that much."
+    """How much a claim asks for, and why that much.
+
+    Parameters
+    ----------
+    value : float
+    unit : str
+    reason : str
+    """
 
     value: float
     unit: str
@@ -178,17 +257,34 @@ HALF = Margin(50, "% test accuracy",
 # %% ../../nbs/study/03_rule.ipynb #d6e68479
 @dataclass(frozen=True)
 class Asked:
-    "What a claim asks of its statistic."
+    """What a claim asks of its statistic.
+
+    Parameters
+    ----------
+    side : str
+        "above" or "below"
+    margin : Margin
+    """
 
     side: str       # "above" or "below"
     margin: Margin
 
 # %% ../../nbs/study/03_rule.ipynb #667de397
 def above(margin: Margin) -> Asked:
-    "More than a margin."
+    """More than a margin.
+
+    Parameters
+    ----------
+    margin : Margin
+    """
     return Asked("above", margin)
 
 # %% ../../nbs/study/03_rule.ipynb #9042a808
 def below(margin: Margin) -> Asked:
-    "Less than a margin."
+    """Less than a margin.
+
+    Parameters
+    ----------
+    margin : Margin
+    """
     return Asked("below", margin)

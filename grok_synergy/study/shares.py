@@ -28,7 +28,18 @@ from ..trajectory import reaches
 def deciding(
     table: pd.DataFrame,  # one row a way: its choices, and `outcome`, a number
 ) -> pd.Series:           # by choice: share of the variance that it alone explains; "interaction": what none explains
-    "An analysis of variance of the outcome over the choices. All zero where the outcome never changes."
+    """An analysis of variance of the outcome over the choices. All zero where the outcome never changes.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        one row a way: its choices, and `outcome`, a number
+
+    Returns
+    -------
+    pd.Series
+        by choice: share of the variance that it alone explains; "interaction": what none explains
+    """
     outcome = table["outcome"].to_numpy(float)
     total = ((outcome - outcome.mean()) ** 2).sum()
     names = [name for name in table.columns if name != "outcome" and table[name].nunique() > 1]
@@ -51,7 +62,22 @@ def memorised_synergy(
     metrics: dict[str, xr.Dataset],   # by condition: train_acc (seed, step)
     decades: float = 0.5,             # how long
 ) -> xr.DataArray:                    # (condition, seed) bits; NaN where a network does not memorise
-    "The mean synergy of each network from where it has memorised, 98 % training accuracy."
+    """The mean synergy of each network from where it has memorised, 98 % training accuracy.
+
+    Parameters
+    ----------
+    measures : dict[str, xr.Dataset]
+        by condition: synergy (seed, step)
+    metrics : dict[str, xr.Dataset]
+        by condition: train_acc (seed, step)
+    decades : float, default 0.5
+        how long
+
+    Returns
+    -------
+    xr.DataArray
+        (condition, seed) bits; NaN where a network does not memorise
+    """
     found = []
     for name, table in measures.items():
         begin = reaches(metrics[name].train_acc.sel(step=table.step))
@@ -65,7 +91,22 @@ def separation(
     more: Iterable[str] = GROK,               # conditions that are to have more
     less: Iterable[str] = MEMORISE_ONLY,      # than these
 ) -> xr.DataArray:                            # (...) area under the ROC curve
-    "The chance that a network of some conditions has more than one of others."
+    """The chance that a network of some conditions has more than one of others.
+
+    Parameters
+    ----------
+    early : xr.DataArray
+        (condition, ..., seed)
+    more : Iterable[str], default GROK
+        conditions that are to have more
+    less : Iterable[str], default MEMORISE_ONLY
+        than these
+
+    Returns
+    -------
+    xr.DataArray
+        (...) area under the ROC curve
+    """
     first, second = (early.sel(condition=list(names)).stack(network=("condition",
                                                                      "seed")).drop_vars(
         ["network", "condition", "seed"]) for names in (more, less))
@@ -79,7 +120,18 @@ CHOICES = (*FACTORS, "curves", "null")
 def claim_shares(
     outcomes: xr.Dataset,  # with choices; the first ways are the published and the mid-ranks one
 ) -> pd.DataFrame:         # by claim: share of combinations, `published`, `mid_ranks`; what each choice alone decides
-    "In how many combinations each claim holds, and which choice decides that."
+    """In how many combinations each claim holds, and which choice decides that.
+
+    Parameters
+    ----------
+    outcomes : xr.Dataset
+        with choices; the first ways are the published and the mid-ranks one
+
+    Returns
+    -------
+    pd.DataFrame
+        by claim: share of combinations, `published`, `mid_ranks`; what each choice alone decides
+    """
     rows = {}
     for number in outcomes.claim.values.tolist():
         table = long_table(outcomes, number)
@@ -96,7 +148,20 @@ def share_by_level(
     outcomes: xr.Dataset,  # with choices
     choice: str,           # of `CHOICES`
 ) -> pd.DataFrame:         # (claim, level): share of combinations in which the claim holds
-    "How often each claim holds at each level of a choice."
+    """How often each claim holds at each level of a choice.
+
+    Parameters
+    ----------
+    outcomes : xr.Dataset
+        with choices
+    choice : str
+        of `CHOICES`
+
+    Returns
+    -------
+    pd.DataFrame
+        (claim, level): share of combinations in which the claim holds
+    """
     tables = {number: long_table(outcomes, number) for number in outcomes.claim.values.tolist()}
     shares = {number: (table.share > 0.5).groupby(table[choice]).mean() for number,
               table in tables.items()}
@@ -143,7 +208,15 @@ def specification_figure(
     outcomes: xr.Dataset,   # with choices
     claims: Iterable[int],  # numbers of the claims, one column each
 ) -> Figure:
-    "Specification curves of some claims."
+    """Specification curves of some claims.
+
+    Parameters
+    ----------
+    outcomes : xr.Dataset
+        with choices
+    claims : Iterable[int]
+        numbers of the claims, one column each
+    """
     chosen, known = list(claims), {claim.number: claim for claim in REGISTER}
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(2, len(chosen), figsize=(7.1, 7.4), layout="constrained",
@@ -189,7 +262,13 @@ def _draw_deciding(ax: Axes, shares: pd.DataFrame) -> None:
 def overview_figure(
     outcomes: xr.Dataset,  # with choices
 ) -> Figure:
-    "For every claim the share of combinations in which it holds, and what each choice decides."
+    """For every claim the share of combinations in which it holds, and what each choice decides.
+
+    Parameters
+    ----------
+    outcomes : xr.Dataset
+        with choices
+    """
     shares = claim_shares(outcomes)
     with plt.rc_context(STYLE):
         fig, (left, right) = plt.subplots(1, 2, figsize=(7.1, 0.9 + 0.27 * len(shares)),

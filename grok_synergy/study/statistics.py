@@ -36,7 +36,20 @@ def duration(
     condition: str,
     interval: str,  # of `INTERVALS`
 ) -> Bounds:        # decades
-    "How long an interval of training lasts, for each seed."
+    """How long an interval of training lasts, for each seed.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    interval : str
+        of `INTERVALS`
+
+    Returns
+    -------
+    Bounds
+        decades
+    """
     begin, end = INTERVALS[interval]
     return log_step(view, condition, end) - log_step(view, condition, begin)
 
@@ -46,7 +59,18 @@ def delay(
     view: View,
     condition: str,
 ) -> Bounds:  # decades
-    "How long after memorising a network generalises."
+    """How long after memorising a network generalises.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    Bounds
+        decades
+    """
     return duration(view, condition, "delay")
 
 # %% ../../nbs/study/04_statistics.ipynb #f6598f00
@@ -65,7 +89,26 @@ def largest_change(
     longest: float,              # length of a window, decades
     together: bool = False,      # twice the least rise in either half, not the rise from end to end
 ) -> pd.DataFrame:               # (seed): change, start, stop (steps); NaN where no window fits
-    "The largest rise of the curve that rises least, and the shortest window that holds 95 % of it."
+    """The largest rise of the curve that rises least, and the shortest window that holds 95 % of it.
+
+    Parameters
+    ----------
+    curves : list[xr.DataArray]
+        (seed, step), on one grid; those said to fall with a minus sign
+    start : pd.Series
+        (seed) first step of the stretch searched
+    stop : pd.Series
+        (seed) last step
+    longest : float
+        length of a window, decades
+    together : bool, default False
+        twice the least rise in either half, not the rise from end to end
+
+    Returns
+    -------
+    pd.DataFrame
+        (seed): change, start, stop (steps); NaN where no window fits
+    """
     values = np.stack([curve.transpose("seed", "step").values for curve in curves])
     steps = curves[0].step.values
     windows, rows = _windows(steps.astype(float).tobytes(), longest), []
@@ -89,7 +132,18 @@ def early_summit(
     view: View,
     condition: str,
 ) -> pd.DataFrame:  # (seed): its value and its step
-    "The highest point of synergy until a decade after memorising."
+    """The highest point of synergy until a decade after memorising.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+
+    Returns
+    -------
+    pd.DataFrame
+        (seed): its value and its step
+    """
     curve = between(view.curve(condition, "synergy"), *stretch(view, condition, "start", "early"))
     values = np.where(np.isnan(curve.values), -np.inf, curve.values)
     top, step = values.max(1), curve.step.values[values.argmax(1)]
@@ -114,7 +168,24 @@ def phase_window(
     longest: float,  # length of a window, decades
     compared: str = ENDS,  # or `HALVES`, where curves have to move in both
 ) -> pd.DataFrame:   # (seed): change (ranges), start, stop (steps)
-    "Where a phase is most pronounced, and how much the least of its curves moves there."
+    """Where a phase is most pronounced, and how much the least of its curves moves there.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    phase : str
+        of `PHASE_CHANGES`
+    longest : float
+        length of a window, decades
+    compared : str, default ENDS
+        or `HALVES`, where curves have to move in both
+
+    Returns
+    -------
+    pd.DataFrame
+        (seed): change (ranges), start, stop (steps)
+    """
     curves = [sign * scaled(view, condition, name) for name, sign in PHASE_CHANGES[phase].items()]
     start, stop = stretch(view, condition, *_STRETCHES[phase])
     if phase == "divergence":  # which comes after emergence
@@ -128,7 +199,20 @@ def emergence(
     condition: str,
     longest: float,  # length of a window, decades
 ) -> Bounds:         # ranges
-    "How much redundancy is traded for synergy."
+    """How much redundancy is traded for synergy.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    longest : float
+        length of a window, decades
+
+    Returns
+    -------
+    Bounds
+        ranges
+    """
     return Bounds.exact(phase_window(view, condition, "emergence", longest).change)
 
 # %% ../../nbs/study/04_statistics.ipynb #b4702916
@@ -139,7 +223,20 @@ def divergence(
     condition: str,
     compared: str,  # `ENDS` or `HALVES`
 ) -> Bounds:        # ranges
-    "How much synergy, redundancy and size fall at once."
+    """How much synergy, redundancy and size fall at once.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    compared : str
+        `ENDS` or `HALVES`
+
+    Returns
+    -------
+    Bounds
+        ranges
+    """
     return Bounds.exact(phase_window(view, condition, "divergence", DECADE, compared).change)
 
 # %% ../../nbs/study/04_statistics.ipynb #9a7f7900
@@ -149,7 +246,20 @@ def delayed_emergence(
     condition: str,
     compared: str,  # `ENDS` or `HALVES`
 ) -> Bounds:        # ranges
-    "How much synergy, redundancy and size rise at once."
+    """How much synergy, redundancy and size rise at once.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    compared : str
+        `ENDS` or `HALVES`
+
+    Returns
+    -------
+    Bounds
+        ranges
+    """
     window = phase_window(view, condition, "delayed emergence", HALF_DECADE, compared)
     return Bounds.exact(window.change)
 
@@ -160,5 +270,18 @@ def decoupling(
     condition: str,
     compared: str,  # `ENDS` or `HALVES`
 ) -> Bounds:        # ranges
-    "How much synergy falls while redundancy and test accuracy rise."
+    """How much synergy falls while redundancy and test accuracy rise.
+
+    Parameters
+    ----------
+    view : View
+    condition : str
+    compared : str
+        `ENDS` or `HALVES`
+
+    Returns
+    -------
+    Bounds
+        ranges
+    """
     return Bounds.exact(phase_window(view, condition, "decoupling", DECADE, compared).change)

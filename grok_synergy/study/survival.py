@@ -18,7 +18,13 @@ from ..arrays import real_number
 def survival(
     rows: pd.DataFrame,  # steps_98 and censored_at, as `ablate` returns them
 ):                       # a curve of `scipy.stats`: `quantiles`, `probabilities`, `evaluate`
-    "The Kaplan-Meier estimate of the share of networks that have not generalised, by step."
+    """The Kaplan-Meier estimate of the share of networks that have not generalised, by step.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        steps_98 and censored_at, as `ablate` returns them
+    """
     return ecdf(_times_of(rows)).sf
 
 
@@ -32,7 +38,20 @@ def log_rank(
     rows: pd.DataFrame,    # steps_98 and censored_at of one kind, as `ablate` returns them
     others: pd.DataFrame,  # of another kind
 ) -> float:                # standard deviations; NaN where no network generalises, or only one is there
-    "How much sooner networks of one kind generalise than others: the log-rank statistic."
+    """How much sooner networks of one kind generalise than others: the log-rank statistic.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        steps_98 and censored_at of one kind, as `ablate` returns them
+    others : pd.DataFrame
+        of another kind
+
+    Returns
+    -------
+    float
+        standard deviations; NaN where no network generalises, or only one is there
+    """
     if pd.concat([rows, others]).steps_98.isna().all() or not (len(rows) and len(others)):
         return np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -50,6 +69,20 @@ def time_to_generalise(
     all conditions in a group. The interval of the median (Brookmeyer and Crowley 1982) takes
     networks as independent. It is too narrow where a seed has several draws. Raises `ValueError`
     for columns that are not there or have gaps, and for a confidence outside (0, 1).
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        as `ablate` returns them
+    by : tuple[str, ...], default ('condition', 'preset', 'variant', 'biases')
+        what makes a group
+    confidence : float, default 0.95
+        level of the interval of the median
+
+    Returns
+    -------
+    pd.DataFrame
+        one row a group
     """
     names = [by] if isinstance(by, str) else list(by)
     if not names or set(names) - set(rows):

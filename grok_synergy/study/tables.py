@@ -42,6 +42,16 @@ def subnetworks_table(
 
     The log-rank statistic compares the times with those of the synergistic network, or, for controls
     of the inverse's size, with those of the inverse. Above 0 they come sooner.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        of one condition and preset, one a retrained network, as `Findings.ablations`
+
+    Returns
+    -------
+    pd.DataFrame
+        one row a kind of network, as text
     """
     by = ["variant", "biases"]
     times = time_to_generalise(rows, ("condition", "preset", *by))
@@ -69,7 +79,18 @@ def subnetworks_table(
 def chosen_phases(
     ablations: pd.DataFrame,  # of all conditions and presets, as `Findings.ablations`
 ) -> pd.DataFrame:            # one row a condition and preset
-    "The phase that multiplets come from, and in how many seeds the rule for phases found it when they were chosen."
+    """The phase that multiplets come from, and in how many seeds the rule for phases found it when they were chosen.
+
+    Parameters
+    ----------
+    ablations : pd.DataFrame
+        of all conditions and presets, as `Findings.ablations`
+
+    Returns
+    -------
+    pd.DataFrame
+        one row a condition and preset
+    """
     rows = ablations.drop_duplicates(["condition", "preset", "seed"])
     found = rows.groupby(["condition", "preset"], sort=False).agg(
         Phase=("phase", "first"), found=("phase_found", "sum"), seeds=("phase_found", "size"))
@@ -84,7 +105,17 @@ def chosen_phases(
 def other_choices(
     study: Findings,
 ) -> pd.DataFrame:  # one row a choice: condition, preset, seed, phase, chosen_step, phase_found, step
-    "The seeds whose retrained multiplets come from another checkpoint than the tables choose now."
+    """The seeds whose retrained multiplets come from another checkpoint than the tables choose now.
+
+    Parameters
+    ----------
+    study : Findings
+
+    Returns
+    -------
+    pd.DataFrame
+        one row a choice: condition, preset, seed, phase, chosen_step, phase_found, step
+    """
     rows = study.ablations.drop_duplicates(["condition", "preset", "seed"])
     rows = rows[["condition", "preset", "seed", "phase", "chosen_step", "phase_found"]]
     released, now = study.of("released"), []
@@ -101,7 +132,17 @@ def other_choices(
 def waiting_choices(
     study: Findings,
 ) -> pd.DataFrame:  # one row a choice, as text; empty where nothing waits
-    "Which sub-networks are to be trained again."
+    """Which sub-networks are to be trained again.
+
+    Parameters
+    ----------
+    study : Findings
+
+    Returns
+    -------
+    pd.DataFrame
+        one row a choice, as text; empty where nothing waits
+    """
     return pd.DataFrame([{"Condition": CONDITIONS[row.condition].label,
                           "Preset": PRESET_WORDS[row.preset], "Seed": str(row.seed),
                           "Trained from step": str(row.chosen_step), "Now step": str(row.step)}
@@ -111,7 +152,17 @@ def waiting_choices(
 def zero_losses(
     study: Findings,
 ) -> pd.DataFrame:  # one row a condition that has any; empty where nothing waits
-    "How many losses of the tables are exactly 0."
+    """How many losses of the tables are exactly 0.
+
+    Parameters
+    ----------
+    study : Findings
+
+    Returns
+    -------
+    pd.DataFrame
+        one row a condition that has any; empty where nothing waits
+    """
     zeros = {CONDITIONS[name].label: int((table.train_loss == 0).sum() + (table.test_loss == 0).sum())
              for name, table in study.of("released").metrics.items()}
     return pd.DataFrame([{"Condition": label, "Losses of 0": str(count)} for label,
@@ -122,7 +173,20 @@ def other_verdicts(
     verdicts: pd.DataFrame,  # from `judge`
     others: pd.DataFrame,    # of other runs of the same seeds: run, preset, id, outcome, estimate, low, high
 ) -> pd.DataFrame:           # of `verdicts`, with outcome, low and high of there as `..._there`; run
-    "Verdicts side by side with those of other runs, once where no preset enters."
+    """Verdicts side by side with those of other runs, once where no preset enters.
+
+    Parameters
+    ----------
+    verdicts : pd.DataFrame
+        from `judge`
+    others : pd.DataFrame
+        of other runs of the same seeds: run, preset, id, outcome, estimate, low, high
+
+    Returns
+    -------
+    pd.DataFrame
+        of `verdicts`, with outcome, low and high of there as `..._there`; run
+    """
     once = verdicts[verdicts.per_preset | (verdicts.preset == "published")]
     return once.merge(others, on=["preset", "id"],
                       suffixes=("", "_there")).sort_values(["run", "id"], kind="stable")
@@ -131,7 +195,18 @@ def other_verdicts(
 def repetitions_summary(
     both: pd.DataFrame,  # of `other_verdicts`
 ) -> pd.DataFrame:       # by run
-    "How many verdicts of each other run come out otherwise, and how many of them the opposite way."
+    """How many verdicts of each other run come out otherwise, and how many of them the opposite way.
+
+    Parameters
+    ----------
+    both : pd.DataFrame
+        of `other_verdicts`
+
+    Returns
+    -------
+    pd.DataFrame
+        by run
+    """
     differs = both.outcome != both.outcome_there
     opposite = differs & (both[["outcome", "outcome_there"]] != "inconclusive").all(axis=1)
     counts = pd.DataFrame({"Judged": differs, "Otherwise": differs,
@@ -142,7 +217,18 @@ def repetitions_summary(
 def repetitions_table(
     both: pd.DataFrame,  # of `other_verdicts`
 ) -> pd.DataFrame:       # one row a verdict that differs, as text
-    "The verdicts that come out otherwise in other runs."
+    """The verdicts that come out otherwise in other runs.
+
+    Parameters
+    ----------
+    both : pd.DataFrame
+        of `other_verdicts`
+
+    Returns
+    -------
+    pd.DataFrame
+        one row a verdict that differs, as text
+    """
     rows = []
     for row in both[both.outcome != both.outcome_there].itertuples():
         here, there = (f"{outcome} [{as_decimal(low)}, {as_decimal(high)}]"

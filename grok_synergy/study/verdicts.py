@@ -53,7 +53,19 @@ def judge(
     ways: tuple[str, ...] = WAYS,
     claims: Sequence[Claim] = REGISTER,
 ) -> pd.DataFrame:  # one row a claim and way: claimed, estimate, interval, seeds, outcome
-    "The verdict on each claim in each way to look."
+    """The verdict on each claim in each way to look.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    ways : tuple[str, ...], default WAYS
+    claims : Sequence[Claim], default REGISTER
+
+    Returns
+    -------
+    pd.DataFrame
+        one row a claim and way: claimed, estimate, interval, seeds, outcome
+    """
     rows = []
     for claim in claims:
         if not claim.per_preset:
@@ -69,7 +81,20 @@ def with_released(
     verdicts: pd.DataFrame,  # of `judge`
     evidence: Evidence,      # that they were made from
 ) -> pd.DataFrame:           # with a column `released`; empty where there are no such networks
-    "Verdicts, with how many networks of the released split show each claim."
+    """Verdicts, with how many networks of the released split show each claim.
+
+    Parameters
+    ----------
+    verdicts : pd.DataFrame
+        of `judge`
+    evidence : Evidence
+        that they were made from
+
+    Returns
+    -------
+    pd.DataFrame
+        with a column `released`; empty where there are no such networks
+    """
     def cut(tables):
         return {name.removesuffix(" released"): table for name, table in tables.items()
                 if name.endswith(" released")}
@@ -92,7 +117,12 @@ def with_released(
 def as_decimal(
     value: float,
 ) -> str:
-    "Two decimals, with the signs of print for minus and infinity."
+    """Two decimals, with the signs of print for minus and infinity.
+
+    Parameters
+    ----------
+    value : float
+    """
     text = f"{round(value, 2) + 0:.2f}"  # + 0: no minus zero
     return text.replace("inf", "∞").replace("-", "−")
 
@@ -174,7 +204,18 @@ def _excess_table(verdicts: pd.DataFrame, null: str) -> str:
 def claims_summary(
     verdicts: pd.DataFrame,  # of `judge`
 ) -> str:                    # a Markdown table
-    "How many claims are supported and contradicted: the paper's by section, and others apart."
+    """How many claims are supported and contradicted: the paper's by section, and others apart.
+
+    Parameters
+    ----------
+    verdicts : pd.DataFrame
+        of `judge`
+
+    Returns
+    -------
+    str
+        a Markdown table
+    """
     ways = [way for way in WAYS if way in set(verdicts.way)]
     head = "Supported / contradicted: " + ", ".join(WAY_WORDS[way] for way in ways)
     lines = [f"| | Claims | {head} | Verdict differs |", "|---" * 4 + "|"]
@@ -199,7 +240,20 @@ def claims_table(
     verdicts: pd.DataFrame,  # of `judge`
     texts: dict[str, str],   # its sentences, by tags: "claims-verdicts" and the others above
 ) -> str:                    # Markdown for a file beside the figures
-    "The register with its verdicts: the paper's by section, then ours, then excess."
+    """The register with its verdicts: the paper's by section, then ours, then excess.
+
+    Parameters
+    ----------
+    verdicts : pd.DataFrame
+        of `judge`
+    texts : dict[str, str]
+        its sentences, by tags: "claims-verdicts" and the others above
+
+    Returns
+    -------
+    str
+        Markdown for a file beside the figures
+    """
     differing = _differing_table(verdicts)
     parts = ["# Claims of the paper and what became of them", texts["claims-verdicts"],
              texts["claims-fixed"], texts["claims-readings"], "## In short",
