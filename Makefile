@@ -104,14 +104,28 @@ readme: $(INSTALLED) ## write README.md from nbs/index.ipynb
 	@$(BIN)/python tests/make_readme.py
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab; its options: ARGS="--no-browser --port 9999"
+	@if command -v npm > /dev/null; then $(MAKE) --silent $(DRAWS); fi \
+		|| echo 'the interactive figures lack their script: see `make explorer`'
 	@$(BIN)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=$(CURDIR) \
-		--LabApp.default_url=/lab/tree/nbs/index.ipynb $(ARGS)
+		--LabApp.default_url=/lab/tree/nbs/start.ipynb $(ARGS)
+
+docs/node_modules: docs/package-lock.json
+	@$(PYTHON) $(SAY) "packages of the page" npm ci --prefix docs --no-progress
+	@touch $@
+
+DRAWS := grok_synergy/static/explorer.js
+$(DRAWS): docs/node_modules $(wildcard docs/explorer/*)
+	@npm run --silent --prefix docs explorer
+
+explorer: $(INSTALLED) $(DRAWS) ## build the explorer's page in build/explorer/ and the widget's script; needs Node.js
+	@$(BIN)/python -c 'from grok_synergy.study.explorer import write_explorer; write_explorer("build/explorer/data")'
+	@echo "to see it: $(BIN)/python -m http.server --directory build/explorer"
 
 bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
 	@$(BIN)/python $(SAY) "packages to compare with" $(BIN)/pip $(INSTALL) -q -e ".[bench]"
 	@$(BIN)/python benchmarks/bench.py
 
 clean: ## remove what can be remade, except .venv and trajectories
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist grok_synergy/static docs/node_modules *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures paper tasks audit test test-plain fuzz test-python prepare pages readme lab bench clean
+.PHONY: help figures paper tasks audit test test-plain fuzz test-python prepare pages readme lab explorer bench clean
