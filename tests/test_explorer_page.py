@@ -51,6 +51,7 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     shutil.copytree(ROOT / "build" / "explorer", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("data"))
     write_explorer(folder / "data")
+    shutil.copy(ROOT / "grok_synergy" / "static" / "explorer.js", folder / "widget.js")
     return folder
 
 
@@ -122,6 +123,11 @@ def test_another_null_and_another_rule_bring_their_own_numbers(seen):
 
 def test_a_link_keeps_the_state(seen):
     assert seen["linked"] == seen["seed"]
+
+
+def test_the_widget_and_its_model_follow_each_other(seen):
+    steps = main_measures().step.values.tolist()
+    assert seen["widget"] == ["10", str(steps[steps.index(10) + 1]), str(steps[steps.index(10) + 1]), "1,000"]
 
 
 def test_another_condition_is_fetched_when_chosen(seen):

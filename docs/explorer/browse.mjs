@@ -63,6 +63,29 @@ seen.linked = await shown(link);
 seen.hash = await settled(link, () => link.evaluate(() => { location.hash = "#condition=wd0.1&step=1000"; }));
 seen.other = await shown(link);
 await judged(page, "desktop");
+
+// The widget's module, with what a notebook would hand over: it follows the model, and the model follows it.
+seen.widget = await link.evaluate(async () => {
+  const {default: {render}} = await import(new URL("widget.js", location.href));
+  const records = {network: await (await fetch("data/figure.json")).json()};
+  const entries = [{name: "network", label: "network", groups: [{name: "all", label: "all", file: "network"}]}];
+  const held = {source: {index: {axis: "layer", entries}, records}, state: {step: 10}};
+  const model = {get: name => held[name], save_changes() {}, on: (_, call) => { model.call = call; }, off() {},
+    set(name, value) { held[name] = value; model.call?.(); }};
+  const el = document.body.appendChild(document.createElement("div")), wait = () => new Promise(done => setTimeout(done, 200));
+  const close = render({model, el});
+  await wait();
+  const slider = el.querySelector("input[type=range]"), now = () => el.querySelector(".gs-now").value, steps = [now()];
+  slider.stepUp();
+  slider.dispatchEvent(new Event("input"));
+  await wait();
+  steps.push(now(), String(held.state.step));
+  model.set("state", {...held.state, step: 1000});
+  await wait();
+  steps.push(now());
+  close();
+  return steps;
+});
 await judged(await opened("", {width: 390, height: 844, colorScheme: "dark"}), "phone");
 const slow = await opened("", {width: 390, height: 844, throttled: true});
 seen.interactive = await slow.evaluate(() => performance.getEntriesByName("interactive")[0].startTime);
