@@ -13,6 +13,7 @@ function make(tag, attributes = {}, ...children) {
     else if (value === true) node.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
   }
+  if (["input", "select", "button"].includes(tag)) node.setAttribute("data-lm-suppress-shortcuts", ""); // or JupyterLab takes the keys
   node.append(...children.filter(one => one !== null));
   return node;
 }

@@ -3,7 +3,6 @@ import {explorer} from "./explorer.js";
 
 function render({model, el}) {
   const root = document.createElement("div");
-  root.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab would take the arrow keys for itself
   el.append(root);
   const {index, records} = model.get("source");
   const shown = explorer(root, {index, load: file => records[file], state: model.get("state"), changed: state => {
