@@ -114,17 +114,29 @@ readme: $(INSTALLED) ## write README.md from nbs/index.ipynb
 	@$(BIN)/python tests/make_readme.py
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab; its options: ARGS="--no-browser --port 9999"
+	@if command -v npm > /dev/null; then $(MAKE) --silent $(DRAWS); fi \
+		|| echo 'the interactive figures lack their script: see `make explorer`'
 	@$(BIN)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=$(CURDIR) \
-		--LabApp.default_url=/lab/tree/nbs/index.ipynb $(ARGS)
+		--LabApp.default_url=/lab/tree/nbs/start.ipynb $(ARGS)
 
-build/docs-tools: settings.ini constraints.txt docs/package.json | $(INSTALLED)
-	@mkdir -p build/npm
-	@$(BIN)/python $(SAY) "packages of the site" $(BIN)/pip $(INSTALL) -q -e ".[docs]"
-	@cp docs/package.json build/npm/
-	@$(BIN)/python $(SAY) "formulas, from npm" npm install --prefix build/npm --no-package-lock --no-audit --no-fund
+docs/node_modules: docs/package-lock.json
+	@$(PYTHON) $(SAY) "packages of the pages, from npm" npm ci --prefix docs --no-progress --no-audit --no-fund
 	@touch $@
 
-docs: build/docs-tools ## build the site of the notebooks, as they were run, into build/site/; half a minute, no network after the first time
+DRAWS := grok_synergy/static/explorer.js
+$(DRAWS): docs/node_modules $(wildcard docs/explorer/*)
+	@npm run --silent --prefix docs explorer
+
+explorer: $(INSTALLED) $(DRAWS) ## build the explorer's page in build/explorer/ and the widget's script; needs Node.js
+	@$(BIN)/python -c 'from grok_synergy.study.explorer import write_explorer; write_explorer("build/explorer/data")'
+	@echo "to see it: $(BIN)/python -m http.server --directory build/explorer"
+
+build/docs-tools: settings.ini constraints.txt | $(INSTALLED)
+	@mkdir -p build
+	@$(BIN)/python $(SAY) "packages of the site" $(BIN)/pip $(INSTALL) -q -e ".[docs]"
+	@touch $@
+
+docs: build/docs-tools explorer ## build the site of the notebooks, as they were run, into build/site/; needs Node.js, and no network after the first time
 	@$(BIN)/python $(SAY) "site" $(BIN)/python tests/make_docs.py
 
 bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
@@ -139,6 +151,6 @@ release: $(INSTALLED) ## of a tagged commit: wheel and sdist in dist/, each trie
 	@ls -l dist
 
 clean: ## remove what can be remade, except .venv and trajectories
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist grok_synergy/static docs/node_modules *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures paper pack unpack tasks audit test test-plain fuzz test-python prepare pages readme lab docs bench release clean
+.PHONY: help figures paper pack unpack tasks audit test test-plain fuzz test-python prepare pages readme lab explorer docs bench release clean

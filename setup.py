@@ -26,6 +26,7 @@ setup(
         "Topic :: Scientific/Engineering",
     ],
     packages=find_packages(include=[settings["lib_name"], f"{settings['lib_name']}.*"]),
+    package_data={settings["lib_name"]: ["static/*"]},  # what `make explorer` builds
     python_requires=f">={settings['min_python']}",
     entry_points={"console_scripts": settings["console_scripts"].splitlines()},
     install_requires=settings["requirements"].split(),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from make_docstrings import without_sections
+
 CELL = re.compile(r"^# %% (?:\.\./)+nbs/(\S+)\.ipynb #(\S+)")
 
 
@@ -122,7 +124,7 @@ def _constant(node, module):
 
 def symbols_of(path, module):
     """Every public symbol of the module in a file, in order; names with an underscore are those of classes only."""
-    source = Path(path).read_text(encoding="utf-8")
+    source = without_sections(Path(path).read_text(encoding="utf-8"))
     tree, said = ast.parse(source), comments(source)
     cells = [(number, found[1]) for number, line in enumerate(source.splitlines(), 1) if (found := CELL.match(line))]
     made = []

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FROM_NPM = {  # what the site takes from the packages of docs/package.json, and where it lies
     "mathjax/es5/tex-chtml.js": "mathjax/tex-chtml.js", "iframe-worker/shim/index.js": "iframe-worker.js",
     "mathjax/es5/output/chtml/fonts/woff-v2": "mathjax/output/chtml/fonts/woff-v2"}
+OTHERS = ("explorer/", "node_modules/")  # folders of docs/ that are no pages
 FLOORS = {  # of the map, as the navigation says them
     "ground": "Ground", "engine": "Engine", "layer": "One layer", "probe": "Any network", "tasks": "Public tasks",
     "run": "A training run", "study": "The study"}
@@ -61,9 +62,15 @@ class Site:
         yield from (f"{stem(name)}.md" for name in self.names)
         yield from (new for old, new in TEXTS.items() if (self.root / old).exists())
         yield from (path.relative_to(self.root).as_posix() for path in (self.root / "figures").glob("*.png"))
-        yield from (path.relative_to(self.root / "docs").as_posix() for path in (self.root / "docs").rglob("*.*"))
+        yield from self.sources()
         yield from (f"reference/{module.replace('.', '/')}.md" for module in self.library.modules)
         yield from ("lessons/index.md", "reference/index.md", "gallery.md")
+
+    def sources(self):
+        """The files of docs/ that are pages or belong to them, by name."""
+        names = (path.relative_to(self.root / "docs").as_posix() for path in sorted((self.root / "docs").rglob("*.*"))
+                 if path.is_file())
+        return [name for name in names if "/" in name and not name.startswith(OTHERS) or name.endswith(".md")]
 
     def write(self, name, content):
         """Writes a file of the site's Markdown."""
@@ -150,12 +157,10 @@ class Site:
             self.write(path.relative_to(self.root).as_posix(), path.read_bytes())
 
     def own(self):
-        """The pages of docs/, with sections of the README where they ask for them; the explorer, where it is."""
+        """The pages of docs/, with sections of the README where they ask for them."""
         readme = (self.root / "README.md").read_text(encoding="utf-8")
-        for path in sorted((self.root / "docs").rglob("*")):
-            name = path.relative_to(self.root / "docs").as_posix()
-            if path.is_dir() or name in ("mkdocs.yml", "package.json"):
-                continue
+        for name in self.sources():
+            path = self.root / "docs" / name
             if path.suffix != ".md":
                 self.write(name, path.read_bytes())
                 continue
@@ -164,6 +169,13 @@ class Site:
                 section(readme, found[1]), "", there, self.files), path.read_text(encoding="utf-8"), flags=re.M)
             imported = re.findall(r"\w+", " ".join(re.findall(r"^from grok_synergy.* import (.+)$", text, re.M)))
             self.write(name, with_symbols(text, self.library, "", there, imported))
+
+    def explorer(self):
+        """The explorer's page, where it was built."""
+        built = self.root / "build" / "explorer"
+        for path in built.rglob("*"):
+            if path.is_file():
+                self.write(f"explorer/{path.relative_to(built).as_posix()}", path.read_bytes())
 
     def navigation(self):
         """What the site's navigation holds; the explorer only where it was built."""
@@ -202,7 +214,7 @@ class Site:
     def make(self):
         """Writes everything."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        for part in (self.lessons, self.references, self.map, self.texts, self.gallery, self.own):
+        for part in (self.lessons, self.references, self.map, self.texts, self.gallery, self.own, self.explorer):
             part()
         return self
 
@@ -225,7 +237,7 @@ def build(root, work):
     """Builds the site of a project below a folder; where it is."""
     work = Path(work).resolve()
     site = Site(root, work / "docs").make()
-    settings = configure(site, work / "site", work / "npm")
+    settings = configure(site, work / "site", Path(root) / "docs")
     mkdocs = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--config-file", str(settings)]
     subprocess.run(mkdocs, check=True, env=dict(os.environ, NO_MKDOCS_2_WARNING="1"))
     return work / "site"

@@ -157,7 +157,7 @@ def site(tmp_path_factory):
     """The Markdown of a site of two lessons, with an explorer."""
     root, folder = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("docs")
     for name in ("docs", "figures", "benchmarks"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("tables", "*.nc", "curves-*"))
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("tables", "*.nc", "curves-*", "node_modules"))
     (root / "nbs").mkdir()
     for name in ["index.ipynb", *SHOWN]:
         shutil.copy(ROOT / "nbs" / name, root / "nbs")
@@ -166,8 +166,8 @@ def site(tmp_path_factory):
         shutil.copy(ROOT / "grok_synergy" / f"{name}.py", root / "grok_synergy")
     for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
         shutil.copy(ROOT / name, root)
-    (root / "docs" / "explorer").mkdir(exist_ok=True)
-    (root / "docs" / "explorer" / "index.html").write_text("<title>explorer</title>", encoding="utf-8")
+    (root / "build" / "explorer").mkdir(parents=True)
+    (root / "build" / "explorer" / "index.html").write_text("<title>explorer</title>", encoding="utf-8")
     return Site(root, folder).make()
 
 
