@@ -157,7 +157,8 @@ def site(tmp_path_factory):
     """The Markdown of a site of two lessons, with an explorer."""
     root, folder = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("docs")
     for name in ("docs", "figures", "benchmarks"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("tables", "*.nc", "curves-*", "node_modules"))
+        left_out = shutil.ignore_patterns("tables", "*.nc", "curves-*", "node_modules")
+        shutil.copytree(ROOT / name, root / name, ignore=left_out)
     (root / "nbs").mkdir()
     for name in ["index.ipynb", *SHOWN]:
         shutil.copy(ROOT / "nbs" / name, root / "nbs")
