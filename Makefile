@@ -53,6 +53,11 @@ tasks: $(INSTALLED) ## three public tasks, 30 networks, read along training with
 	@$(BIN)/python -c 'from grok_synergy import followed; followed.follow_all(n_jobs=2)'
 	@echo "tables: figures/tables/tasks-*.nc"
 
+prediction: $(INSTALLED) ## does early synergy foretell grokking: a pilot, 720 networks, every predictor judged; three hours on two cores, goes on when killed
+	@$(BIN)/python -c 'from grok_synergy.study import prediction; prediction.run_benchmark(commit="$(shell git rev-parse --short HEAD 2>/dev/null)")'
+	@$(BIN)/python tests/make_pages.py
+	@echo "every predictor judged: figures/prediction.md"
+
 audit: $(INSTALLED) ## after `make paper`: every claim under 512 combinations of choices, null and uncertainty of every curve; goes on when killed
 	@$(BIN)/python -c 'import sys; from grok_synergy.study.companions import audit_lacks; sys.exit(audit_lacks())'
 	@$(BIN)/python $(SAY) "packages to compare with" $(BIN)/pip $(INSTALL) -q -e ".[bench]"
@@ -153,4 +158,4 @@ release: $(INSTALLED) ## of a tagged commit: wheel and sdist in dist/, each trie
 clean: ## remove what can be remade, except .venv and trajectories
 	rm -rf build dist grok_synergy/static docs/node_modules *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help figures paper pack unpack tasks audit test test-plain fuzz test-python prepare pages readme lab explorer docs bench release clean
+.PHONY: help figures paper pack unpack tasks prediction audit test test-plain fuzz test-python prepare pages readme lab explorer docs bench release clean

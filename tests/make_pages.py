@@ -5,6 +5,7 @@ cell start at its notebook; in a page they start at `figures/`.
 """
 
 import nbformat
+import pandas as pd
 from make_readme import ROOT, relink
 
 from grok_synergy.look import PRESET_WORDS
@@ -12,6 +13,8 @@ from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.differences import load_rows, numbers_table, with_table_rows
 from grok_synergy.study.editions import editions_page, first_edition, of_second_edition
 from grok_synergy.study.jobs import load_paper
+from grok_synergy.study.prediction import costs, leaderboard, load_benchmark
+from grok_synergy.study.predictors import PRIMARY
 from grok_synergy.study.tables import (
     chosen_phases,
     subnetworks_table,
@@ -86,6 +89,19 @@ def claims_page(cells, study):
     return claims_table(with_released(judge(study.evidence), study.evidence), cells)
 
 
+def prediction_page(cells, folder):
+    """Every predictor's skill, at both primary readings, with alarms and costs."""
+    rows, runs = pd.read_csv(folder / "prediction-skills.csv"), load_benchmark(folder)
+    parts = [cells["prediction"], "![Skill over all pairs and within cells](prediction.png)",
+             f"The analysis was fixed as {runs.attrs['analysis']}.", table(costs(runs))]
+    for reading in PRIMARY:
+        for kind in ("when", "whether"):
+            parts += [f"## {kind.capitalize()}, read at {reading!r}",
+                      table(leaderboard(rows, reading, f"{kind}, within cells"))]
+    alarms = rows[rows.reading == "all"].pivot(index="predictor", columns="measure", values="value").round(2)
+    return page([*parts, "## Early warning", table(alarms)])
+
+
 def anchor(title):
     """The name that Markdown viewers give a heading."""
     return "".join(c for c in title.lower().replace(" ", "-") if c.isalnum() or c == "-")
@@ -117,6 +133,8 @@ def pages():
     first = editions_page(first_edition(tables), cells["first-edition"])
     made = {"README.md": figures_page(cells, study), "first-edition.md": first,
             "subnetworks.md": subnetworks_page(cells, study), "differences.md": differences_page(cells, rows)}
+    if (tables / "prediction-skills.csv").exists():
+        made["prediction.md"] = prediction_page(cells, tables)
     if of_second_edition(study):  # until then the page of claims stays as the first edition left it
         made["claims.md"] = claims_page(cells, study)
     return made

@@ -1,0 +1,256 @@
+"""The benchmark of predictors: what a predictor may see, runs that go on, and judges that can be trusted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize_scalar
+
+from grok_synergy.model import Weights
+from grok_synergy.store import load_dataset
+from grok_synergy.study import prediction_cells, prediction_runs
+from grok_synergy.study.early import Predictor, Snapshot, reads_sample_size, records_of_size
+from grok_synergy.study.prediction_cells import Cell, Run, candidates, chosen_cells, kind_of, planned_runs
+from grok_synergy.study.prediction_runs import follow, run_prediction, stored_runs
+from grok_synergy.study.predictors import READINGS, REGISTRY
+from grok_synergy.study.skill import (
+    concordance,
+    drawn_runs,
+    outcome_pairs,
+    skill,
+    time_pairs,
+    uno_pairs,
+    within,
+)
+from grok_synergy.study.skill_models import (
+    RIDGE,
+    added_p,
+    conformal_halfwidth,
+    cox,
+    left_out_scores,
+    permuted_within,
+    residuals,
+    threshold_of,
+    warned,
+)
+from grok_synergy.trainer import Experiment, Trainer
+
+TINY = Cell("add", 11, 0.6, 1.0, 0.02, 1.0, False, 24)
+CHEAP = tuple(one for one in REGISTRY if one.name in ("weight norm", "Hjorth activity of the loss", "test loss"))
+
+
+class Untouchable:
+    "Test data that must not be looked at."
+
+    def __getattr__(self, name):
+        raise AssertionError(f"{name} of the test data was looked at")
+
+
+@pytest.fixture(scope="module")
+def snapshot():
+    experiment = Experiment(task=TINY.experiment(0, 0).task, width=24, lr=0.02, wd=1.0)
+    trainer = Trainer([(experiment, 0)])
+    for _ in range(30):
+        trainer.update()
+    weights = Weights(*(tensor[0].clone() for tensor in trainer.weights))
+    quantiles = {f"q{k}": np.linspace(-3, -1, 9) * (k + 1) for k in range(19)}
+    curves = pd.DataFrame({"train_loss": np.linspace(3, 1, 9), **quantiles}, index=5 * np.arange(9))
+    return Snapshot(experiment, weights, 40, curves, pd.DataFrame({"test_loss": [2.0], "test_acc": [0.3]}, index=[40]))
+
+
+@pytest.mark.parametrize("predictor", REGISTRY, ids=lambda one: one.name)
+def test_no_predictor_sees_test_data_unless_it_is_marked(snapshot, predictor):
+    blind = Snapshot.__new__(Snapshot)
+    blind.step, blind.parts = snapshot.step, {**snapshot.parts, "test": Untouchable()}
+    early = blind.early(predictor.sees)
+    assert ("test" in early.granted) == predictor.nowcast
+    if predictor.nowcast:
+        with pytest.raises(AssertionError, match="was looked at"):
+            predictor(blind)
+    else:
+        assert predictor(blind) == pytest.approx(predictor(snapshot), nan_ok=True)
+
+
+def test_costly_predictors_do_not_read_the_number_of_samples():
+    few, many = records_of_size(0.2, 2), records_of_size(0.8, 2)
+    costly = [one for one in REGISTRY if one.name.startswith(("excess", "sharpness", "learning", "commutator"))]
+    assert len(costly) == 9
+    assert not [one.name for one in costly if reads_sample_size(one, few, many)]
+
+
+def test_a_run_ends_when_its_outcome_is_known(monkeypatch):
+    """Test accuracy counts at the first of five evaluations in a row; what is read afterwards is not there."""
+    [censored] = follow([Run(TINY, 1, 1, "pilot")], CHEAP, to_the_end=False)
+    assert np.isnan(censored.generalised) and censored.followed_to >= 200
+    assert censored.read_at.notnull().all() and censored.value.sel(reading="step 200").notnull().all()
+    scored = prediction_runs.sample_losses
+    monkeypatch.setattr(prediction_runs, "sample_losses", lambda *given: (scored(*given)[0], scored(*given)[1] | True))
+    [known] = follow([Run(TINY, 1, 1, "pilot")], CHEAP)
+    assert (known.generalised, known.followed_to, known.memorised) == (0, 80, 0)
+    assert np.isnan(known.read_at.sel(reading="step 200"))
+
+
+def test_the_benchmark_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(Cell.experiment, "__defaults__", (80,))
+    few = {"pilot": (1, 1, 1), "development": (2, 2, 2), "confirmation": (3, 2, 2)}
+    monkeypatch.setattr(prediction_cells, "GROUPS", few)
+    cells, store = [replace(TINY, lr=lr) for lr in (0.02, 0.03)], tmp_path / "trajectories"
+    run_prediction(store, 1, cells, CHEAP, analysis="fixed")
+    table = load_dataset(tmp_path / "figures/tables/prediction-runs.nc")
+    assert table.attrs["analysis"] == "fixed" and table.value.dims == ("run", "reading", "predictor")
+    assert set(table.group.values) == {"development", "confirmation"} and (table.labels == "shuffled").sum() == 4
+    assert len(set(table.seed.values)) == table.sizes["run"]
+    files = sorted((store / "prediction").glob("*.nc"))
+    assert len(files) == 2 + table.sizes["run"] and max(path.stat().st_size for path in files) < 60_000
+    files[0].unlink()
+    trained = []
+    monkeypatch.setattr(prediction_runs, "follow", lambda runs, *rest: trained.append(runs) or follow(runs, *rest))
+    run_prediction(store, 1, cells, CHEAP, analysis="fixed")
+    assert len(trained) == 1
+    again = load_dataset(tmp_path / "figures/tables/prediction-runs.nc")
+    assert again.value.equals(table.value) and again.generalised.equals(table.generalised)
+
+
+def test_a_run_of_other_predictors_is_made_again(tmp_path):
+    run = Run(TINY, 1, 1, "pilot")
+    given = dict(store=tmp_path, to_the_end=False, n_jobs=1, progress=False)
+    first = stored_runs([run], CHEAP[:1], **given)[run]
+    assert stored_runs([run], CHEAP, **given)[run].sizes["predictor"] == len(CHEAP) > first.sizes["predictor"]
+
+
+def test_development_and_confirmation_share_nothing():
+    cells = candidates()
+    kinds = {cell.name: ("open", "never", "always", "")[k % 4] for k, cell in enumerate(cells)}
+    runs = planned_runs(kinds, cells)
+    sides = [[run for run in runs if run.group == group] for group in ("development", "confirmation")]
+    for what in (lambda run: replace(run.cell, labels="true").name, lambda run: run.seed, lambda run: run.split):
+        assert not set(map(what, sides[0])) & set(map(what, sides[1]))
+    assert sum(run.cell.labels == "true" for run in runs) >= 600
+    assert sum(run.cell.labels == "shuffled" for run in runs) >= 60
+    per_cell = pd.Series([run.cell.name for run in runs]).value_counts()
+    assert per_cell.min() >= 10
+    assert {run.cell.op for run in runs} == {"add", "multiply"} and {run.cell.p for run in runs} == {59, 97, 113}
+
+
+def test_the_rule_fills_quotas_and_never_takes_what_does_not_memorise():
+    names = [f"{k:03d}" for k in range(100)]
+    kinds = {name: "open" if k < 5 else "never" if k < 60 else "" for k, name in enumerate(names)}
+    groups = chosen_cells(kinds)
+    assert sum(map(len, groups.values())) == 60 and all(kinds[name] for each in groups.values() for name in each)
+    assert kind_of(pd.DataFrame({"memorised": [5.0, np.nan], "generalised": [np.nan, np.nan]})) == ""
+
+
+def slow_concordance(score, time, event, weights=None):
+    "Harrell's (or, with weights, Uno's) concordance, pair by pair."
+    right = total = 0.0
+    for i in range(len(time)):
+        for j in range(len(time)):
+            if event[i] and (time[i] < time[j] or time[i] == time[j] and not event[j]):
+                weight = 1.0 if weights is None else weights[i]
+                total += weight
+                right += weight * (1.0 if score[i] > score[j] else 0.5 if score[i] == score[j] else 0.0)
+    return right / total
+
+
+@pytest.fixture(scope="module")
+def censored():
+    "Times with random censoring, ties, and a score."
+    rng = np.random.default_rng(0)
+    true, cut = rng.exponential(100, 60).round() + 1, rng.uniform(20, 200, 60).round()
+    time, event = np.minimum(true, cut), true <= cut
+    return (-true + rng.normal(0, 60, 60)).round(-1), time, event
+
+
+def test_concordances_are_those_of_the_definition(censored):
+    score, time, event = censored
+    kept, at_risk = {}, 1.0
+    for t in np.unique(time):  # Kaplan-Meier of being cut off; events come before cuts at the same time
+        kept[t] = at_risk
+        cuts, left = ((time == t) & ~event).sum(), ((time > t) | (time == t) & ~event).sum()
+        at_risk *= 1 - cuts / left if left else 1
+    weights = np.array([1 / kept[t]**2 for t in time])
+    assert concordance(score, time_pairs(time, event)) == pytest.approx(slow_concordance(score, time, event))
+    expected = slow_concordance(score, time, event, weights)
+    assert concordance(score, uno_pairs(time, event)) == pytest.approx(expected, abs=0.02)
+
+
+def test_concordances_are_those_of_scikit_survival(censored):
+    metrics = pytest.importorskip("sksurv.metrics")
+    from sksurv.util import Surv
+    score, time, event = censored
+    assert concordance(score, time_pairs(time, event)) == pytest.approx(
+        metrics.concordance_index_censored(event, time, score)[0])
+    observed = Surv.from_arrays(event, time)
+    assert concordance(score, uno_pairs(time, event)) == pytest.approx(
+        metrics.concordance_index_ipcw(observed, observed, score)[0], abs=1e-6)
+
+
+def test_a_predictor_of_the_cell_alone_is_at_chance_within_cells_and_noise_within_its_interval():
+    hits = []
+    for seed in range(30):
+        runs = drawn_runs(20, 8, seed)
+        pairs = outcome_pairs(runs.event)
+        inside = within(pairs, runs.cell)
+        assert skill(runs["cell alone"], inside, runs.cell)[:] == (0.5, 0.5, 0.5)
+        assert concordance(runs.outcome, pairs) == concordance(runs.outcome, inside) == 1
+        noise = skill(runs.noise, pairs, runs.cell)
+        hits.append(noise.low <= 0.5 <= noise.high)
+    assert np.mean(hits) > 0.85
+
+
+def test_the_permutation_within_cells_has_its_size():
+    """Noise plus anything that the cell decides passes the 5 % level in about 5 % of drawn benchmarks."""
+    p_values = []
+    for seed in range(200):
+        runs = drawn_runs(12, 8, seed)
+        left = residuals(runs[["cell alone"]].to_numpy(), runs.time.to_numpy(), runs.event.to_numpy(), seed % 2 == 1)
+        value = (runs.noise + 3 * runs["cell alone"]).to_numpy()
+        p_values.append(added_p(value, left, permuted_within(runs.cell.to_numpy(), 199, seed)))
+    assert 0.015 <= np.mean(np.array(p_values) <= 0.05) <= 0.095
+    assert 0.4 < np.mean(p_values) < 0.6
+
+
+def test_left_out_noise_is_not_below_chance():
+    found = []
+    for seed in range(10):
+        runs = drawn_runs(15, 8, seed)
+        score = left_out_scores(*(runs[name].to_numpy() for name in (["noise"], "time", "event", "cell")))
+        found.append(concordance(score, outcome_pairs(runs.event)))
+    assert 0.4 < np.mean(found) < 0.55
+
+
+def test_cox_finds_the_maximum_of_the_partial_likelihood(censored):
+    score, time, event = censored
+    x = (score - score.mean()) / score.std()
+
+    def cost(beta):
+        terms = [beta * x[i] - np.log(np.exp(beta * x[time >= time[i]]).sum()) for i in np.flatnonzero(event)]
+        return -sum(terms) + RIDGE / 2 * beta**2
+
+    assert cox(x[:, None], time, event)[0] == pytest.approx(minimize_scalar(cost, (-1, 1)).x, abs=1e-3)
+
+
+def test_conformal_intervals_cover():
+    rng, inside = np.random.default_rng(0), []
+    for _ in range(300):
+        errors = np.abs(rng.standard_t(3, 60))
+        inside.append((np.abs(rng.standard_t(3, 20)) <= conformal_halfwidth(errors)).mean())
+    assert np.mean(inside) == pytest.approx(0.9, abs=0.02)
+    assert conformal_halfwidth(np.ones(5)) == np.inf
+
+
+def test_an_alarm_counts_before_a_run_generalises_alone():
+    values, read_at = np.array([[0.0, 2], [2, 2], [0, 0], [0, 3]]), np.tile([20.0, 100], (4, 1))
+    generalised, negative = np.array([50.0, 50, 500, np.nan]), np.array([False, False, False, True])
+    assert threshold_of(values, negative) == 3
+    found = warned(values, read_at, generalised, negative, 1.0)
+    assert (found.false_alarms, found.share, found.lead) == (1.0, pytest.approx(1 / 3), 30.0)
+
+
+def test_a_sign_and_a_part_are_checked():
+    with pytest.raises(ValueError, match="sign=2 is not possible"):
+        Predictor("x", float, 2, ("network",), "", "")
+    with pytest.raises(ValueError, match="'weights' is unknown"):
+        Predictor("x", float, 1, ("weights",), "", "")
+    assert len(READINGS) == 8
