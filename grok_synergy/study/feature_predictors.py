@@ -104,7 +104,7 @@ def effective_rank(
     x = early.network.features.double()
     return float(np.exp(_entropy(torch.linalg.svdvals(x - x.mean(0)))))
 
-
+# %% ../../nbs/study/14a_features.ipynb #23a4ae78
 def spectral_entropy(
     early: Early,
 ) -> float:  # 0 to 1
