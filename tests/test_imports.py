@@ -14,7 +14,7 @@ import grok_synergy
 
 LIBRARY = Path(__file__).resolve().parents[1] / "grok_synergy"
 MODULES = sorted(path.stem for path in LIBRARY.glob("[!_]*.py"))
-DRAWN = {"asked", "figures", "layer_curves", "pictures", "seeds"}  # rooms of pictures
+DRAWN = {"asked", "command", "figures", "layer_curves", "pictures", "seeds"}  # rooms of pictures
 ENGINE = ["entropy", "ties", "estimators", "latent", "patterns", "binning", "oinfo", "low_orders", "multiplets", "unions",
           "search", "uncertainty", "significance", "contrasts", "conditional", "gradients", "nonparametric", "local",
           "dynamics", "tested"]

@@ -252,8 +252,8 @@ def warnings_of(
         parts[group] = values, runs.read_at.values, runs.generalised.values, negative.values
     threshold = threshold_of(parts["development"][0], parts["development"][3])
     found = warned(*parts["confirmation"], threshold)
-    rows = [("false alarms", found.false_alarms, found.low, found.high), ("warned", found.share),
-            ("median lead", found.lead)]
+    rows = [("false alarms", found.false_alarms, found.low, found.high), ("warned", found.share, np.nan, np.nan),
+            ("median lead", found.lead, np.nan, np.nan)]
     return pd.DataFrame(rows, columns=["measure", "value", "low", "high"]).assign(predictor=predictor.name)
 
 # %% ../../nbs/study/14h_prediction.ipynb #77bf7128
