@@ -70,7 +70,7 @@ class Site:
         """The files of docs/ that are pages or belong to them, by name."""
         names = (path.relative_to(self.root / "docs").as_posix() for path in sorted((self.root / "docs").rglob("*.*"))
                  if path.is_file())
-        return [name for name in names if "/" in name and not name.startswith(OTHERS) or name.endswith(".md")]
+        return [name for name in names if not name.startswith(OTHERS) and ("/" in name or name.endswith(".md"))]
 
     def write(self, name, content):
         """Writes a file of the site's Markdown."""

@@ -60,7 +60,8 @@ seen.excess = await settled(page, () => page.locator("input[value=excess]").chec
 seen.seed = await settled(page, () => page.getByLabel("seed").selectOption("200"));
 const link = await opened(seen.seed.fragment);
 seen.linked = await shown(link);
-seen.hash = await settled(link, () => link.evaluate(() => { location.hash = "#condition=wd0.1&step=1000"; }));
+await link.evaluate(() => { location.hash = "#condition=wd0.1&step=1000"; });
+await link.waitForFunction(() => location.hash.includes("ties="));  // which the page adds once it shows the condition
 seen.other = await shown(link);
 await judged(page, "desktop");
 
