@@ -37,7 +37,8 @@ def is_import(source):
         body = ast.parse(plain(source)).body
     except SyntaxError:
         return False
-    return bool(body) and all(isinstance(node, ast.Import | ast.ImportFrom) for node in body)
+    nodes = [part for node in body for part in (node.body if isinstance(node, ast.If) else [node])]  # as for TYPE_CHECKING
+    return bool(nodes) and all(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes)
 
 
 def defined(source):
