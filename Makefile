@@ -148,7 +148,7 @@ bench: $(INSTALLED) ## compare with other packages; results in benchmarks/
 	@$(BIN)/python $(SAY) "packages to compare with" $(BIN)/pip $(INSTALL) -q -e ".[bench]"
 	@$(BIN)/python benchmarks/bench.py
 
-release: $(INSTALLED) ## of a tagged commit: wheel and sdist in dist/, each tried in a fresh environment; nothing is uploaded
+release: $(INSTALLED) explorer ## of a tagged commit: wheel and sdist in dist/, each tried in a fresh environment; nothing is uploaded
 	@$(BIN)/python tests/check_release.py
 	@rm -rf dist build/lib build/bdist.*
 	@$(BIN)/python $(SAY) "wheel and sdist" $(BIN)/python -m build --no-isolation --outdir dist .

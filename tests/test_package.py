@@ -94,7 +94,8 @@ def test_a_wheel_holds_the_library_and_its_licence_alone(distributions):
     [wheel] = distributions.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     info = f"grok_synergy-{VERSION}.dist-info/"
-    library = {path.relative_to(ROOT).as_posix() for path in LIBRARY.rglob("*.py")}
+    shipped = [*LIBRARY.rglob("*.py"), *(LIBRARY / "static").glob("*")]  # the widget's script, where it was built
+    library = {path.relative_to(ROOT).as_posix() for path in shipped}
     assert {name for name in names if not name.startswith(info)} == library
     assert f"{info}licenses/LICENSE" in names
 
