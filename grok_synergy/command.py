@@ -180,7 +180,8 @@ def figure_command(
         baselines = {name: some.sel(preset=name) for name in presets}
     measures = {name: measured.sel(preset=name) for name in presets}
     means = {name: segment(found[["synergy", "redundancy"]].mean("seed")) for name, found in measures.items()}
-    title = f"weight decay {experiment.wd:g}, α = {experiment.alpha:g}: {seeds} seeds, {experiment.steps} steps"
+    networks = "1 seed" if seeds == 1 else f"{seeds} seeds"
+    title = f"weight decay {experiment.wd:g}, α = {experiment.alpha:g}: {networks}, {experiment.steps} steps"
     fig = condition_figure(trajectory.metrics, measures, {name: segment(found) for name, found in measures.items()},
                            means, title, baselines)
     stem = out / figure_name(experiment, asked.preset)

@@ -407,7 +407,7 @@ def draw_skills(
             ax.plot([x.low, x.high], [y.value] * 2, color=colour, lw=0.6)
             ax.plot([x.value] * 2, [y.low, y.high], color=colour, lw=0.6)
             ax.plot(x.value, y.value, "o", color=colour, ms=4, clip_on=False)
-            ax.annotate(name, (x.value, y.value), xytext=(3, 3), textcoords="offset points", fontsize=6, color=colour)
+            ax.annotate(name, (x.value, y.value), xytext=(3, 3), textcoords="offset points", fontsize=7, color=colour)
         ax.set(xlabel=f"{measure} a run generalises: skill over all pairs", ylabel="skill within cells",
                title=f"{group}, read at {reading!r}")
     return fig
