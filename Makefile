@@ -12,7 +12,7 @@ $(INSTALLED): settings.ini setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 		"grok_synergy needs Python 3.11 or newer: name one with `make PYTHON=python3.11 ...`")'
 	@echo 'Installing into .venv: PyTorch (200 MB where it is a build for the CPU; a plain one on Linux brings CUDA'
-	@echo 'libraries, up to 5.9 GB), then some 140 packages (200 MB). A build for the CPU: make TORCH_INDEX=<its index,'
+	@echo 'libraries, up to 5.9 GB), then some 180 packages (200 MB). A build for the CPU: make TORCH_INDEX=<its index,'
 	@echo 'as pytorch.org/get-started names it>.'
 	@$(PYTHON) $(SAY) "environment" $(PYTHON) -m venv .venv
 	@$(PYTHON) $(SAY) "PyTorch" $(BIN)/pip $(INSTALL) $(FROM_INDEX) torch
@@ -119,13 +119,13 @@ readme: $(INSTALLED) ## write README.md from nbs/index.ipynb
 	@$(BIN)/python tests/make_readme.py
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab; its options: ARGS="--no-browser --port 9999"
-	@if command -v npm > /dev/null; then $(MAKE) --silent $(DRAWS); fi \
+	@{ command -v npm > /dev/null && $(MAKE) --silent $(DRAWS); } \
 		|| echo 'the interactive figures lack their script: see `make explorer`'
 	@$(BIN)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=$(CURDIR) \
 		--LabApp.default_url=/lab/tree/nbs/start.ipynb $(ARGS)
 
 docs/node_modules: docs/package-lock.json
-	@$(PYTHON) $(SAY) "packages of the pages, from npm" npm ci --prefix docs --no-progress --no-audit --no-fund
+	@$(PYTHON) $(SAY) "packages for the pages" npm ci --prefix docs --no-progress --no-audit --no-fund
 	@touch $@
 
 DRAWS := grok_synergy/static/explorer.js

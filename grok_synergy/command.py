@@ -9,14 +9,15 @@ __all__ = ['ENDINGS', 'read_samples', 'multiplets_command', 'audit_command', 'fi
 import argparse
 import sys
 import warnings
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.backend_bases import FigureCanvasBase
 
 from .arrays import as_path, choice, whole_number
 from .audit import audit
@@ -25,7 +26,7 @@ from .figures import condition_figure, figure_name, made_folder
 from .look import save_figure
 from .nulls import FEWEST
 from .phases import measure, segment
-from .pictures import multiplet_figure
+from .pictures import multiplet_figure, strongest
 from .significance import significance
 from .store import default_store, save_dataset, written_whole
 from .training import Experiment, train
@@ -37,14 +38,17 @@ def _one_array(
 ) -> np.ndarray:
     "One array of an .npz. Raises `ValueError` naming its arrays where none or another was asked for."
     try:
-        held = np.load(path)
-    except (OSError, EOFError, ValueError, BadZipFile) as error:
+        with zipfile.ZipFile(path) as held:
+            names = [name.removesuffix(".npy") for name in held.namelist()]
+        array = names[0] if array is None and len(names) == 1 else array
+        with np.load(path) as held:
+            found = held[array] if array in names else None
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path.name} cannot be read as .npz ({error}): save it again") from None
-    with held:
-        if array is None and len(held.files) != 1:
-            raise ValueError(f"{path.name} holds {len(held.files)} arrays: name one of {', '.join(held.files)} "
-                             "with --array")
-        return held[held.files[0] if array is None else choice("array", array, held.files)]
+    if array is None:
+        raise ValueError(f"{path.name} holds {len(names)} arrays: name one of {', '.join(names)} with --array")
+    choice("array", array, names)
+    return found
 
 
 def _table(path: Path) -> pd.DataFrame:
@@ -91,18 +95,19 @@ def read_samples(
         raise ValueError(f"{path.name} cannot be read as {ending} ({error}): save it again") from None
 
 # %% ../nbs/05a_command.ipynb #ef957491
+def _format(path: str | Path) -> str:
+    "The format of a picture by the ending of its file. Raises `ValueError` for one without a format."
+    known = FigureCanvasBase.get_supported_filetypes()
+    return choice("ending of the figure", as_path("figure", path).suffix.lower().lstrip("."), sorted(known))
+
+
 def _saved(
-    fig,  # a figure
-    path: str | Path | None,  # where it is written, as its ending says; None: nowhere
+    fig,               # a figure
+    path: str | Path,  # where it is written
 ) -> None:
-    "Writes a figure whole, and says where. Raises `ValueError` for an ending without a format."
-    if path is None:
-        return
-    path = as_path("figure", path)
-    known = fig.canvas.get_supported_filetypes()
-    ending = choice("ending of the figure", path.suffix.lower().lstrip("."), sorted(known))
+    "Writes a figure whole, and says where."
     with written_whole(path) as temporary:
-        fig.savefig(temporary, format=ending, dpi=160)
+        fig.savefig(temporary, format=_format(path), dpi=160)
     plt.close(fig)
     print(f"the picture: {path}")
 
@@ -118,6 +123,8 @@ def multiplets_command(
         table, array, against, kind, max_size, draws, rows, seed, out, figure
     """
     rows = whole_number("rows", asked.rows)
+    if asked.figure is not None:
+        _format(asked.figure)  # refused before there is work
     found = significance(read_samples(asked.table, asked.array), against=asked.against, kind=asked.kind,
                          max_size=asked.max_size, draws=asked.draws, seed=asked.seed)
     print(f"{found!r}\n")
@@ -130,7 +137,9 @@ def multiplets_command(
         with written_whole(asked.out) as temporary:
             found.frame().to_csv(temporary, index=False)
         print(f"every multiplet: {asked.out}")
-    if asked.figure is not None:
+    if asked.figure is not None and not len(strongest(found, rows)):
+        print("no picture: nothing is beyond chance")
+    elif asked.figure is not None:
         _saved(multiplet_figure(found, rows=rows), asked.figure)
 
 # %% ../nbs/05a_command.ipynb #2a367a46
@@ -144,6 +153,8 @@ def audit_command(
     asked : argparse.Namespace
         file, array, draws, seed, out, figure
     """
+    if asked.figure is not None:
+        _format(asked.figure)
     found = audit(read_samples(asked.file, asked.array), draws=asked.draws, seed=asked.seed, progress=asked.progress)
     print("\n".join(found.verdicts.values()))
     if asked.out is not None:
@@ -268,7 +279,7 @@ def main(
         warnings.showwarning = lambda message, *_: print(f"note: {message}", file=sys.stderr)
         try:
             asked.run(asked)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ImportError) as error:
             print(f"grok-synergy: {error}", file=sys.stderr)
             return 1
     return 0

@@ -24,7 +24,7 @@ def stem(path):
     return "lessons/" + path.removeprefix("nbs/").removesuffix(".ipynb")
 
 
-def site_link(target, files=()):
+def site_link(target, files):
     """A link from the root of the repository, as the site has it; None for a file that the site lacks."""
     path, mark, anchor = target.partition("#")
     path = posixpath.normpath(path).removeprefix("docs/")
@@ -74,7 +74,7 @@ def with_symbols(text, library, here, there, imported=()):
             return found[0]
         page = posixpath.relpath(f"reference/{symbol.module.replace('.', '/')}.md", there or ".")
         title = symbol.first.replace('"', "'").replace("|", "/").replace("`", "")
-        return f'[{found[0]}]({page}#{symbol.anchor}{f""" "{title}" """.rstrip() if title else ""})'
+        return f'[{found[0]}]({page}#{symbol.name}{f""" "{title}" """.rstrip() if title else ""})'
 
     parts = PLAIN.split(text)
     return "".join(part if i % 2 else CODE.sub(linked, part) for i, part in enumerate(parts))
@@ -226,7 +226,7 @@ def parameter(name, kind, default):
 def entry(symbol, library, there, lesson=True, level=2):
     """The reference of a symbol: how it is called, what it does, its parameters, what it gives, and its lesson."""
     said = with_symbols(symbol.doc.strip(), library, symbol.module, there, {symbol.name})
-    parts = [f"{'#' * level} `{symbol.name}` {{ #{symbol.anchor} .{symbol.kind} }}"] if lesson else []
+    parts = [f"{'#' * level} `{symbol.name}` {{ #{symbol.name} .{symbol.kind} }}"] if lesson else []
     parts += [fence(symbol.signature, "python"), said]
     if symbol.rows:
         rows = [f"| {parameter(name, kind, default)} | {cell_text(with_symbols(meaning, library, symbol.module, there))} |"

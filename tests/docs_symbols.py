@@ -5,14 +5,12 @@ notebook and the cell that it was exported from.
 """
 
 import ast
-import io
 import re
-import tokenize
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from make_docstrings import without_sections
+from make_docstrings import Module, documented, words
 
 CELL = re.compile(r"^# %% (?:\.\./)+nbs/(\S+)\.ipynb #(\S+)")
 
@@ -32,47 +30,9 @@ class Symbol:
     bases: list[str] = field(default_factory=list)
 
     @property
-    def anchor(self) -> str:
-        """Where it is found on the page of its module."""
-        return self.name
-
-    @property
     def first(self) -> str:
         """The first sentence of its docstring."""
         return " ".join(re.split(r"\n\s*\n|(?<=\.) ", self.doc.strip(), maxsplit=1)[0].split())
-
-
-def comments(source):
-    """The comment behind each line of code, by line; comments on the lines right below a line continue it."""
-    lines, found, alone = source.splitlines(), {}, {}
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            (found if lines[row - 1][:column].strip() else alone)[row] = token.string.lstrip("# ")
-    for row in sorted(alone):
-        before = next((line for line in (row - 1, row - 2, row - 3) if line in found), None)
-        if before is not None and all(line in alone for line in range(before + 1, row)):
-            found[before] += " " + alone[row]
-    return found
-
-
-def _parameters(node, said):
-    """(name, annotation, default, meaning) of each parameter of a function but `self`."""
-    given = node.args
-    plain = [*given.posonlyargs, *given.args]
-    defaults = [None] * (len(plain) - len(given.defaults)) + given.defaults
-    every = list(zip(plain, defaults, [""] * len(plain), strict=True))
-    every += [(given.vararg, None, "*")] if given.vararg else []
-    every += [(one, default, "") for one, default in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
-    every += [(given.kwarg, None, "**")] if given.kwarg else []
-    lines = [one.lineno for one, *_ in every]
-    for one, default, stars in every:
-        if one.arg not in ("self", "cls"):
-            alone = lines.count(one.lineno) == 1
-            last = (default or one).end_lineno  # a long default ends on a line below
-            meaning = said.get(one.lineno) or said.get(last, "") if alone else ""
-            yield (stars + one.arg, ast.unparse(one.annotation) if one.annotation else "",
-                   ast.unparse(default) if default else "", meaning)
 
 
 def _head(node):
@@ -86,31 +46,29 @@ def _head(node):
     return flat if len(flat) <= 88 else f"{node.name}(\n    " + ",\n    ".join(parts) + ",\n)"
 
 
+def _described(node, said):
+    """Rows of parameters or fields, and what comes back."""
+    taken, returned = said.get(node, ((), ()))
+    rows = [(one.name, one.kind, one.default.removeprefix("default "), one.meaning) for one in taken]
+    kind = words(node.returns) if isinstance(node, ast.FunctionDef) else ""
+    return rows, (kind, returned[0].meaning if returned else "")
+
+
 def _function(node, module, prefix, said):
     """The symbol of a function, or of a method of the class `prefix`."""
     decorators = {ast.unparse(one).split(".")[-1] for one in node.decorator_list}
     kind = "property" if decorators & {"property", "cached_property"} else "method" if prefix else "function"
-    at = node.returns.end_lineno if node.returns else 0
-    lone = not any(at == one.lineno for one in node.args.args if one.arg != "self")
-    returns = (ast.unparse(node.returns), said.get(at, "") if lone or node.lineno == at else "") if at else ("", "")
     return Symbol(module, prefix + node.name, kind, node.name if kind == "property" else _head(node),
-                  ast.get_docstring(node) or "", list(_parameters(node, said)), returns)
+                  ast.get_docstring(node) or "", *_described(node, said))
 
 
 def _class(node, module, said):
-    """The symbol of a class with its fields, then those of its public methods."""
-    fields = [(one.target.id, ast.unparse(one.annotation), ast.unparse(one.value) if one.value else "",
-               said.get(one.lineno) or said.get(one.end_lineno, ""))
-              for one in node.body if isinstance(one, ast.AnnAssign) and not one.target.id.startswith("_")]
-    bases = [ast.unparse(base) for base in node.bases]
-    made = Symbol(module, node.name, "class", f"class {node.name}", ast.get_docstring(node) or "", fields, bases=bases)
-    methods = [one for one in node.body if isinstance(one, ast.FunctionDef)]
-    for one in methods:
-        if one.name == "__init__":
-            call = _function(one, module, "", said)
-            made.signature, made.rows = call.signature.replace("__init__", node.name, 1), call.rows
-            made.doc = made.doc or call.doc
-    shown = [one for one in methods if not one.name.startswith("_") or one.name == "__call__"]
+    """The symbol of a class, then those of its public methods."""
+    methods = {one.name: one for one in node.body if isinstance(one, ast.FunctionDef)}
+    call = _head(methods["__init__"]).replace("__init__", node.name, 1) if "__init__" in methods else f"class {node.name}"
+    made = Symbol(module, node.name, "class", call, ast.get_docstring(node) or "", _described(node, said)[0],
+                  bases=[ast.unparse(base) for base in node.bases])
+    shown = [one for name, one in methods.items() if not name.startswith("_") or name == "__call__"]
     return [made, *(_function(one, module, f"{node.name}.", said) for one in shown)]
 
 
@@ -122,13 +80,12 @@ def _constant(node, module):
     return [Symbol(module, name, "constant", text if len(text) <= 300 else text[:297] + "...", "") for name in names]
 
 
-def symbols_of(path, module):
-    """Every public symbol of the module in a file, in order; names with an underscore are those of classes only."""
-    source = without_sections(Path(path).read_text(encoding="utf-8"))
-    tree, said = ast.parse(source), comments(source)
-    cells = [(number, found[1]) for number, line in enumerate(source.splitlines(), 1) if (found := CELL.match(line))]
-    made = []
-    for node in tree.body:
+def symbols_of(modules, module):
+    """Every public symbol of a module, in order; names with an underscore are those of classes only."""
+    here, made = modules[module], []
+    said = {node: parts for node, *parts in documented(modules, module)}
+    cells = [(number, found[1]) for number, line in enumerate(here.lines, 1) if (found := CELL.match(line))]
+    for node in here.tree.body:
         if isinstance(node, ast.FunctionDef):
             new = [_function(node, module, "", said)]
         elif isinstance(node, ast.ClassDef):
@@ -148,11 +105,11 @@ class Library:
     """The symbols of all modules of a folder."""
 
     def __init__(self, folder):
-        self.modules, self.words = {}, {}
-        for path in sorted(Path(folder).rglob("[!_]*.py")):
-            module = ".".join(path.relative_to(folder).with_suffix("").parts)
-            self.modules[module] = symbols_of(path, module)
-            self.words[module] = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        paths = sorted(Path(folder).rglob("[!_]*.py"))
+        paths = {".".join(path.relative_to(folder).with_suffix("").parts): path for path in paths}
+        sources = {name: Module(path, ["grok_synergy", *name.split(".")[:-1]]) for name, path in paths.items()}
+        self.modules = {name: symbols_of(sources, name) for name in sources}
+        self.words = {name: ast.get_docstring(source.tree) or "" for name, source in sources.items()}
         self.every = [one for made in self.modules.values() for one in made]
 
     def ancestors(self, owner):
@@ -166,10 +123,10 @@ class Library:
                 line += sorted(named, key=lambda one: one.module != now.module)[:1]
 
     def whole(self, owner):
-        """A class with the parameters of the nearest class that has some, then its public methods."""
-        made = next((one for one in self.ancestors(owner) if one.rows), owner)
-        call = made.signature if made.signature.startswith("class") else re.sub(r"^\w+", owner.name, made.signature)
-        yield replace(owner, rows=made.rows, signature=f"class {owner.name}" if call.startswith("class") else call)
+        """A class as the nearest `__init__` is called, then its public methods."""
+        calls = (one.signature for one in self.ancestors(owner) if not one.signature.startswith("class"))
+        yield replace(owner, signature=re.sub(r"^\w+", owner.name, call) if (call := next(calls, "")) else owner.signature)
+        seen = set()
         seen = set()
         for now in self.ancestors(owner):
             for one in self.modules[now.module]:

@@ -219,10 +219,10 @@ class Site:
         return self
 
 
-def configure(site, built, modules):
-    """The settings of mkdocs for a site, as a file beside its Markdown; formulas and search from npm's packages."""
+def configure(site, built):
+    """The settings of mkdocs for a site, as a file beside its Markdown, with what docs/package.json brings."""
     for name, place in FROM_NPM.items():
-        source, target = Path(modules) / "node_modules" / name, site.folder / "assets" / place
+        source, target = site.root / "docs" / "node_modules" / name, site.folder / "assets" / place
         if source.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
@@ -237,7 +237,7 @@ def build(root, work):
     """Builds the site of a project below a folder; where it is."""
     work = Path(work).resolve()
     site = Site(root, work / "docs").make()
-    settings = configure(site, work / "site", Path(root) / "docs")
+    settings = configure(site, work / "site")
     mkdocs = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--config-file", str(settings)]
     subprocess.run(mkdocs, check=True, env=dict(os.environ, NO_MKDOCS_2_WARNING="1"))
     return work / "site"

@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import grok_synergy.command
 from grok_synergy.command import ENDINGS, main, read_samples
+from grok_synergy.nulls import FEWEST
+from grok_synergy.store import load_dataset
 
 
 @pytest.fixture
@@ -47,6 +50,16 @@ def test_a_damaged_file_is_refused_in_words(folder, ending):
         read_samples(f"torn{ending}")
 
 
+def test_an_npz_that_is_none_or_was_damaged_inside_is_refused_in_words(folder):
+    (folder / "plain.npz").write_bytes((folder / "table.npy").read_bytes())
+    content = bytearray((folder / "one.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "bad.npz").write_bytes(content)
+    for name in ("plain.npz", "bad.npz"):
+        with pytest.raises(ValueError, match=f"{name} cannot be read as .npz"):
+            read_samples(name)
+
+
 def test_an_array_is_asked_of_an_npz_alone(folder):
     with pytest.raises(ValueError, match="table.csv holds one table; leave --array out"):
         read_samples("table.csv", "rain")
@@ -58,6 +71,30 @@ def test_multiplets_prints_and_writes_what_is_significant(folder, capsys):
     said = capsys.readouterr().out
     assert "rain, wind, leaves" in said and "no redundancy beyond chance" in said
     assert len(pd.read_csv("all.csv")) == 10 and (folder / "found.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_where_nothing_is_found_there_is_no_picture(folder, capsys):
+    pd.DataFrame(np.random.default_rng(2).normal(size=(200, 4))).to_csv("noise.csv", index=False)
+    assert main("multiplets noise.csv --draws 60 --figure found.png".split()) == 0
+    assert "no picture: nothing is beyond chance" in capsys.readouterr().out
+    assert not (folder / "found.png").exists()
+
+
+def test_the_kind_of_chance_is_the_one_that_was_asked_for(folder, capsys):
+    for kind in ("shift", "shuffle"):
+        assert main(f"multiplets table.csv --draws 60 --kind {kind}".split()) == 0
+        assert kind in capsys.readouterr().out
+
+
+def test_a_figure_stands_beside_its_nulls_and_shuffled_labels(folder, monkeypatch, capsys):
+    trained = []
+    train = grok_synergy.command.train
+    monkeypatch.setattr("grok_synergy.command.train", lambda experiment: trained.append(experiment) or train(experiment))
+    words = f"figure --p 7 --width 12 --steps 12 --seeds {FEWEST} --preset mid_ranks --out-dir drawn"
+    assert main(words.split()) == 0
+    assert [one.task.labels for one in trained] == ["true", "shuffled"]
+    [stored] = (folder / "drawn").glob("*.nc")
+    assert load_dataset(stored)["null"].values.tolist() == ["responses", "chimera"]
 
 
 def test_audit_writes_its_table(folder, capsys):
@@ -78,6 +115,11 @@ def test_audit_writes_its_table(folder, capsys):
 def test_what_is_refused_is_told_in_one_line(folder, capsys, words, said):
     assert main(words.split()) == 1
     assert said in capsys.readouterr().err
+
+
+def test_an_ending_without_a_format_is_refused_before_there_is_work(folder, monkeypatch):
+    monkeypatch.setattr("grok_synergy.command.significance", lambda *_, **__: pytest.fail("draws were made"))
+    assert main("multiplets table.csv --figure found.doc".split()) == 1
 
 
 def test_help_gives_an_example(capsys):

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 from docs_pages import links_for_site, reference, with_symbols
-from docs_symbols import Library, comments
+from docs_symbols import Library
 from make_docs import Site, section
 from make_lessons import LINKS, bring, floors, links, with_folds
 
@@ -121,10 +121,6 @@ def library(tmp_path_factory):
     return Library(folder)
 
 
-def test_comments_behind_parameters_are_found():
-    assert comments("def f(\n    a,  # one\n        # and more\n    b,  # two\n): ...\n") == {2: "one and more", 4: "two"}
-
-
 def test_a_function_has_its_parameters(library):
     symbol = library.resolve("total_correlation(corr)")
     assert symbol.rows == [("corr", "Array", "", "(..., n, n) correlation (or covariance) matrices"),
@@ -132,6 +128,12 @@ def test_a_function_has_its_parameters(library):
                             "samples behind `corr`, to correct the bias; None: it is exact")]
     assert (symbol.returns, symbol.notebook) == (("Array", "(...) bits"), "03_oinfo")
     assert symbol.first == "Total correlation: how far the variables are from independent."
+
+
+def test_a_class_has_the_fields_that_it_inherits():
+    page = reference("significance", Library(ROOT / "grok_synergy"), "Significance")
+    assert "| `found`<br><small>Multiplets</small> | the multiplets, with their names |" in page
+    assert "'Figure'" not in page
 
 
 def test_inline_code_that_is_a_symbol_is_linked(library):
@@ -194,6 +196,19 @@ def test_pages_link_to_files_of_the_site_alone(site):
             for target in re.findall(r"\]\(([^)\s#]+)", text):
                 if not re.match(r"[a-z]+:", target):
                     assert (site.folder / posixpath.dirname(name) / target).exists(), (name, target)
+
+
+def test_pages_of_docs_link_to_what_the_site_has(tmp_path):
+    site = Site(ROOT, tmp_path)
+    headings = {"CONTRIBUTING.md": anchors(ROOT / "CONTRIBUTING.md")}
+    headings |= {name: anchors(ROOT / "docs" / name) for name in site.sources() if name.endswith(".md")}
+    for name in [name for name in headings if name != "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\(([^)\s]+)", (ROOT / "docs" / name).read_text(encoding="utf-8")):
+            place, _, anchor = target.partition("#")
+            if not re.match(r"[a-z]+:", target):
+                file = posixpath.normpath(posixpath.join(posixpath.dirname(name), place)) if place else name
+                assert file in site.files, (name, target)
+                assert not anchor or anchor in headings[file], (name, target)
 
 
 def test_links_to_what_the_site_lacks_keep_their_text(site):
