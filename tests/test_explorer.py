@@ -162,6 +162,19 @@ def test_without_the_script_the_error_says_how_to_build_it(measures, monkeypatch
         explore(measures)
 
 
+@pytest.mark.parametrize(("chosen", "said"), [
+    ({"nul": "none"}, "explore='nul' is unknown: choose one of 'layer', 'seed'"),
+    ({"null": "nul"}, "null='nul' is unknown: choose one of 'none'"),
+    ({"ties": "mid-ranks"}, "ties='mid-ranks' is unknown"), ({"step": "soon"}, "step='soon'"), ({"step": -1}, "step=-1"),
+    ({"seed": 7}, "seed='7' is unknown: choose one of 'all', '0'"), ({"show": 3}, "show=3 is unknown"),
+    ({"layer": "a"}, "layer='a' is unknown: choose one of 'network'"), ({"untrained": "maybe"}, "untrained='maybe'")])
+def test_a_choice_that_is_not_there_is_refused_before_a_widget_is_asked_for(measures, chosen, said, monkeypatch):
+    monkeypatch.setattr(room, "_widget_class", lambda: pytest.fail("a widget was made"))
+    with pytest.raises(ValueError) as refused:
+        explore(measures, **chosen)
+    assert said in str(refused.value)
+
+
 def test_the_widget_holds_the_records_and_what_is_chosen(measures, monkeypatch, tmp_path):
     pytest.importorskip("anywidget")
     (tmp_path / "static").mkdir()
