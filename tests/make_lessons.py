@@ -123,6 +123,7 @@ def bring(name, order, root=ROOT):
     path = root / "nbs" / name
     before = path.read_text(encoding="utf-8")
     notebook = with_folds(with_links(json.loads(before), links(name, order, root)))
+    notebook["metadata"].pop("widgets", None)  # what a live widget held, half a megabyte; its picture is in the outputs
     after = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     if after != before:
         path.write_text(after, encoding="utf-8")

@@ -13,7 +13,7 @@ from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.differences import load_rows, numbers_table, with_table_rows
 from grok_synergy.study.editions import editions_page, first_edition, of_second_edition
 from grok_synergy.study.jobs import load_paper
-from grok_synergy.study.prediction import costs, leaderboard, load_benchmark
+from grok_synergy.study.prediction import analysis_digest, costs, leaderboard, load_benchmark
 from grok_synergy.study.predictors import PRIMARY
 from grok_synergy.study.tables import (
     chosen_phases,
@@ -93,7 +93,8 @@ def prediction_page(cells, folder):
     """Every predictor's skill, at both primary readings, with alarms and costs."""
     rows, runs = pd.read_csv(folder / "prediction-skills.csv"), load_benchmark(folder)
     parts = [cells["prediction"], "![Skill over all pairs and within cells](prediction.png)",
-             f"The analysis was fixed as {runs.attrs['analysis']}.", table(costs(runs))]
+             f"Trained under the analysis {', '.join(sorted(set(runs.analysis.values.astype(str))))}; judged by "
+             f"{analysis_digest()}.", table(costs(runs))]
     for reading in PRIMARY:
         for kind in ("when", "whether"):
             parts += [f"## {kind.capitalize()}, read at {reading!r}",

@@ -93,6 +93,13 @@ def test_lessons_end_with_links_to_their_neighbours(small):
         assert [cell.id for cell in notebook.cells].count(LINKS) == 1 and notebook.cells[-1].id == LINKS
 
 
+def test_what_a_live_widget_held_is_not_kept(small):
+    path = small / "nbs" / "01_a.ipynb"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"metadata": {"widgets": {"state": 1}}}))
+    bring("01_a.ipynb", ["01_a.ipynb"], small)
+    assert "widgets" not in json.loads(path.read_text(encoding="utf-8"))["metadata"]
+
+
 def test_a_lesson_says_which_cells_are_folded(small):
     notebook = with_folds(json.loads((small / "nbs" / "01b_b.ipynb").read_text(encoding="utf-8")))
     hidden = [cell["metadata"].get("jupyter", {}).get("source_hidden", False) for cell in notebook["cells"]]

@@ -11,6 +11,7 @@ from grok_synergy.model import Weights
 from grok_synergy.store import load_dataset
 from grok_synergy.study import prediction_cells, prediction_runs
 from grok_synergy.study.early import Predictor, Snapshot, reads_sample_size, records_of_size
+from grok_synergy.study.prediction import _corrected, drawn_benchmark, judged_runs, scored, warnings_of
 from grok_synergy.study.prediction_cells import Cell, Run, candidates, chosen_cells, kind_of, planned_runs
 from grok_synergy.study.prediction_runs import follow, run_prediction, stored_runs
 from grok_synergy.study.predictors import READINGS, REGISTRY
@@ -73,10 +74,46 @@ def test_no_predictor_sees_test_data_unless_it_is_marked(snapshot, predictor):
 
 
 def test_costly_predictors_do_not_read_the_number_of_samples():
-    few, many = records_of_size(0.2, 2), records_of_size(0.8, 2)
-    costly = [one for one in REGISTRY if one.name.startswith(("excess", "sharpness", "learning", "commutator"))]
-    assert len(costly) == 9
-    assert not [one.name for one in costly if reads_sample_size(one, few, many)]
+    """They read the network alone, and that has the same number of samples beside few training pairs and many."""
+    costly = [one for one in REGISTRY if one.name.startswith(("excess", "sharpness", "loss under noise", "commutator"))]
+    assert len(costly) == 9 and all(one.sees == ("network",) for one in costly)
+    few, many = records_of_size(0.2, 16), records_of_size(0.8, 16)
+    assert len({len(one.parts["network"].pairs) for one in (*few, *many)}) == 1
+    for leaks in (Predictor("margin", lambda early: float(early.training[0].double().norm()), 1, ("training",), "", ""),
+                  Predictor("count", lambda early: float(len(early.training[0])), 1, ("training",), "", "")):
+        assert reads_sample_size(leaks, few, many)
+
+
+def test_the_settings_lead_to_no_pairs(snapshot):
+    settings = snapshot.early(("settings",)).settings
+    assert not hasattr(settings, "task") and all(isinstance(one, str | int | float | bool) for one in settings)
+
+
+def test_what_is_noted_of_a_network_does_not_depend_on_its_batch():
+    runs = [Run(TINY, seed, 1, "pilot") for seed in (1, 2, 3)]
+    together = follow(runs, CHEAP, to_the_end=False)
+    for run, one in zip(runs, together, strict=True):
+        [alone] = follow([run], CHEAP, to_the_end=False)
+        assert alone.trained_at.equals(one.trained_at) and float(alone.memorised) == float(one.memorised)
+        assert set(alone.trained_at.values) <= set(range(0, 2501, 5))
+
+
+def test_another_function_under_the_same_name_is_read_again():
+    run, first = Run(TINY, 1, 1, "pilot"), Predictor("mine", lambda early: 1.0, 1, ("network",), "", "")
+    other = replace(first, function=lambda early: 2.0)
+    assert prediction_runs.run_digest(run, [first]) != prediction_runs.run_digest(run, [other])
+    assert prediction_runs.run_digest(run, [first]) == prediction_runs.run_digest(run, [replace(first, sign=-1)])
+
+
+def test_a_layer_without_a_living_neuron_is_read(snapshot):
+    network = snapshot.parts["network"]
+    dead = Weights(network.weights.W1 * 0 - 1, network.weights.b1 * 0, network.weights.W2)
+    parts = {**snapshot.parts, "network": type(network)(dead, network.pairs, network.targets)}
+    blank = Snapshot.__new__(Snapshot)
+    blank.step, blank.parts = snapshot.step, parts
+    for one in REGISTRY:
+        if one.name in ("mean pairwise information",) or one.name.startswith("sharpness"):
+            assert np.isnan(one(blank)) or one(blank) == 0
 
 
 def test_a_run_ends_when_its_outcome_is_known(monkeypatch):
@@ -98,7 +135,7 @@ def test_the_benchmark_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     cells, store = [replace(TINY, lr=lr) for lr in (0.02, 0.03)], tmp_path / "trajectories"
     run_prediction(store, 1, cells, CHEAP, analysis="fixed")
     table = load_dataset(tmp_path / "figures/tables/prediction-runs.nc")
-    assert table.attrs["analysis"] == "fixed" and table.value.dims == ("run", "reading", "predictor")
+    assert set(table.analysis.values) == {"fixed"} and table.value.dims == ("run", "reading", "predictor")
     assert set(table.group.values) == {"development", "confirmation"} and (table.labels == "shuffled").sum() == 4
     assert len(set(table.seed.values)) == table.sizes["run"]
     files = sorted((store / "prediction").glob("*.nc"))
@@ -106,9 +143,10 @@ def test_the_benchmark_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     files[0].unlink()
     trained = []
     monkeypatch.setattr(prediction_runs, "follow", lambda runs, *rest: trained.append(runs) or follow(runs, *rest))
-    run_prediction(store, 1, cells, CHEAP, analysis="fixed")
+    run_prediction(store, 1, cells, CHEAP, analysis="another, once results were seen")
     assert len(trained) == 1
     again = load_dataset(tmp_path / "figures/tables/prediction-runs.nc")
+    assert (again.analysis == "fixed").sum() >= table.sizes["run"] - 1  # what was trained before keeps its own
     assert again.value.equals(table.value) and again.generalised.equals(table.generalised)
 
 
@@ -166,13 +204,13 @@ def test_concordances_are_those_of_the_definition(censored):
     score, time, event = censored
     kept, at_risk = {}, 1.0
     for t in np.unique(time):  # Kaplan-Meier of being cut off; events come before cuts at the same time
-        kept[t] = at_risk
         cuts, left = ((time == t) & ~event).sum(), ((time > t) | (time == t) & ~event).sum()
         at_risk *= 1 - cuts / left if left else 1
+        kept[t] = max(at_risk, 1e-9)
     weights = np.array([1 / kept[t]**2 for t in time])
     assert concordance(score, time_pairs(time, event)) == pytest.approx(slow_concordance(score, time, event))
     expected = slow_concordance(score, time, event, weights)
-    assert concordance(score, uno_pairs(time, event)) == pytest.approx(expected, abs=0.02)
+    assert concordance(score, uno_pairs(time, event)) == pytest.approx(expected, abs=1e-9)
 
 
 def test_concordances_are_those_of_scikit_survival(censored):
@@ -235,9 +273,41 @@ def test_conformal_intervals_cover():
     rng, inside = np.random.default_rng(0), []
     for _ in range(300):
         errors = np.abs(rng.standard_t(3, 60))
-        inside.append((np.abs(rng.standard_t(3, 20)) <= conformal_halfwidth(errors)).mean())
+        inside.append((np.abs(rng.standard_t(3, 20)) <= conformal_halfwidth(errors, np.arange(60))).mean())
     assert np.mean(inside) == pytest.approx(0.9, abs=0.02)
-    assert conformal_halfwidth(np.ones(5)) == np.inf
+    assert conformal_halfwidth(np.ones(5), np.arange(5)) == conformal_halfwidth(np.ones(50), np.arange(50) % 5) == np.inf
+
+
+def test_conformal_intervals_cover_where_the_runs_of_a_cell_are_alike():
+    rng, inside = np.random.default_rng(0), []
+    for _ in range(400):
+        cells = np.repeat(np.arange(16), 10)
+        errors = np.abs(rng.normal(size=17))  # one a cell
+        inside.append(errors[16] <= conformal_halfwidth(errors[cells], cells))
+    assert 0.88 < np.mean(inside) < 0.98
+
+
+def test_runs_that_generalised_before_a_reading_are_not_judged_and_signs_count():
+    drawn = drawn_benchmark(cells=6)
+    drawn["generalised"][{"run": 0}] = 10.0
+    everywhere = [judged_runs(drawn, group, "memorised").runs.run.size for group in ("development", "confirmation")]
+    late = ~(drawn.generalised <= drawn.read_at.sel(reading="memorised"))
+    kept = (drawn.labels == "true") & drawn.memorised.notnull() & late
+    assert sum(everywhere) == int(kept.sum()) < int((drawn.labels == "true").sum())
+    one = judged_runs(drawn, "confirmation", "memorised")
+    good, bad = (Predictor("seed", float, sign, ("network",), "", "") for sign in (1, -1))
+    assert (scored(one, good) == -scored(one, bad)).all()
+
+
+def test_thresholds_come_from_development_cells_and_p_values_are_corrected():
+    drawn = drawn_benchmark(cells=6)
+    drawn["value"] = drawn.value.where(drawn.group == "confirmation", drawn.value + 1e6)  # only development is high
+    alarms = warnings_of(drawn, Predictor("noise", float, 1, ("network",), "", "")).set_index("measure").value
+    assert alarms["false alarms"] == 0 and alarms["warned"] == 0
+    rows = pd.DataFrame({"measure": "when, added", "group": "confirmation", "value": [0.01, 0.04, 0.5]})
+    corrected = _corrected(rows).query("measure == 'when, added, corrected'").value
+    harmonic = 1 + 1 / 2 + 1 / 3  # Benjamini and Yekutieli (2001)
+    np.testing.assert_allclose(corrected, [0.01 * 3 * harmonic, 0.04 * 3 / 2 * harmonic, 0.5 * harmonic], atol=1e-12)
 
 
 def test_an_alarm_counts_before_a_run_generalises_alone():

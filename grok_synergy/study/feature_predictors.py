@@ -66,9 +66,10 @@ def mean_pairwise_information(
         bits; NaN of fewer than two neurons that vary
     """
     x = early.network.features
-    corr = copula_correlation(x[:, live_columns(x)]).double()
-    if len(corr) < 2:
+    live = live_columns(x)
+    if int(live.sum()) < 2:
         return np.nan
+    corr = copula_correlation(x[:, live]).double()
     pairs = torch.tril_indices(len(corr), len(corr), -1)
     squared = corr[*pairs].square().clamp(max=1 - 1e-12)
     return float(-0.5 * torch.log2(1 - squared).mean())

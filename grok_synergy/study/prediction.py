@@ -97,7 +97,7 @@ class Judged(NamedTuple):
     event: np.ndarray     # (runs,) booleans: whether it generalised
     settings: np.ndarray  # (runs, settings)
 
-
+# %% ../../nbs/study/14h_prediction.ipynb #8440c2e3
 def configuration(
     table: xr.Dataset,
 ) -> np.ndarray:  # (runs, settings)
@@ -189,6 +189,8 @@ def skills(
     for name, score in scores.items():
         rows += [{"predictor": name, "measure": measure, **skill(score, table, one.cells, drawn)._asdict()}
                  for measure, table in tables.items()]
+        known = one.runs.value.sel(predictor=name).notnull() if name in one.runs.predictor else np.array(1)
+        rows.append({"predictor": name, "measure": "read", "value": float(known.mean())})
     return pd.DataFrame(rows)
 
 # %% ../../nbs/study/14h_prediction.ipynb #37f0f624
@@ -298,7 +300,7 @@ def _at_primary(parts: dict, scores: dict, reading: str) -> list[pd.DataFrame]:
     covered = coverage_of(parts["development"], parts["confirmation"], both)
     return [one.assign(reading=reading) for one in (*found, covered.assign(group="confirmation"))]
 
-
+# %% ../../nbs/study/14h_prediction.ipynb #6f0383df
 def judged(
     table: xr.Dataset,  # as of `runs_table`
     predictors: tuple[Predictor, ...] = REGISTRY,
@@ -371,9 +373,11 @@ def leaderboard(
     columns = {"confirmation": words(best), "development": words(cell("development", measure)),
                "pooled": words(cell("confirmation", kind)),
                "left-out cells": words(cell("confirmation", f"{kind}, left-out cells")),
-               "p added": cell("confirmation", f"{kind}, added, corrected").value.map("{:.3f}".format)}
+               "p added": cell("confirmation", f"{kind}, added, corrected").value.map("{:.3f}".format),
+               "read": cell("confirmation", "read").value.map("{:.0%}".format)}
     order = best.value.sort_values(ascending=False).index
-    return pd.DataFrame(columns).reindex([*order, CONFIGURATION]).fillna("")
+    marked = {one.name: f"{one.name} (nowcast)" for one in REGISTRY if one.nowcast}
+    return pd.DataFrame(columns).reindex([*order, CONFIGURATION]).fillna("").rename(index=marked)
 
 # %% ../../nbs/study/14h_prediction.ipynb #b1232e87
 def draw_skills(
@@ -461,7 +465,7 @@ def judge_benchmark(
     save_figure(draw_skills(rows, "memorised"), folder.parent / "prediction")
     return rows
 
-
+# %% ../../nbs/study/14h_prediction.ipynb #b37b87d8
 def load_benchmark(
     folder: Path | None = None,  # of the tables; None: figures/tables beside the store
 ) -> xr.Dataset:                 # (run, reading, predictor)
@@ -482,7 +486,7 @@ def load_benchmark(
         raise ValueError(f"{path} is not there: run `make prediction`")
     return table
 
-
+# %% ../../nbs/study/14h_prediction.ipynb #b840f35b
 def run_benchmark(
     store: Path | None = None,  # folder of all trajectories; None: `default_store()`
     n_jobs: int | None = None,  # runs at once; None: one for each core

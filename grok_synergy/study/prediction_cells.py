@@ -115,7 +115,7 @@ class Run(NamedTuple):
 
 GROUPS = {"pilot": (1, 3, 3), "development": (2, 10, 5), "confirmation": (3, 10, 5)}
 
-
+# %% ../../nbs/study/14d_cells.ipynb #8af01a60
 def runs_of(
     cells: Iterable[Cell],
     group: str,  # of `GROUPS`: its number, seeds of a cell, splits
@@ -159,7 +159,7 @@ def kind_of(
     spread = times.isna().any() or times.max() >= SPREAD * times.min()
     return "open" if spread else "always"
 
-
+# %% ../../nbs/study/14d_cells.ipynb #4a184b4c
 def chosen_cells(
     kinds: dict[str, str],  # by the name of a cell: as `kind_of` says
 ) -> dict[str, list[str]]:  # by group: names of cells

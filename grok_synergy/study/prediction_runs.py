@@ -4,14 +4,17 @@
 
 # %% auto #0
 __all__ = ['CURVE_EVERY', 'TEST_EVERY', 'IN_A_ROW', 'MEMORISED_BY', 'PROBES', 'QUANTILES', 'sample_losses', 'train_rows',
-           'first_lasting', 'follow', 'run_digest', 'run_path', 'batches_of', 'stored_runs', 'pilot_table',
-           'runs_table', 'run_prediction', 'enter']
+           'first_lasting', 'follow', 'formula_of', 'run_digest', 'run_path', 'batches_of', 'stored_runs',
+           'pilot_table', 'runs_table', 'run_prediction', 'enter']
 
 # %% ../../nbs/study/14e_runs.ipynb #a7f9aa1c
+import ast
+import inspect
 import json
 import sys
+import textwrap
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -192,7 +195,7 @@ def _read(notes: _Notes, step: int, weights: Weights) -> None:
 _Notes.read = _read
 
 # %% ../../nbs/study/14e_runs.ipynb #2f7df8e8
-def _as_dataset(notes: _Notes, made_from: str, seconds: float) -> xr.Dataset:
+def _as_dataset(notes: _Notes, made_from: str, seconds: float, analysis: str) -> xr.Dataset:
     "What one network left: some kilobytes."
     run, last = notes.run, max(notes.tested)
     tested = pd.DataFrame.from_dict(notes.tested, orient="index")
@@ -209,7 +212,7 @@ def _as_dataset(notes: _Notes, made_from: str, seconds: float) -> xr.Dataset:
         {"reading": list(READINGS), "predictor": [one.name for one in notes.predictors],
          "tested_at": list(notes.tested), "test": list(tested),
          "trained_at": list(notes.trained), "train": list(trained)},
-        {"made_from": made_from, "cell": json.dumps(asdict(run.cell)), "group": run.group,
+        {"made_from": made_from, "analysis": analysis, "cell": json.dumps(asdict(run.cell)), "group": run.group,
          "seed": run.seed, "split": run.split})
 
 # %% ../../nbs/study/14e_runs.ipynb #c25559f2
@@ -219,6 +222,7 @@ def follow(
     to_the_end: bool = True,          # False: only to the last reading
     device: str = "cpu",
     made_from: Sequence[str] = (),    # for each run: the digest of what it is made from
+    analysis: str = "",               # how it will be judged, as was fixed beforehand
 ) -> list[xr.Dataset]:                # one for each run
     """Trains some networks until each one's outcome is known, and reads them early.
 
@@ -232,6 +236,8 @@ def follow(
     device : str, default 'cpu'
     made_from : Sequence[str], default ()
         for each run: the digest of what it is made from
+    analysis : str, default ''
+        how it will be judged, as was fixed beforehand
 
     Returns
     -------
@@ -250,7 +256,7 @@ def follow(
             break
         trainer.update()
     seconds = (time.process_time() - begun) / len(runs)
-    return [_as_dataset(one, digest, seconds)
+    return [_as_dataset(one, digest, seconds, analysis)
             for one, digest in zip(notes, made_from or [""] * len(runs), strict=True)]
 
 # %% ../../nbs/study/14e_runs.ipynb #16c55ae7
@@ -262,9 +268,9 @@ def _note(
     "Takes down what is due at a trainer's step, and reads the networks whose reading is due."
     step, weights, open_notes = trainer.step, trainer.weights, [one for one in notes if not one.done]
     early = any(one.early for one in open_notes)
-    curve = step % CURVE_EVERY == 0 and early or any(one.due(step) for one in open_notes)
+    curve = step % CURVE_EVERY == 0 and early  # on the same steps whatever else is in the batch
     trained = tested = [None] * len(notes)
-    if curve or step % TEST_EVERY == 0 and early:
+    if curve:
         trained = train_rows(*sample_losses(weights, *parts[0]), weight_norm(weights))
     if step % TEST_EVERY == 0:
         losses, right = sample_losses(weights, *parts[1])
@@ -277,6 +283,31 @@ def _note(
                 one.read(step, Weights(*(tensor[k].cpu().clone() for tensor in weights)))
 
 # %% ../../nbs/study/14e_runs.ipynb #2a04b7fc
+def formula_of(
+    function: Callable,
+) -> str:  # without comments and docstring; its bytecode where the source is not to be had
+    """What a function does, so that another function under the same name is read again.
+
+    Parameters
+    ----------
+    function : Callable
+
+    Returns
+    -------
+    str
+        without comments and docstring; its bytecode where the source is not to be had
+    """
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        code = getattr(function, "__code__", None)
+        return repr(function) if code is None else code.co_code.hex() + repr(code.co_consts)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+# %% ../../nbs/study/14e_runs.ipynb #c3bf6c31
 def run_digest(
     run: Run,
     predictors: Sequence[Predictor],
@@ -290,11 +321,11 @@ def run_digest(
     predictors : Sequence[Predictor]
     to_the_end : bool, default True
     """
-    named = [[one.name, list(map(str, one.settings))] for one in predictors]
+    named = [[one.name, formula_of(one.function), list(one.sees), list(map(str, one.settings))] for one in predictors]
     rule = [CURVE_EVERY, TEST_EVERY, IN_A_ROW, MEMORISED_BY, TARGET, BUDGET, list(READINGS), to_the_end]
     return digest([asdict(run.cell), run.seed, run.split, named, rule])
 
-
+# %% ../../nbs/study/14e_runs.ipynb #35e387c6
 def run_path(
     run: Run,
     store: Path | None,  # folder of all trajectories; None: `default_store()`
@@ -340,6 +371,7 @@ def stored_runs(
     *,
     to_the_end: bool = True,     # False: only to the last reading
     what: str = "",              # whose values, where not the register's
+    analysis: str = "",          # how they will be judged; runs that are stored keep theirs
     n_jobs: int | None = None,   # batches at once; None: one for each core
     bar: tqdm | None = None,     # a bar to go on with
     progress: bool = True,       # show a bar
@@ -356,6 +388,8 @@ def stored_runs(
         False: only to the last reading
     what : str, default ''
         whose values, where not the register's
+    analysis : str, default ''
+        how they will be judged; runs that are stored keep theirs
     n_jobs : int | None, default None
         batches at once; None: one for each core
     bar : tqdm | None, default None
@@ -367,7 +401,7 @@ def stored_runs(
     made_from = {run: run_digest(run, predictors, to_the_end) for run in runs}
 
     def pieces(batch):
-        return [(follow, batch, predictors, to_the_end, device, [made_from[run] for run in batch])]
+        return [(follow, batch, predictors, to_the_end, device, [made_from[run] for run in batch], analysis)]
 
     def plan(found):
         missing = [run for run, one in found.items() if one is None]
@@ -398,7 +432,7 @@ def pilot_table(
                           "memorised": float(one.memorised), "generalised": float(one.generalised),
                           "cpu_seconds": float(one.cpu_seconds)} for run, one in found.items()])
 
-
+# %% ../../nbs/study/14e_runs.ipynb #377fcf5f
 def runs_table(
     found: dict[Run, xr.Dataset],
 ) -> xr.Dataset:  # (run, reading, predictor), settings and outcomes (run,)
@@ -419,7 +453,8 @@ def runs_table(
     table["value"] = table.value.astype(np.float32)
     settings = {name: ("run", [getattr(run.cell, name) for run in runs]) for name in asdict(runs[0].cell)}
     labels = {name: ("run", [getattr(run, name) for run in runs]) for name in ("seed", "split", "group")}
-    return table.assign(**settings, **labels, cell=("run", [run.cell.name for run in runs]))
+    analysis = ("run", [one.attrs.get("analysis", "") for one in found.values()])
+    return table.assign(**settings, **labels, cell=("run", [run.cell.name for run in runs]), analysis=analysis)
 
 # %% ../../nbs/study/14e_runs.ipynb #8e52ab28
 def run_prediction(
@@ -427,7 +462,7 @@ def run_prediction(
     n_jobs: int | None = None,   # batches at once; None: one for each core
     cells: Sequence | None = None,  # candidates; None: those of the benchmark
     predictors: Sequence[Predictor] = REGISTRY,
-    analysis: str = "",          # digest of the analysis, for the table's attributes
+    analysis: str = "",          # digest of the analysis, which stays with each run that is trained now
 ) -> None:
     """The pilot, the cells that it decides, and every run; writes the two tables. Goes on when killed.
 
@@ -441,7 +476,7 @@ def run_prediction(
         candidates; None: those of the benchmark
     predictors : Sequence[Predictor], default REGISTRY
     analysis : str, default ''
-        digest of the analysis, for the table's attributes
+        digest of the analysis, which stays with each run that is trained now
     """
     cells, folder = candidates() if cells is None else list(cells), tables_folder(store=store)
     pilot = runs_of(cells, "pilot")
@@ -453,9 +488,8 @@ def run_prediction(
         kinds = {name: kind_of(rows) for name, rows in table.groupby("cell")}
         runs = planned_runs(kinds, cells)
         bar.total = len(pilot) + len(runs)
-        found = runs_table(stored_runs(runs, predictors, store, n_jobs=n_jobs, bar=bar))
-    found.attrs |= {"register": register_digest(), "analysis": analysis,
-                    "pilot_hours": table.cpu_seconds.sum() / 3600}
+        found = runs_table(stored_runs(runs, predictors, store, analysis=analysis, n_jobs=n_jobs, bar=bar))
+    found.attrs |= {"register": register_digest(), "pilot_hours": table.cpu_seconds.sum() / 3600}
     save_dataset(found, folder / "prediction-runs.nc", compress=True)
 
 # %% ../../nbs/study/14e_runs.ipynb #31e66d6e

@@ -63,7 +63,7 @@ def outcome_pairs(
     yes = np.asarray(generalised, bool)
     return (yes[:, None] & ~yes).astype(float)
 
-
+# %% ../../nbs/study/14f_skill.ipynb #d32dc07a
 def time_pairs(
     time: np.ndarray,   # (runs,) steps to generalise, or to the end of training
     event: np.ndarray,  # (runs,) booleans: whether it generalised
@@ -109,8 +109,8 @@ def uno_pairs(
     time, event = np.asarray(time, float), np.asarray(event, bool)
     if event.all():
         return time_pairs(time, event)
-    last = np.nextafter(time, np.inf)  # a run that generalises at a cut was not cut off before it
-    cut = CensoredData.right_censored(np.where(event, last, time), event)
+    before = np.nextafter(time, -np.inf)  # events leave before those that are cut off at the same step
+    cut = CensoredData.right_censored(np.where(event, before, time), event)
     kept = ecdf(cut).sf.evaluate(time).clip(min=1e-9)
     return time_pairs(time, event) * (event / kept**2)[:, None]
 
@@ -131,7 +131,7 @@ def within(
     cells = np.asarray(cells)
     return comparable * (cells[:, None] == cells)
 
-
+# %% ../../nbs/study/14f_skill.ipynb #7a17966e
 def ordered(
     score: np.ndarray,       # (runs,)
     comparable: np.ndarray,  # (runs, runs)
@@ -153,7 +153,7 @@ def ordered(
     score = np.asarray(score, float)
     return comparable * ((score[:, None] > score) + 0.5 * (score[:, None] == score))
 
-
+# %% ../../nbs/study/14f_skill.ipynb #0039ca3d
 def concordance(
     score: np.ndarray,       # (runs,): higher is sooner
     comparable: np.ndarray,  # (runs, runs)

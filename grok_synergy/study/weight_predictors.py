@@ -106,7 +106,7 @@ def frequency_shares(
     power = torch.fft.rfft(tokens)[..., 1:].abs().square()
     return power / power.sum(-1, keepdim=True).clamp(min=1e-30)
 
-
+# %% ../../nbs/study/14b_weights.ipynb #833f5808
 def fourier_concentration(
     early: Early,
 ) -> float:
@@ -194,6 +194,8 @@ def sharpness(
     product, n = surface.curvature(), len(surface.at)
     hessian = LinearOperator((n, n), lambda v: product(v.ravel()).numpy(), dtype=np.float64)
     start = np.random.default_rng(0).normal(size=n)
+    if not product(start).any():  # as where no neuron fires
+        return 0.0
     return float(eigsh(hessian, k=1, which="LA", tol=0.01, v0=start, return_eigenvectors=False)[0])
 
 # %% ../../nbs/study/14b_weights.ipynb #3d2c7ee3
@@ -228,7 +230,7 @@ def learning_coefficient(
     early: Early,
     step_size: float,
 ) -> float:
-    """The local learning coefficient by Langevin dynamics.
+    """The loss beside the weights, as a short walk of Langevin dynamics finds it.
 
     Parameters
     ----------
@@ -317,8 +319,8 @@ WEIGHTS = (
               "Keskar et al. (2017), arXiv 1609.04836"),
     Predictor("commutator defect", commutator_defect, 1, NETWORK,
               "‖θ_AB − θ_BA‖ / (‖ηg_A‖‖ηg_B‖)", "Xu (2026), arXiv 2602.16967"),
-    *(Predictor(f"learning coefficient, ε = {size:.0e}", learning_coefficient, -1, NETWORK,
-                "nβ(E[L] − L(w★))", "Lau et al. (2023), arXiv 2308.12108", (size,))
+    *(Predictor(f"loss under noise, ε = {size:.0e}", learning_coefficient, -1, NETWORK,
+                "nβ(E[L] − L(w★)) over steps 20 to 40 of a walk", "Lau et al. (2023), arXiv 2308.12108", (size,))
       for size in (1e-6, 1e-5, 1e-4)),
     Predictor("delay law", delay, -1, ("settings", "network"), "log₁₀ log(V/V★)/(2κηλ)",
               "Truong (2026), arXiv 2603.13331"),
