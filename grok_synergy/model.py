@@ -78,12 +78,12 @@ def init_weights(
     task: ModularTask,     # decides the number of inputs and outputs
     seeds: Sequence[int],  # one network for each
     width: int = 250,      # hidden neurons
-    alpha: float = 1.0,    # factor on all weights but the biases (Liu et al. 2022)
+    alpha: float = 1.0,    # factor on all weights but the biases, after Liu et al. (2022)
 ) -> Weights:              # float32, with one leading axis, the seeds
     """PyTorch's default initial weights of `Linear(2p, width)` and `Linear(width, p, bias=False)`.
 
     Each seed has a generator of its own; the global random state is not used. Raises `ValueError`
-    for what is no task or seed. Source of alpha: Liu et al. (2022).
+    for what is no task or seed. Source of alpha: after Liu et al. (2022), without biases.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def init_weights(
     width : int, default 250
         hidden neurons
     alpha : float, default 1.0
-        factor on all weights but the biases (Liu et al. 2022)
+        factor on all weights but the biases, after Liu et al. (2022)
 
     Returns
     -------

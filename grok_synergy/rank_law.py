@@ -194,7 +194,7 @@ def expected_omega(
 
     Exact without a floor, for up to `rank` neurons; with one it is the limit of many dimensions.
     Raises `ValueError` for sizes beyond the rank without a floor, where Ω is infinite. Source:
-    Misra, Singh and Demchuk (2005) for the first, Tulino and Verdú (2004), example 2.10, for the
+    Misra, Singh and Demchuk (2005) for the first, Tulino and Verdú (2004), section 2.2, for the
     second.
 
     Parameters

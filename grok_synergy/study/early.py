@@ -287,7 +287,7 @@ class Predictor:
         of `PARTS`
     formula : str
     source : str
-        who proposed it
+        who proposed it, or what it is made after
     settings : tuple, default ()
         further arguments of the function
     """
@@ -297,7 +297,7 @@ class Predictor:
     sign: int                # +1 where more is a good sign, -1 where less is
     sees: tuple[str, ...]    # of `PARTS`
     formula: str
-    source: str              # who proposed it
+    source: str              # who proposed it, or what it is made after
     settings: tuple = ()     # further arguments of the function
 
     def __post_init__(self):

@@ -303,7 +303,7 @@ def dmd_residual(
 # %% ../../nbs/study/14b_weights.ipynb #63339ed4
 FREE, NETWORK = ("curves",), ("network",)
 WEIGHTS = (
-    Predictor("weight norm", norm_of_weights, -1, NETWORK, "‖W‖", "Liu et al. (2022)"),
+    Predictor("weight norm", norm_of_weights, -1, NETWORK, "‖W‖", "after Liu et al. (2022)"),
     Predictor("training loss", train_loss, -1, NETWORK, "mean −log p", "folklore"),
     Predictor("test loss", last_tested, -1, ("test",), "mean −log p, held out", "nowcast",
               ("test_loss",)),
@@ -312,18 +312,19 @@ WEIGHTS = (
     Predictor("Hjorth activity of the loss", hjorth_activity, 1, FREE,
               "log₁₀ variance of the filtered loss", "Notsawo et al. (2023), arXiv 2306.13253"),
     Predictor("Fourier concentration", fourier_concentration, 1, NETWORK,
-              "mean of the largest share", "Nanda et al. (2023), arXiv 2301.05217"),
+              "mean of the largest share",
+              "after Nanda et al. (2023), arXiv 2301.05217"),
     Predictor("Fourier participation", fourier_participation, 1, NETWORK,
               "mean of the sum of squared shares", "Gromov (2023), arXiv 2301.02679"),
     Predictor("sharpness", sharpness, -1, NETWORK, "largest eigenvalue of the Hessian",
-              "Keskar et al. (2017), arXiv 1609.04836"),
+              "after Keskar et al. (2017), arXiv 1609.04836"),
     Predictor("commutator defect", commutator_defect, 1, NETWORK,
               "‖θ_AB − θ_BA‖ / (‖ηg_A‖‖ηg_B‖)", "Xu (2026), arXiv 2602.16967"),
     *(Predictor(f"loss under noise, ε = {size:.0e}", learning_coefficient, -1, NETWORK,
-                "nβ(E[L] − L(w★)) over steps 20 to 40 of a walk", "Lau et al. (2023), arXiv 2308.12108", (size,))
+                "nβ(E[L] − L(w★)) over steps 21 to 40 of a walk", "Lau et al. (2023), arXiv 2308.12108", (size,))
       for size in (1e-6, 1e-5, 1e-4)),
     Predictor("delay law", delay, -1, ("settings", "network"), "log₁₀ log(V/V★)/(2κηλ)",
-              "Truong (2026), arXiv 2603.13331"),
+              "Truong et al. (2026b), arXiv 2605.18845"),
     Predictor("residual of linear dynamics", dmd_residual, 1, FREE,
               "‖Y − Ŷ‖ / ‖Y‖", "Wang, Ying and Kanamori (2026), arXiv 2605.08237"),
 )
