@@ -12,21 +12,18 @@ import warnings
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.backend_bases import FigureCanvasBase
 
-from .arrays import as_path, choice, whole_number
+from .arrays import as_path, choice, needed, whole_number
 from .audit import audit
 from .data import ModularTask
-from .figures import condition_figure, figure_name, made_folder
-from .look import save_figure
 from .nulls import FEWEST
 from .phases import measure, segment
-from .pictures import multiplet_figure, strongest
 from .significance import significance
 from .store import default_store, save_dataset, written_whole
 from .training import Experiment, train
@@ -95,9 +92,15 @@ def read_samples(
         raise ValueError(f"{path.name} cannot be read as {ending} ({error}): save it again") from None
 
 # %% ../nbs/05a_command.ipynb #ef957491
+def _room(name: str) -> ModuleType:
+    "A room of pictures, or one of matplotlib. Raises `ImportError` that names the extra where that is not installed."
+    needed("matplotlib", "plots", "pictures")
+    return import_module(name)
+
+
 def _format(path: str | Path) -> str:
     "The format of a picture by the ending of its file. Raises `ValueError` for one without a format."
-    known = FigureCanvasBase.get_supported_filetypes()
+    known = _room("matplotlib.backend_bases").FigureCanvasBase.get_supported_filetypes()
     return choice("ending of the figure", as_path("figure", path).suffix.lower().lstrip("."), sorted(known))
 
 
@@ -108,7 +111,7 @@ def _saved(
     "Writes a figure whole, and says where."
     with written_whole(path) as temporary:
         fig.savefig(temporary, format=_format(path), dpi=160)
-    plt.close(fig)
+    _room("matplotlib.pyplot").close(fig)
     print(f"the picture: {path}")
 
 # %% ../nbs/05a_command.ipynb #046614e0
@@ -137,10 +140,12 @@ def multiplets_command(
         with written_whole(asked.out) as temporary:
             found.frame().to_csv(temporary, index=False)
         print(f"every multiplet: {asked.out}")
-    if asked.figure is not None and not len(strongest(found, rows)):
-        print("no picture: nothing is beyond chance")
-    elif asked.figure is not None:
-        _saved(multiplet_figure(found, rows=rows), asked.figure)
+    if asked.figure is not None:
+        pictures = _room("grok_synergy.pictures")
+        if len(pictures.strongest(found, rows)):
+            _saved(pictures.multiplet_figure(found, rows=rows), asked.figure)
+        else:
+            print("no picture: nothing is beyond chance")
 
 # %% ../nbs/05a_command.ipynb #2a367a46
 def audit_command(
@@ -165,24 +170,31 @@ def audit_command(
         _saved(found.plot(), asked.figure)
 
 # %% ../nbs/05a_command.ipynb #fb2d796b
+def _asked_experiment(asked: argparse.Namespace) -> Experiment:
+    "The training run that is asked for."
+    seeds = range(0, 100 * whole_number("seeds", asked.seeds), 100)
+    task = ModularTask(asked.p, asked.op, asked.train_fraction)
+    return Experiment.paper(asked.wd, asked.alpha, steps=asked.steps, seeds=seeds, width=asked.width, lr=asked.lr,
+                            task=task)
+
+
 def figure_command(
-    asked: argparse.Namespace,  # wd, alpha, seeds, steps, p, width, preset, nulls, out_dir
+    asked: argparse.Namespace,  # wd, alpha, seeds, steps, p, op, train_fraction, width, lr, preset, nulls, out_dir
 ) -> None:
     """Trains a condition, or reads it from disk, measures it, and writes its figure and its measures.
 
     Parameters
     ----------
     asked : argparse.Namespace
-        wd, alpha, seeds, steps, p, width, preset, nulls, out_dir
+        wd, alpha, seeds, steps, p, op, train_fraction, width, lr, preset, nulls, out_dir
     """
-    seeds = whole_number("seeds", asked.seeds)
+    figures, look = (_room(f"grok_synergy.{name}") for name in ("figures", "look"))
     choice("preset", asked.preset, ["published", "mid_ranks", "both"])
     presets = ["published", "mid_ranks"] if asked.preset == "both" else [asked.preset]
-    experiment = Experiment.paper(asked.wd, asked.alpha, steps=asked.steps, seeds=range(0, 100 * seeds, 100),
-                                  width=asked.width, task=ModularTask(asked.p))
-    out = made_folder(asked.out_dir, default_store().parent / "build" / "figures")
+    experiment = _asked_experiment(asked)
+    out = figures.made_folder(asked.out_dir, default_store().parent / "build" / "figures")
     trajectory = train(experiment)
-    nulls = ["responses", *["chimera"] * (seeds >= FEWEST)] if asked.nulls else []
+    nulls = ["responses", *["chimera"] * (len(experiment.seeds) >= FEWEST)] if asked.nulls else []
     measured, baselines = measure(trajectory, preset=presets, nulls=nulls), {}
     if nulls:
         shuffled = train(replace(experiment, task=replace(experiment.task, labels="shuffled"),
@@ -191,14 +203,13 @@ def figure_command(
         baselines = {name: some.sel(preset=name) for name in presets}
     measures = {name: measured.sel(preset=name) for name in presets}
     means = {name: segment(found[["synergy", "redundancy"]].mean("seed")) for name, found in measures.items()}
-    networks = "1 seed" if seeds == 1 else f"{seeds} seeds"
-    title = f"weight decay {experiment.wd:g}, α = {experiment.alpha:g}: {networks}, {experiment.steps} steps"
-    fig = condition_figure(trajectory.metrics, measures, {name: segment(found) for name, found in measures.items()},
-                           means, title, baselines)
-    stem = out / figure_name(experiment, asked.preset)
-    files = save_figure(fig, stem)
-    plt.close(fig)
-    save_dataset(measured, stem.with_name(f"{stem.name}.nc"))
+    title = f"{figures.figure_title(experiment)} (line: mean, band: ±1 s.d. over seeds)"
+    fig = figures.condition_figure(trajectory.metrics, measures, {name: segment(found) for name, found in measures.items()},
+                                   means, title, baselines)
+    stem = out / figures.figure_name(experiment, asked.preset)
+    files = look.save_figure(fig, stem, svg=out)
+    _room("matplotlib.pyplot").close(fig)
+    save_dataset(figures.with_settings(measured, trajectory.metrics, experiment), stem.with_name(f"{stem.name}.nc"))
     print(*files, f"{stem}.nc", sep="\n")
 
 # %% ../nbs/05a_command.ipynb #b6b43925
@@ -222,7 +233,10 @@ def _add_figure(commands) -> None:
     figure.add_argument("--seeds", type=int, default=5, help="how many networks (%(default)s)")
     figure.add_argument("--steps", type=int, default=4000, help="training steps (%(default)s)")
     figure.add_argument("--p", type=int, default=97, help="modulus of the addition (%(default)s)")
+    figure.add_argument("--op", default="add", help="add, subtract, multiply or divide (%(default)s)")
+    figure.add_argument("--train-fraction", type=float, default=0.4, help="share of pairs trained on (%(default)s)")
     figure.add_argument("--width", type=int, default=250, help="hidden neurons (%(default)s)")
+    figure.add_argument("--lr", type=float, default=0.03, help="learning rate (%(default)s)")
     figure.add_argument("--preset", default="both", help="published, mid_ranks or both (%(default)s)")
     figure.add_argument("--no-nulls", dest="nulls", action="store_false", help="leave nulls and baseline out")
     figure.add_argument("--out-dir", default="", help="folder of figure and measures (build/figures of the project)")

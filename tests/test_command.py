@@ -6,8 +6,10 @@ import pytest
 
 import grok_synergy.command
 from grok_synergy.command import ENDINGS, main, read_samples
+from grok_synergy.data import ModularTask
 from grok_synergy.nulls import FEWEST
 from grok_synergy.store import load_dataset
+from grok_synergy.trainer import Experiment
 
 
 @pytest.fixture
@@ -94,7 +96,20 @@ def test_a_figure_stands_beside_its_nulls_and_shuffled_labels(folder, monkeypatc
     assert main(words.split()) == 0
     assert [one.task.labels for one in trained] == ["true", "shuffled"]
     [stored] = (folder / "drawn").glob("*.nc")
-    assert load_dataset(stored)["null"].values.tolist() == ["responses", "chimera"]
+    found = load_dataset(stored)
+    assert found["null"].values.tolist() == ["responses", "chimera"]
+    assert '"p": 7' in found.attrs["experiment"] and '"average"' in found.attrs["measurement_mid_ranks"]
+    assert {"test_acc", "train_loss"} <= set(found) and stored.with_suffix(".svg").is_file()  # as of the main job
+
+
+def test_every_setting_of_the_main_job_can_be_given(folder, monkeypatch):
+    words = "figure --wd 1 --p 7 --op subtract --train-fraction 0.5 --lr 0.01 --width 12 --steps 12 --seeds 2 --no-nulls"
+    trained = []
+    monkeypatch.setattr("grok_synergy.command.train", lambda experiment: trained.append(experiment) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(words.split())
+    task = ModularTask(7, "subtract", 0.5)
+    assert trained == [Experiment.paper(1.0, 1.0, steps=12, seeds=[0, 100], width=12, lr=0.01, task=task)]
 
 
 def test_audit_writes_its_table(folder, capsys):

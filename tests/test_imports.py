@@ -14,7 +14,7 @@ import grok_synergy
 
 LIBRARY = Path(__file__).resolve().parents[1] / "grok_synergy"
 MODULES = sorted(path.stem for path in LIBRARY.glob("[!_]*.py"))
-DRAWN = {"asked", "command", "figures", "layer_curves", "pictures", "seeds"}  # rooms of pictures
+DRAWN = {"asked", "figures", "layer_curves", "pictures", "seeds"}  # rooms of pictures
 ENGINE = ["entropy", "ties", "estimators", "latent", "patterns", "binning", "oinfo", "low_orders", "multiplets", "unions",
           "search", "uncertainty", "significance", "contrasts", "conditional", "gradients", "nonparametric", "local",
           "dynamics", "tested"]
@@ -93,6 +93,19 @@ lacks("networks", import_module, "grok_synergy.followed")  # which has digits
 lacks("plots", reading.plot)
 lacks("plots", probe.plot)
 lacks("plots", getattr, grok_synergy, "multiplet_figure")
+
+import contextlib
+import io
+import tempfile
+from grok_synergy.command import main
+
+with tempfile.TemporaryDirectory() as folder:
+    np.savetxt(folder + "/table.csv", x[:, :4], delimiter=",", header="a,b,c,d", comments="")
+    assert main(["multiplets", folder + "/table.csv", "--draws", "20"]) == 0
+    for asked in (["figure"], ["multiplets", folder + "/table.csv", "--figure", "a.png"]):
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            assert main(asked) == 1
+        assert said.getvalue().count("\\n") == 1 and "pip install 'grok_synergy[plots]'" in said.getvalue(), said.getvalue()
 """))
 
 
