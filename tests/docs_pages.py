@@ -249,6 +249,8 @@ def reference(module, library, title):
     symbols = library.public(module)
     home = next((one.notebook for one in symbols if one.notebook), "")
     lesson = f"From the lesson [{title}]({posixpath.relpath(f'lessons/{home}.md', there)})." if home else ""
-    head = [f"# {module}", f"{library.words[module]}\n{{ .subtitle }}", f"{lesson} `from grok_synergy.{module} import ...`"]
+    seldom = "---\nsearch:\n  boost: 0.3\n---"  # lessons answer a question before a list of names does
+    head = [seldom, f"# {module}", f"{library.words[module]}\n{{ .subtitle }}",
+            f"{lesson} `from grok_synergy.{module} import ...`"]
     entries = [entry(one, library, there, level=3 if "." in one.name else 2) for one in symbols]
     return "\n\n".join([*head, *entries]) + "\n"

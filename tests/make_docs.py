@@ -136,10 +136,12 @@ class Site:
         named = {"wd2-alpha1": "One condition, published and mid-ranks", "tie-artefact": "What equal values do",
                  "multiverse": "Every claim under 512 combinations of choices",
                  **{f"figure-{n}": f"The paper's Figure {n}" for n in range(1, 10)}}
-        study = [card(f"figures/{name}.png", "figures/index.html", title, "") for name, title in named.items()
-                 if (self.root / "figures" / f"{name}.png").exists()]
-        parts = ["---\nhide:\n  - navigation\n---\n\n# Gallery\n\nOne picture of every lesson. Each leads to the page "
-                 "that draws it, with its code.\n{ .subtitle }", "## The study", grid(study)]
+        pages = {"tie-artefact": "lessons/02a_ties.html", "wd2-alpha1": "lessons/05_figures.html",
+                 "multiverse": "lessons/study/11a_shares.html"}
+        study = [card(f"figures/{name}.png", pages.get(name, "figures/index.html"), title, "")
+                 for name, title in named.items() if (self.root / "figures" / f"{name}.png").exists()]
+        parts = ["---\nhide:\n  - navigation\n---\n\n# Gallery\n\nOne picture of each lesson that draws one. Each "
+                 "leads to its page.\n{ .subtitle }", "## The paper's figures", grid(study)]
         for floor, names in self.floors.items():
             cards = [card(next(iter(page.pictures)), page.page + ".html", page.plain_title, page.subtitle)
                      for page in (self.pages[name] for name in names) if page.pictures]

@@ -8,12 +8,12 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from grok_synergy.model import Weights
-from grok_synergy.store import load_dataset
+from grok_synergy.store import digest, load_dataset
 from grok_synergy.study import prediction_cells, prediction_runs
 from grok_synergy.study.early import Predictor, Snapshot, reads_sample_size, records_of_size
 from grok_synergy.study.prediction import _corrected, drawn_benchmark, judged_runs, scored, warnings_of
 from grok_synergy.study.prediction_cells import Cell, Run, candidates, chosen_cells, kind_of, planned_runs
-from grok_synergy.study.prediction_runs import follow, run_prediction, stored_runs
+from grok_synergy.study.prediction_runs import enter, follow, run_prediction, runs_in, stored_runs
 from grok_synergy.study.predictors import READINGS, REGISTRY
 from grok_synergy.study.skill import (
     concordance,
@@ -138,7 +138,10 @@ def test_the_benchmark_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     assert set(table.analysis.values) == {"fixed"} and table.value.dims == ("run", "reading", "predictor")
     assert set(table.group.values) == {"development", "confirmation"} and (table.labels == "shuffled").sum() == 4
     assert len(set(table.seed.values)) == table.sizes["run"]
-    files = sorted((store / "prediction").glob("*.nc"))
+    assert [run.cell.name for run in runs_in(table)] == table.cell.values.tolist()  # the table is all that `enter` needs
+    own = enter(CHEAP[0], runs_in(table), store, n_jobs=1)
+    np.testing.assert_array_equal(own, table.value.isel(predictor=0))
+    files = sorted(path for path in (store / "prediction").glob("*.nc") if digest(CHEAP[0].name) not in path.name)
     assert len(files) == 2 + table.sizes["run"] and max(path.stat().st_size for path in files) < 60_000
     files[0].unlink()
     trained = []

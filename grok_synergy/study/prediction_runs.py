@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CURVE_EVERY', 'TEST_EVERY', 'IN_A_ROW', 'MEMORISED_BY', 'PROBES', 'QUANTILES', 'sample_losses', 'train_rows',
            'first_lasting', 'follow', 'formula_of', 'run_digest', 'run_path', 'batches_of', 'stored_runs',
-           'pilot_table', 'runs_table', 'run_prediction', 'enter']
+           'pilot_table', 'runs_table', 'run_prediction', 'runs_in', 'enter']
 
 # %% ../../nbs/study/14e_runs.ipynb #a7f9aa1c
 import ast
@@ -15,7 +15,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from tqdm import tqdm
 from ..model import Weights, logits, weight_norm
 from ..store import Task, default_store, digest, fill, save_dataset, tables_folder, written_whole
 from .early import Predictor, Snapshot
-from .prediction_cells import BUDGET, Run, candidates, kind_of, planned_runs, runs_of
+from .prediction_cells import BUDGET, Cell, Run, candidates, kind_of, planned_runs, runs_of
 from .predictors import READINGS, REGISTRY, due_steps, register_digest
 from ..trainer import Trainer
 from ..trajectory import TARGET
@@ -491,6 +491,27 @@ def run_prediction(
         found = runs_table(stored_runs(runs, predictors, store, analysis=analysis, n_jobs=n_jobs, bar=bar))
     found.attrs |= {"register": register_digest(), "pilot_hours": table.cpu_seconds.sum() / 3600}
     save_dataset(found, folder / "prediction-runs.nc", compress=True)
+
+# %% ../../nbs/study/14e_runs.ipynb #54aa217a
+def runs_in(
+    table: xr.Dataset,  # as of `runs_table`
+) -> list[Run]:         # in its order
+    """The runs that a table of the benchmark holds.
+
+    Parameters
+    ----------
+    table : xr.Dataset
+        as of `runs_table`
+
+    Returns
+    -------
+    list[Run]
+        in its order
+    """
+    names = [field.name for field in fields(Cell)]
+    columns = {name: table[name].values.tolist() for name in (*names, "seed", "split", "group")}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return [Run(Cell(**{name: row.pop(name) for name in names}), **row) for row in rows]
 
 # %% ../../nbs/study/14e_runs.ipynb #31e66d6e
 def enter(
