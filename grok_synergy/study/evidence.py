@@ -229,7 +229,16 @@ def _look(view: "View", condition: str, name: str) -> _Looked:
     before, curve = look(excess(view, condition, name)) if less else (before, reading)
     above = curve.values - before.values.min(1)[:, None]
     scaled = curve.copy(data=above / np.where(range_ > 0, range_, 1.0)[:, None])
-    return _Looked(curve, reading, scaled, before.seed.copy(data=range_))
+    found = _Looked(curve, reading, scaled, before.seed.copy(data=range_))
+    for part in found:
+        part.values.flags.writeable = False  # who asks again gets the same
+    return found
+
+
+def _some_seeds(view: "View", condition: str, name: str) -> _Looked:
+    "The same of the seeds of a view."
+    whole = replace(view, seeds=None).looked_at(condition, name)
+    return _Looked(*(part.sel(seed=list(view.seeds)) for part in whole))
 
 # %% ../../nbs/study/03a_evidence.ipynb #7f1877ed
 EVENTS = {"memorised": ("train_acc", TARGET), "generalised": ("test_acc", TARGET),
@@ -279,26 +288,33 @@ class View:
         return values if self.seeds is None else values.sel(seed=list(self.seeds))
 
     def looked_at(self, condition: str, name: str) -> _Looked:
-        """A curve on an even grid of log steps, the reading behind it, and its range.
+        """A curve on an even grid of log steps, the reading behind it, and its range; none can be written to.
 
         Parameters
         ----------
         condition : str
         name : str
         """
-        found = self._once(_look, condition, name)
-        if self.seeds is not None:
-            found = _Looked(*(part.sel(seed=list(self.seeds)) for part in found))
-        return found
+        return self._once(_look, condition, name) if self.seeds is None else self.once(_some_seeds, condition, name)
+
+    def once(self, function: Callable, *given):
+        """What a function makes of this view; made once for the evidence.
+
+        Parameters
+        ----------
+        function : Callable
+        *given
+        """
+        key = (function, given, self.preset, self.average, self.null, self.seeds)
+        if key not in (known := self.evidence._looked_at):
+            known[key] = function(self, *given)
+        return known[key]
 
     def _once(self, function, condition: str, name: str):
         "What a function makes of all seeds; made once for the evidence."
         preset = self.preset if name in MEASURE_CURVES else None
         null = None if self.null == "responses" and name not in BITS else self.null
-        key = (function, preset, self.average, null, condition, name)
-        if key not in (known := self.evidence._looked_at):
-            known[key] = function(replace(self, seeds=None), condition, name)
-        return known[key]
+        return replace(self, preset=preset, null=null, seeds=None).once(function, condition, name)
 
     def curve(self, condition: str, name: str) -> xr.DataArray:
         """A metric, measure or excess on an even grid of log steps; the test loss as log10.
@@ -308,7 +324,7 @@ class View:
         condition : str
         name : str
         """
-        return self.looked_at(condition, name).curve.copy()
+        return self.looked_at(condition, name).curve
 
     def together(self, *conditions: str) -> "View":
         """The view of the seeds that several conditions have.
@@ -317,8 +333,7 @@ class View:
         ----------
         *conditions : str
         """
-        seeds = [self._once(_seeds, each, "test_acc") for each in conditions]
-        seeds += [] if self.seeds is None else [self.seeds]
+        seeds = [self._once(_seeds, each, "test_acc") for each in conditions] + [self.seeds] * (self.seeds is not None)
         common = reduce(np.intersect1d, seeds)
         if all(np.array_equal(each, common) for each in seeds):  # nothing is to be left out
             return replace(self, seeds=None)
@@ -367,7 +382,7 @@ def scaled(
         (seed, step)
     """
     found = view.looked_at(condition, name)
-    return (found.curve if name.endswith("acc") else found.scaled).copy()
+    return found.curve if name.endswith("acc") else found.scaled
 
 # %% ../../nbs/study/03a_evidence.ipynb #74c21248
 def log_step(
@@ -470,7 +485,7 @@ def between(
     xr.DataArray
         (seed, step)
     """
-    curve = curve.transpose("seed", "step")
+    curve = curve if curve.dims == ("seed", "step") else curve.transpose("seed", "step")
     steps, seeds = curve.step.values, curve.seed.values
     start, stop = (end[seeds].values[:, None] for end in (start, stop))
     inside = (steps >= start) & (steps <= stop)

@@ -160,6 +160,15 @@ PHASE_CHANGES = {
 _STRETCHES = {"emergence": ("start", "generalised"), "divergence": ("memorised", "generalised"),
               "delayed emergence": ("memorised", "generalised"), "decoupling": ("memorised", "end")}
 
+# %% ../../nbs/study/04_statistics.ipynb #22f0ebf3
+def _phase_window(view: View, condition: str, phase: str, longest: float, compared: str) -> pd.DataFrame:
+    "The window of `phase_window`, searched."
+    curves = [sign * scaled(view, condition, name) for name, sign in PHASE_CHANGES[phase].items()]
+    start, stop = stretch(view, condition, *_STRETCHES[phase])
+    if phase == "divergence":  # which comes after emergence
+        start = np.maximum(start, early_summit(view, condition).step)
+    return largest_change(curves, start, stop, longest, together=compared == HALVES)
+
 # %% ../../nbs/study/04_statistics.ipynb #ad51804f
 def phase_window(
     view: View,
@@ -186,11 +195,7 @@ def phase_window(
     pd.DataFrame
         (seed): change (ranges), start, stop (steps)
     """
-    curves = [sign * scaled(view, condition, name) for name, sign in PHASE_CHANGES[phase].items()]
-    start, stop = stretch(view, condition, *_STRETCHES[phase])
-    if phase == "divergence":  # which comes after emergence
-        start = np.maximum(start, early_summit(view, condition).step)
-    return largest_change(curves, start, stop, longest, together=compared == HALVES)
+    return view.once(_phase_window, condition, phase, longest, compared)
 
 # %% ../../nbs/study/04_statistics.ipynb #fc4e69ae
 @statistic("rise of synergy or fall of redundancy, the lesser, within {longest}", "ranges")
