@@ -143,7 +143,7 @@ def test_files_are_those_that_the_list_names_and_no_more(study, measures, tmp_pa
     index = json.loads((tmp_path / "index.json").read_text("utf-8"))
     named = {group["file"] for one in index["entries"] for group in one["groups"]}
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in made} == {"index.json", *named}
-    assert index["entries"][0]["name"] == "figure" and index["format"] == 1
+    assert index["entries"][0]["name"] == "figure"
     assert json.loads((tmp_path / "figure.json").read_text("utf-8")) == record(measures)
 
 
