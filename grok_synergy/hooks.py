@@ -297,7 +297,8 @@ def evaluating(
 # %% ../nbs/06_hooks.ipynb #a43358b2
 def moved(
     value,                 # tensors, also in tuples, lists and dictionaries; anything else stays
-    device: torch.device,
+    device: torch.device | None = None,  # None: where each tensor is
+    copy: bool = False,    # also what is there already
 ):
     """The same on a device.
 
@@ -305,14 +306,17 @@ def moved(
     ----------
     value
         tensors, also in tuples, lists and dictionaries; anything else stays
-    device : torch.device
+    device : torch.device | None, default None
+        None: where each tensor is
+    copy : bool, default False
+        also what is there already
     """
     if isinstance(value, Tensor):
-        return value.to(device)
+        return value.to(device or value.device, copy=copy)
     if isinstance(value, Mapping):
-        return {name: moved(one, device) for name, one in value.items()}
+        return {name: moved(one, device, copy) for name, one in value.items()}
     if type(value) in (tuple, list):
-        return type(value)(moved(one, device) for one in value)
+        return type(value)(moved(one, device, copy) for one in value)
     return value
 
 # %% ../nbs/06_hooks.ipynb #be9f8bc7
@@ -356,8 +360,8 @@ class _Hooked:
                 self.model(*arguments, **named)
             except (TypeError, RuntimeError, IndexError, KeyError, AttributeError) as error:
                 raise ValueError("the network cannot be run on the inputs "
-                                 f"({type(error).__name__}: {error}): give batches as its forward "
-                                 "takes them") from error
+                                 f"({type(error).__name__}: {error}), without gradients: give "
+                                 "batches as its forward takes them") from error
         return taken
 
 # %% ../nbs/06_hooks.ipynb #05b9c2d7

@@ -386,7 +386,12 @@ def excess_at_hand(
                  for kind, one in given.items())
 
 # %% ../nbs/04b_layer.ipynb #c77c1890
-def _advice(reading: Reading, free: bool) -> str:
+def _has_ties(x: Tensor) -> bool:
+    "Whether a neuron has equal values: (samples, neurons)."
+    return any(bool((column.sort().values.diff() == 0).any()) for column in x.T)
+
+
+def _advice(reading: Reading, free: bool, tied: bool = True) -> str:
     "What of a reading to use: the least excess over its nulls, and what may have made it."
     parts = []
     for i, word in enumerate(("synergy", "redundancy") if reading.excess else ()):
@@ -399,7 +404,7 @@ def _advice(reading: Reading, free: bool) -> str:
     if "+" in what and {one.kind for one in reading.excess} == {"columns"}:
         what += ", which random layers exceed, too"
     ties, copula = reading.settings.ties, reading.settings.estimator == "copula"
-    made = f"perhaps made by ties (ties={ties!r})" if copula and ties != "average" else "not made by ties"
+    made = f"perhaps made by ties (ties={ties!r})" if tied and copula and ties != "average" else "not made by ties"
     rank = "safe in rank" if free else "not safe in rank, as some neurons are sums of others"
     return f"To use: {what}; {made}, {rank}."
 
@@ -418,7 +423,9 @@ def _advised(
         kept = tuple(each for each in one.excess if each.kind != kind)
         return _advised(replace(one, excess=(*kept, found)), layer, rows, free)
 
-    reading.__dict__.update(beyond=beyond, advice=_advice(reading, free))
+    x = (layer if rows is None else layer.rows(rows)).x["post"]
+    tied = reading.settings.ties == "average" or _has_ties(x)  # mid-ranks need not know
+    reading.__dict__.update(beyond=beyond, advice=_advice(reading, free, tied))
     return reading
 
 # %% ../nbs/04b_layer.ipynb #52b08c72

@@ -5,17 +5,20 @@
 # %% auto #0
 __all__ = ['COLOURS', 'SYNERGY', 'REDUNDANCY', 'LOSS', 'TRAIN', 'TEST', 'NULL_COLOURS', 'PHASE_STYLE', 'PRESET_WORDS',
            'PRESET_TITLES', 'PRESET_MARKERS', 'STYLE', 'log_steps', 'steps_from_zero', 'draw_curve', 'letters',
-           'save_figure']
+           'save_figure', 'Picture', 'show_again']
 
 # %% ../nbs/00c_look.ipynb #10a8c94c
 import os
-from collections.abc import Iterable
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arrays import as_path
+from .arrays import as_path, needed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -166,3 +169,72 @@ def save_figure(
             file.parent.mkdir(parents=True, exist_ok=True)
             fig.savefig(file, **options)
     return list(files)
+
+# %% ../nbs/00c_look.ipynb #0a8ce0a0
+@dataclass
+class Picture:
+    """A picture that a notebook shows.
+
+    Parameters
+    ----------
+    handle : object
+        IPython's, to put another picture in its place
+    drawn : float
+        when, in seconds
+    waiting : bool, default False
+        for the end of the cell, to be drawn once more
+    """
+
+    handle: object         # IPython's, to put another picture in its place
+    drawn: float           # when, in seconds
+    waiting: bool = False  # for the end of the cell, to be drawn once more
+
+
+def _at_the_end(shell, draw: Callable, shown: Picture) -> None:
+    "Draws once more when the cell has run, as its last measurements came too soon to be drawn."
+    def last(*_):
+        shell.events.unregister("post_run_cell", last)
+        shown.waiting = False
+        show_again(draw, shown, 0)
+
+    if not shown.waiting:
+        shown.waiting = True
+        shell.events.register("post_run_cell", last)
+
+# %% ../nbs/00c_look.ipynb #2daa6003
+def show_again(
+    draw: Callable,          # () -> a figure
+    shown: Picture | None,   # what is shown already
+    every: float = 2.0,      # seconds from one drawing to the next, at least
+) -> Picture | None:         # what is shown now; None outside notebooks
+    """Shows a figure in a notebook, in the place of the one before; the last when the cell has run.
+
+    Parameters
+    ----------
+    draw : Callable
+        () -> a figure
+    shown : Picture | None
+        what is shown already
+    every : float, default 2.0
+        seconds from one drawing to the next, at least
+
+    Returns
+    -------
+    Picture | None
+        what is shown now; None outside notebooks
+    """
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if getattr(shell, "kernel", None) is None:
+        return shown
+    if shown is not None and time.perf_counter() - shown.drawn < every:
+        _at_the_end(shell, draw, shown)
+        return shown
+    from IPython.display import display
+    figure = draw()
+    if shown is None:
+        shown = Picture(display(figure, display_id=True), 0.0)
+    else:
+        shown.handle.update(figure)
+    needed("matplotlib.pyplot", "plots", "pictures").close(figure)
+    shown.drawn = time.perf_counter()
+    return shown

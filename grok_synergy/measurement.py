@@ -282,7 +282,7 @@ class Reading(_Numbers):
             the same with one more excess
         """
         if (beyond := self.__dict__.get("beyond")) is None:
-            raise ValueError("this reading no longer has its features: measure_features(x).null(...) "
+            raise ValueError("this reading has no features with it: measure_features(x).null(...) "
                              "has, and so has Layer(x).excess(...)")
         return beyond(self, kind, draws, **given)
 

@@ -16,7 +16,7 @@ from .arrays import truth
 from .figures import condition_figure
 from .layer import Layer
 from .nulls import FEWEST
-from .phases import beyond_null, segment
+from .phases import WITHIN, beyond_null, segment
 from .probe import Probe
 from .store import warn_user
 
@@ -113,7 +113,8 @@ def joined(
         several = list(probes.values())
         if len(several) < FEWEST or not all(isinstance(one, Probe) for one in several):
             raise ValueError(f"chimera=True of {len(several)} networks: give the probes themselves, "
-                             f"{FEWEST} or more")
+                             f"{FEWEST} or more, as their datasets hold no features; a function that "
+                             "runs in another process can return its probe")
         dataset = _with_chimera(dataset, several)
     return dataset
 
@@ -124,6 +125,8 @@ def layers_figure(
     null: str | None = None,  # that phases are judged by; None: the only one, where there is one
 ) -> Figure:
     """Everything that was followed, as the main job draws a condition: a column for each layer.
+
+    Phases are named only where a curve leaves the null; without a null none is.
 
     Raises `ValueError` as `segment` and `beyond_null` do: for few steps, for NaN where training
     diverged, and for several nulls of which none is chosen.
@@ -141,9 +144,9 @@ def layers_figure(
     means = {name: one.mean("seed", keep_attrs=True) for name, one in layers.items()}
     intervals, mean_intervals = ({name: segment(one) for name, one in each.items()}
                                  for each in (layers, means))
-    if "null" in dataset.dims:
-        for tables, each in ((intervals, layers), (mean_intervals, means)):
-            for name, table in tables.items():
-                tables[name] = beyond_null(table, each[name], null)
+    for tables, each in ((intervals, layers), (mean_intervals, means)):
+        for name, table in tables.items():
+            tables[name] = (beyond_null(table, each[name], null) if "null" in dataset.dims
+                            else table.assign(phase=WITHIN))
     metrics = dataset.drop_dims(["layer", "null"], errors="ignore")
     return condition_figure(metrics, layers, intervals, mean_intervals, title)

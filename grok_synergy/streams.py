@@ -53,7 +53,8 @@ def _in_turn(
 ) -> Iterator[Tensor]:            # (samples, neurons) floats
     "Every batch. Raises `ValueError` for what is no batch, of another width, or not finite."
     for number, batch in enumerate(again()):
-        t = as_tensor(batch)
+        pair = isinstance(batch, tuple | list) and len(batch) and hasattr(batch[0], "ndim")
+        t = as_tensor(batch[0] if pair and batch[0].ndim == 2 else batch)  # as loaders give them
         width = t.shape[-1] if width is None and t.ndim == 2 else width
         if t.ndim != 2 or t.shape[1] != width or width < 2:
             raise ValueError(f"batch {number} has shape {tuple(t.shape)}: give (samples, neurons), "

@@ -16,12 +16,13 @@ import pytest
 import torch
 import xarray as xr
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
 
 from grok_synergy import probe as probe_module
 from grok_synergy.hooks import layer_features
 from grok_synergy.layer import Layer
 from grok_synergy.layer_curves import draw_layers
+from grok_synergy.look import PHASE_STYLE
 from grok_synergy.measurement import measurement
 from grok_synergy.measures import MEASURES
 from grok_synergy.probe import Cost, Probe, show_again, stretch
@@ -319,8 +320,8 @@ def test_what_cannot_be_measured_is_said_before_training(settings, words, tmp_pa
 
 @pytest.mark.parametrize(("given", "words"), [
     ({"step": -1}, "step=-1"), ({"step": 1.5}, "step=1.5"), ({"step": 0, "loss": "low"}, "loss='low' is not possible"),
-    ({"step": 0, "loss": torch.ones(2)}, "give one number"), ({"step": 0, "synergy": 1.0}, "has a number of that name"),
-    ({"step": 0, "excess_synergy": 1.0}, "has a number of that name"), ({"step": 0, "layer": 1}, "a number of that name"),
+    ({"step": 0, "loss": torch.ones(2)}, "give one number"), ({"step": 0, "synergy": 1.0}, "a number of that name"),
+    ({"step": 0, "excess_synergy": 1.0}, "a number of that name"), ({"step": 0, "layer": 1}, "a number of that name"),
 ])
 def test_a_call_with_what_is_no_number_is_refused(given, words):
     with pytest.raises(ValueError, match=".") as error:
@@ -364,12 +365,18 @@ def test_a_live_picture_is_redrawn_in_its_place(monkeypatch):
     plt.close(plt.figure())  # the first figure asks a shell for its events
     shown, before = [], plt.get_fignums()
     handle = SimpleNamespace(update=lambda figure: shown.append("again"))
-    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel="a kernel"))
+    waiting = []
+    events = SimpleNamespace(register=lambda _, call: waiting.append(call), unregister=lambda _, call: waiting.remove(call))
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel="a kernel", events=events))
     monkeypatch.setattr(IPython.display, "display", lambda figure, display_id: shown.append("first") or handle)
     picture = show_again(plt.figure, None)
-    assert show_again(plt.figure, picture) is picture and shown == ["first"]  # it is recent
+    for _ in range(2):
+        assert show_again(plt.figure, picture) is picture and shown == ["first"]  # it is recent
     show_again(plt.figure, picture, every=0)
     assert shown == ["first", "again"] and plt.get_fignums() == before
+    [last] = waiting  # for the end of the cell
+    last("the cell's result")
+    assert shown == ["first", "again", "again"] and not waiting and plt.get_fignums() == before
 
 
 def test_the_main_jobs_figure_takes_what_was_followed(run):
@@ -512,3 +519,76 @@ def test_a_function_s_address_is_no_setting():
         return x[..., k:]
 
     assert "0x" not in json.dumps(made(select=partial(own, k=1)).settings)
+
+
+# What users do
+
+
+@pytest.mark.parametrize("settings", [
+    {"shuffle": True}, {"sampler": WeightedRandomSampler(torch.ones(144), 144)},
+    {"batch_sampler": [[*range(0, 144, 2)], [*range(1, 144, 2)]]},
+])
+def test_factors_beside_samples_in_another_order_are_refused(settings):
+    table = TensorDataset(INPUTS)
+    with pytest.raises(ValueError, match="takes samples in an order of its own"):
+        made(inputs=DataLoader(table, **({} if "batch_sampler" in settings else {"batch_size": 48}) | settings),
+             nulls="responses", factors=INPUTS.mul(6).round())
+    in_order = made(inputs=DataLoader(table, 48), nulls="responses", factors=INPUTS.mul(6).round())
+    assert in_order(0) == made(nulls="responses", factors=INPUTS.mul(6).round())(0)
+
+
+def test_inputs_that_are_changed_later_stay_as_they_were_taken():
+    inputs, model = INPUTS.clone(), Net()
+    several = {"tensor": inputs, "tuple": (inputs,), "list": [inputs[:72], inputs[72:]], "array": inputs.numpy()}
+    probes = [made(model, inputs=one) for one in several.values()]
+    inputs.zero_()
+    assert [probe(0) for probe in probes] == [made(model)(0)] * 4
+
+
+def test_another_processor_may_round_otherwise_at_step_0(tmp_path):
+    first = made(store=tmp_path)(0)
+    model = Net()
+    with torch.no_grad():
+        model.body[0].weight *= 1 + 1e-6
+    assert made(model, store=tmp_path)(0) == first
+    with torch.no_grad():
+        model.body[0].weight *= 1.05
+    with pytest.raises(ValueError, match="another network, which differs at step 0"):
+        made(model, store=tmp_path)(0)
+
+
+def test_a_slash_in_a_name_is_written_as_files_can_have_it(tmp_path):
+    probe = made(store=tmp_path)
+    probe(0, **{"val/loss": 1.0})
+    assert probe.dataset.val_loss.item() == made(store=tmp_path).dataset.val_loss.item() == 1.0
+    with pytest.raises(ValueError, match="val_loss=2.0: there is a number of that name"):
+        probe.measure(1, **{"val/loss": 1.0, "val_loss": 2.0})
+
+
+def test_a_budget_counts_what_was_before_a_run_was_killed(tmp_path):
+    settings = {"store": tmp_path, "every": 1, "budget": 0.5}
+    killed = made(**settings)
+    killed(0)
+    for step in range(1, 4):
+        time.sleep(0.2)
+        killed.measure(step)
+    again = made(**settings)
+    assert again.before.training == pytest.approx(killed.cost.training, rel=0.5) and again.before.measured == 4
+    assert 0 < again.latest < again.before.measuring <= killed.cost.measuring
+
+
+def test_no_phase_is_named_without_a_null():
+    networks = [made() for _ in range(2)]
+    for probe in networks:
+        train(Net(), probe)
+    figure = layers_figure(joined(networks))
+    said = {text.get_text() for ax in figure.axes for text in ax.texts}
+    assert not said & ({short for short, _ in PHASE_STYLE.values()} - {""})
+    plt.close("all")
+
+
+def test_datasets_hold_no_features_for_a_chimera():
+    probe = made()
+    probe(0)
+    with pytest.raises(ValueError, match="can return its probe"):
+        joined([probe.dataset] * 5, chimera=True)

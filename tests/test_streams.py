@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy.stats import rankdata
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 from grok_synergy.binning import bin_means, ward_bins
 from grok_synergy.entropy import copula_correlation, copula_normal
@@ -83,6 +83,7 @@ SOURCES = {"array": lambda x, _: x, "list": lambda x, _: list(np.array_split(x, 
            "three axes": lambda x, _: x.reshape(10, -1, 24),
            "function": lambda x, _: lambda: iter(np.array_split(x, 9)), "frame": lambda x, _: pd.DataFrame(x),
            "loader": lambda x, _: DataLoader(torch.as_tensor(x), batch_size=77), "tensor": lambda x, _: torch.as_tensor(x),
+           "loader of a table": lambda x, _: DataLoader(TensorDataset(torch.as_tensor(x)), batch_size=77),
            "shuffled": lambda x, _: DataLoader(torch.as_tensor(x), batch_size=77, shuffle=True),
            "empty batches": lambda x, _: [x[:0], x[:5], x[:0], x[5:]], "in 64 bits": lambda x, _: x.astype(float),
            "on a disk": lambda x, folder: np.save(folder / "x.npy", x) or np.load(folder / "x.npy", mmap_mode="r"),
