@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import traceback
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from datetime import date
 from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -931,19 +931,16 @@ def processor():
 
 
 def machine():
-    "What was measured on, as rows."
+    "What was measured on, in words."
     packages = ["grok_synergy", "numpy", "scipy", "scikit-learn", "torch", *(name for name, _ in PACKAGES.values()), "jax"]
     found = []
     for name in packages:
-        try:
+        with suppress(PackageNotFoundError):
             found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            found.append(f"{name} not installed")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     system = platform.freedesktop_os_release()["PRETTY_NAME"] if sys.platform == "linux" else platform.system()
-    return [{"": "Processor", "used": f"{processor()}, {len(CPUS)} cores ({platform.machine()})"},
-            {"": "Memory", "used": f"{memory:.0f} GiB"}, {"": "System", "used": system},
-            {"": "Python", "used": platform.python_version()}, {"": "Packages", "used": ", ".join(found)}]
+    return (f"On {processor()}, {len(CPUS)} cores ({platform.machine()}), {memory:.0f} GiB, {system}, "
+            f"Python {platform.python_version()}, {', '.join(found)}.")
 
 
 def markdown(content):
@@ -960,6 +957,7 @@ def section_text(section, tables, options, load):
     summary = f"{section.__doc__} {date.today()}, load average before: {load[0]:.1f}, after: {load[1]:.1f}."
     if section not in (extremes, trainer, layers):
         summary += f" Threads: {options.threads}."
+    summary += f" {machine()}"
     parts = [markdown(content) if name in ("", "Note", "Failed") else f"**{name}**\n\n{markdown(content)}"
              for name, content in tables.items() if content]
     absent = [name for name, (_, module) in PACKAGES.items() if not find_spec(module)]
@@ -989,10 +987,11 @@ def report(options):
         "# Benchmarks", "`benchmarks/bench.py` times this package against others and against plain code, and writes this "
         "page. The alternatives take turns. Times are medians over the rounds, with the lowest and highest in "
         "brackets. Ratios are taken round by round and given in the same way. A bar is met where the worst of the rounds "
-        f"meets it. A section is refused where other programs' load average is above {options.load:.2g}."
-        + " This was a quick run of small problems, in which bars mean little." * options.quick, markdown(machine())])
+        f"meets it. A section is refused where other programs' load average is above {options.load:.2g}. Each says where "
+        "it ran, as sections may come from several machines."
+        + " This was a quick run of small problems, in which bars mean little." * options.quick])
     old = path.read_text(encoding="utf-8") if path.exists() else ""
-    texts = dict(part.split("\n", 1) for part in old.split("\n## ")[1:]) if old.startswith(header) else {}
+    texts = dict(part.split("\n", 1) for part in old.split("\n## ")[1:])
     failed, quiet_until = [], 0.0
     for section, title in SECTIONS.items():
         if section.__name__ in (options.only or [section.__name__]):
