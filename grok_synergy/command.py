@@ -19,6 +19,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
+from . import __version__
 from .arrays import as_path, choice, needed, whole_number
 from .audit import audit
 from .data import ModularTask
@@ -285,6 +286,7 @@ def main(
     parser = argparse.ArgumentParser("grok-synergy", description=(
         "Synergy and redundancy of groups of variables, and of a network's neurons while it learns. In bits; below "
         "zero, Ω is synergy, above it redundancy."), epilog="each command has help of its own: grok-synergy audit --help")
+    parser.add_argument("--version", action="version", version=f"grok_synergy {__version__}")
     commands = parser.add_subparsers(required=True, metavar="figure | audit | multiplets")
     _add_figure(commands)
     _add_samples(commands)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import false_discovery_control, rankdata
 from torch import Tensor
 
 from .arrays import choice, real_number, same_content, truth, whole_number
@@ -143,6 +142,7 @@ def _false_discovery(
     method: str,         # "bh" or "by"
 ) -> np.ndarray:         # (multiplets,) q-values
     "What share of the multiplets with a p-value as small may be false discoveries."
+    from scipy.stats import false_discovery_control
     q = np.empty_like(p)
     for some in places:
         q[some] = false_discovery_control(p[some], method=method)
@@ -154,6 +154,7 @@ def _family_wise(
     lowest: np.ndarray,        # (rows, draws) the lowest value that each draw has in a row
 ) -> list[np.ndarray]:         # for each row its multiplets' p-values
     "In what share of draws some row's lowest value is as extreme for its row as a multiplet is for its own."
+    from scipy.stats import rankdata
     ranks, count = rankdata(lowest, "max", axis=1), lowest.shape[1]
     found = []
     for row, own in enumerate(values):

@@ -1,7 +1,8 @@
 """Build the site into build/site/ from the notebooks as they stand: nothing is run, nothing is fetched.
 
 Pages are first written as Markdown into build/docs/, from docs/, nbs/, figures/, the library and the README; mkdocs
-makes the site of them. In a page of docs/ a line `<!-- readme: Title -->` stands for that section of the README.
+makes the site of them. In a page of docs/ a line `<!-- readme: Title -->` stands for that section of the README, and
+`<!-- explorer: text -->` for the text where the explorer was built.
 """
 
 import html
@@ -29,12 +30,10 @@ FLOORS = {  # of the map, as the navigation says them
     "run": "A training run", "study": "The study"}
 RESULTS = {"figures/index.md": "Figures", "figures/claims.md": "Claims and verdicts",
            "figures/differences.md": "Differences from the paper", "figures/subnetworks.md": "Sub-networks",
-           "figures/first-edition.md": "The first edition", "benchmarks/results.md": "Benchmarks"}
-TEXTS = {"CONTRIBUTING.md": "CONTRIBUTING.md", "CHANGELOG.md": "CHANGELOG.md",
-         "benchmarks/results.md": "benchmarks/results.md",
-         "figures/README.md": "figures/index.md", "figures/claims.md": "figures/claims.md",
-         "figures/differences.md": "figures/differences.md", "figures/subnetworks.md": "figures/subnetworks.md",
-         "figures/first-edition.md": "figures/first-edition.md"}
+           "figures/prediction.md": "Predictors of grokking", "figures/first-edition.md": "The first edition",
+           "benchmarks/results.md": "Benchmarks"}
+TEXTS = {name.replace("figures/index", "figures/README"): name for name in (*RESULTS, "CONTRIBUTING.md", "CHANGELOG.md")}
+HOME = '<nav><a href="../index.html">← grok_synergy: lessons, reference, results</a></nav>'  # of the explorer
 
 
 def section(readme, title):
@@ -54,6 +53,7 @@ class Site:
         self.library = Library(self.root / "grok_synergy")
         self.names = ["tutorial.ipynb", *(name for names in self.floors.values() for name in names)]
         self.names = [name for name in self.names if (self.root / "nbs" / name).exists()]
+        self.explored = self.root / "build" / "explorer" / "index.html"
         self.written = []
         self.files = set(self.planned())
 
@@ -169,15 +169,17 @@ class Site:
             there = posixpath.dirname(name)
             text = re.sub(r"^<!-- readme: (.+) -->$", lambda found, there=there: links_for_site(
                 section(readme, found[1]), "", there, self.files), path.read_text(encoding="utf-8"), flags=re.M)
+            text = re.sub(r"^<!-- explorer: (.+) -->$", r"\1" if self.explored.exists() else "", text, flags=re.M)
             imported = re.findall(r"\w+", " ".join(re.findall(r"^from grok_synergy.* import (.+)$", text, re.M)))
             self.write(name, with_symbols(text, self.library, "", there, imported))
 
     def explorer(self):
         """The explorer's page, where it was built."""
-        built = self.root / "build" / "explorer"
-        for path in built.rglob("*"):
+        for path in self.explored.parent.rglob("*"):
             if path.is_file():
-                self.write(f"explorer/{path.relative_to(built).as_posix()}", path.read_bytes())
+                content = path.read_bytes()
+                content = content.replace(b"<!-- site -->", HOME.encode()) if path == self.explored else content
+                self.write(f"explorer/{path.relative_to(self.explored.parent).as_posix()}", content)
 
     def navigation(self):
         """What the site's navigation holds; the explorer only where it was built."""

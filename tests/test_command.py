@@ -143,3 +143,9 @@ def test_help_gives_an_example(capsys):
         with pytest.raises(SystemExit) as ended:
             main(words.split())
         assert ended.value.code == 0 and example in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_version_is_said(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"grok_synergy {grok_synergy.__version__}\n"

@@ -177,7 +177,7 @@ def site(tmp_path_factory):
     for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
         shutil.copy(ROOT / name, root)
     (root / "build" / "explorer").mkdir(parents=True)
-    (root / "build" / "explorer" / "index.html").write_text("<title>explorer</title>", encoding="utf-8")
+    (root / "build" / "explorer" / "index.html").write_text("<title>e</title><!-- site -->", encoding="utf-8")
     return Site(root, folder).make()
 
 
@@ -210,7 +210,8 @@ def test_pages_of_docs_link_to_what_the_site_has(tmp_path):
     headings = {"CONTRIBUTING.md": anchors(ROOT / "CONTRIBUTING.md")}
     headings |= {name: anchors(ROOT / "docs" / name) for name in site.sources() if name.endswith(".md")}
     for name in [name for name in headings if name != "CONTRIBUTING.md"]:
-        for target in re.findall(r"\]\(([^)\s]+)", (ROOT / "docs" / name).read_text(encoding="utf-8")):
+        text = re.sub(r"<!-- explorer: .*", "", (ROOT / "docs" / name).read_text(encoding="utf-8"))
+        for target in re.findall(r"\]\(([^)\s]+)", text):
             place, _, anchor = target.partition("#")
             if not re.match(r"[a-z]+:", target):
                 file = posixpath.normpath(posixpath.join(posixpath.dirname(name), place)) if place else name
@@ -237,6 +238,14 @@ def test_the_explorer_is_in_the_navigation_where_it_is(site):
     written, site.written = site.written, [name for name in site.written if not name.startswith("explorer/")]
     assert not any("Explorer" in one for one in site.navigation())
     site.written = written
+
+
+def test_the_explorer_and_the_first_page_lead_to_each_other(site, tmp_path):
+    assert "](explorer/index.html): a slider" in (site.folder / "index.md").read_text(encoding="utf-8")
+    assert 'href="../index.html"' in (site.folder / "explorer" / "index.html").read_text(encoding="utf-8")
+    shutil.copytree(site.root, tmp_path / "root", ignore=shutil.ignore_patterns("explorer"))
+    Site(tmp_path / "root", tmp_path / "docs").make()
+    assert "explorer/" not in (tmp_path / "docs" / "index.md").read_text(encoding="utf-8")
 
 
 # The built site
@@ -297,15 +306,18 @@ def address():
     server.shutdown()
 
 
+AXE = ROOT / "docs" / "node_modules" / "axe-core" / "axe.min.js"
+SERIOUS = """async () => (await axe.run({resultTypes: ["violations"]})).violations
+    .filter(one => ["serious", "critical"].includes(one.impact)).map(one => [one.id, one.nodes[0].target[0]])"""
 KINDS = ["index.html", "lessons/tutorial.html", "lessons/03_oinfo.html", "lessons/05_figures.html", "figures/claims.html",
          "reference/layer.html", "gallery.html", "glossary.html"]  # one page of each kind; all of them: SITE=all
 RAW = r"() => document.querySelector('article').innerText.match(/\$\$|\\\(|\\\[|\\(?:frac|mathrm|Omega)\b/g) || []"
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_pages_open_without_an_error(browser, address, width):
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_pages_open_without_an_error(browser, address, width, scheme):
     every = sorted(path.relative_to(BUILT).as_posix() for path in BUILT.rglob("*.html") if path.name != "404.html")
-    page, wrong = browser.new_page(viewport={"width": width, "height": 900}), []
+    page, wrong = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme), []
     page.on("console", lambda said: wrong.append((page.url, said.text)) if said.type == "error" else None)
     page.on("pageerror", lambda error: wrong.append((page.url, str(error))))
     page.on("request", lambda asked: None if asked.url.startswith((address, "data:", "blob:"))
@@ -320,6 +332,9 @@ def test_pages_open_without_an_error(browser, address, width):
         wrong += [(name, raw) for raw in page.evaluate(RAW)] + [(name, "mjx-merror")] * page.locator("mjx-merror").count()
         wide = page.evaluate("document.documentElement.scrollWidth")
         wrong += [(name, f"{wide} pixels wide")] if wide > width else []
+        if AXE.exists():  # what a screen reader, a keyboard or weak eyes meet
+            page.add_script_tag(path=AXE)
+            wrong += [(name, *found) for found in page.evaluate(SERIOUS)]
     page.close()
     assert not wrong
 
