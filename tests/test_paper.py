@@ -28,7 +28,7 @@ from grok_synergy.study.conditions import CONDITIONS, GROUPS, Paper
 from grok_synergy.study.jobs import Job, load_paper, run_paper, stages
 from grok_synergy.training import train
 
-TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=150), replace(CONDITIONS["alpha8"], steps=100)), ablated=("wd2",),
+TINY = Paper(conditions=(replace(CONDITIONS["wd2"], steps=60), replace(CONDITIONS["alpha8"], steps=40)), ablated=("wd2",),
              seeds=(0, 100), figure_seeds=1, pairs=((421, 2000),), draws=1, task=ModularTask(p=13), width=16, per_decade=4)
 PLAIN = replace(TINY, ablated=())  # without sub-networks
 RUN = """
