@@ -80,6 +80,20 @@ def with_symbols(text, library, here, there, imported=()):
     return "".join(part if i % 2 else CODE.sub(linked, part) for i, part in enumerate(parts))
 
 
+TOKEN = re.compile(r'(<span class="o">\.</span>)?(<span class="n[cf]?">(\w+)</span>)(?!<span class="o">=</span>)')
+
+
+def with_code_links(text, places):
+    """A page's HTML in which names in blocks of code lead to their reference entry: `places` by name."""
+    def linked(found):
+        if found[1] or found[3] not in places:
+            return found[0]
+        return f'<a class="symbol" href="{places[found[3]]}">{found[2]}</a>'
+
+    parts = re.split(r"(<pre>.*?</pre>)", text, flags=re.S)
+    return "".join(TOKEN.sub(linked, part) if i % 2 else part for i, part in enumerate(parts))
+
+
 def formulas_apart(text):
     """Markdown in which every displayed formula is a paragraph of its own."""
     parts = re.split(r"(```.*?```)", text, flags=re.S)
@@ -139,7 +153,8 @@ class Page:
         exported = re.search(r"^#\| *default_exp +([\w.]+)", source, re.M)
         self.module = exported[1] if exported else ""
         imports = re.findall(r"from grok_synergy[\w.]* import (\([^)]*\)|[^\n]+)", source)
-        self.imported = set(re.findall(r"\w+", " ".join(imports))) | set(defined(source))
+        self.made = set(defined(source))
+        self.imported = set(re.findall(r"\w+", " ".join(imports))) | self.made
         self.heading = ""
         self.text = "\n\n".join(part for part in self.blocks() if part.strip()) + "\n"
 

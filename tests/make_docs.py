@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from docs_pages import Page, links_for_site, reference, stem, with_symbols
+from docs_pages import Page, links_for_site, reference, stem, with_code_links, with_symbols
 from docs_symbols import Library
 from make_lessons import floors
 
@@ -173,6 +173,17 @@ class Site:
             imported = re.findall(r"\w+", " ".join(re.findall(r"^from grok_synergy.* import (.+)$", text, re.M)))
             self.write(name, with_symbols(text, self.library, "", there, imported))
 
+    def link_code(self, built):
+        """Names of the library in the code of the built lessons lead to their reference."""
+        for page in self.pages.values():
+            own = {one.name for one in self.library.public(page.module)} if page.module in self.library.modules else set()
+            names = own | page.imported - page.made  # a lesson may have a `train` of its own
+            found = {name: self.library.resolve(name, page.module, page.imported) for name in names}
+            places = {name: posixpath.relpath(f"reference/{one.module.replace('.', '/')}.html#{one.name}", page.there)
+                      for name, one in found.items() if one}
+            path = built / f"{page.page}.html"
+            path.write_text(with_code_links(path.read_text(encoding="utf-8"), places), encoding="utf-8")
+
     def explorer(self):
         """The explorer's page, where it was built."""
         for path in self.explored.parent.rglob("*"):
@@ -244,6 +255,7 @@ def build(root, work):
     settings = configure(site, work / "site")
     mkdocs = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--config-file", str(settings)]
     subprocess.run(mkdocs, check=True, env=dict(os.environ, NO_MKDOCS_2_WARNING="1"))
+    site.link_code(work / "site")
     return work / "site"
 
 

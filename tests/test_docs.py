@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
-from docs_pages import links_for_site, reference, with_symbols
+from docs_pages import links_for_site, reference, with_code_links, with_symbols
 from docs_symbols import Library
 from make_docs import Site, section
 from make_lessons import LINKS, bring, floors, links, with_folds
@@ -148,6 +148,14 @@ def test_inline_code_that_is_a_symbol_is_linked(library):
     made = with_symbols(text, library, "oinfo", "lessons")
     assert made.startswith("[`o_information`](../reference/oinfo.md#o_information \"O-information, TC - DTC.\") of `corr`")
     assert made.count("reference/") == 2 and "[a `link`](x.md)" in made
+
+
+def test_names_in_code_lead_to_their_reference():
+    code = '<pre><span class="n">name</span><span class="o">.</span><span class="n">name</span></pre>'
+    made = with_code_links(f'<span class="n">name</span>{code}', {"name": "there.html#name"})
+    assert made.count('<a class="symbol" href="there.html#name"><span class="n">name</span></a>') == 1
+    keyword = '<pre><span class="n">name</span><span class="o">=</span></pre>'
+    assert with_code_links(keyword, {"name": "there.html#name"}) == keyword
 
 
 def test_reference_has_an_entry_for_every_public_name(library):

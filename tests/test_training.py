@@ -216,12 +216,13 @@ def test_unknown_device_is_named(tmp_path):
         run(Experiment(**SMALL), tmp_path, device="tpu")
 
 
-STEPS = 1500  # enough to be killed on the way
+UPDATES = 1500  # enough to be killed on the way
 SLOW = f"""
 import sys
 from grok_synergy.data import ModularTask
 from grok_synergy.training import Experiment, train
-train(Experiment(ModularTask(p=23), width=32, steps={STEPS}, per_decade=10, seeds=(0, 1)), store=sys.argv[1], progress=False)
+task = ModularTask(p=23)
+train(Experiment(task, width=32, steps={UPDATES}, per_decade=10, seeds=(0, 1)), store=sys.argv[1], progress=False)
 print("done", flush=True)
 """
 
@@ -244,13 +245,13 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_as_if_undisturbed(tmp_pat
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     left = max(int(path.stem) for path in killed.rglob("0*.npz"))
-    assert 100 <= left < STEPS and not list(killed.rglob("seed-*.nc"))
+    assert 100 <= left < UPDATES and not list(killed.rglob("seed-*.nc"))
     kept = [int(np.load(state)["step"]) for state in killed.rglob("state.npz")]  # the two need not be equally far
-    experiment = Experiment(TASK, width=32, steps=STEPS, per_decade=10, seeds=(0, 1))
+    experiment = Experiment(TASK, width=32, steps=UPDATES, per_decade=10, seeds=(0, 1))
     steps, update = [], Trainer.update
     monkeypatch.setattr(Trainer, "update", lambda self: (update(self), steps.append(self.step)))
     resumed = run(experiment, killed)
-    assert len(steps) == 2 * STEPS - sum(kept)  # nothing that was kept is done again
+    assert len(steps) == 2 * UPDATES - sum(kept)  # nothing that was kept is done again
     xr.testing.assert_identical(resumed.data, run(experiment, undisturbed).data)
     assert not list(killed.rglob("*.partial"))
 
