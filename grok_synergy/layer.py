@@ -391,7 +391,7 @@ def _has_ties(x: Tensor) -> bool:
     return any(bool((column.sort().values.diff() == 0).any()) for column in x.T)
 
 
-def _advice(reading: Reading, free: bool, tied: bool = True) -> str:
+def _advice(reading: Reading, free: bool, tied: bool = False) -> str:
     "What of a reading to use: the least excess over its nulls, and what may have made it."
     parts = []
     for i, word in enumerate(("synergy", "redundancy") if reading.excess else ()):
@@ -404,7 +404,7 @@ def _advice(reading: Reading, free: bool, tied: bool = True) -> str:
     if "+" in what and {one.kind for one in reading.excess} == {"columns"}:
         what += ", which random layers exceed, too"
     ties, copula = reading.settings.ties, reading.settings.estimator == "copula"
-    made = f"perhaps made by ties (ties={ties!r})" if tied and copula and ties != "average" else "not made by ties"
+    made = f"perhaps made by ties (ties={ties!r})" if tied and copula else "not made by ties"
     rank = "safe in rank" if free else "not safe in rank, as some neurons are sums of others"
     return f"To use: {what}; {made}, {rank}."
 
@@ -424,7 +424,7 @@ def _advised(
         return _advised(replace(one, excess=(*kept, found)), layer, rows, free)
 
     x = (layer if rows is None else layer.rows(rows)).x["post"]
-    tied = reading.settings.ties == "average" or _has_ties(x)  # mid-ranks need not know
+    tied = reading.settings.ties != "average" and _has_ties(x)
     reading.__dict__.update(beyond=beyond, advice=_advice(reading, free, tied))
     return reading
 

@@ -13,7 +13,6 @@ from functools import partial
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import digamma
-from scipy.stats import rankdata
 
 from grok_synergy.arrays import (
     Array,
@@ -133,6 +132,7 @@ def in_levels(
     np.ndarray
         (samples, neurons) whole numbers from 0
     """
+    from scipy.stats import rankdata
     x, levels = as_numpy(check_samples(features)), whole_number("levels", levels, 2)
     share = (rankdata(x, axis=0) - 0.5) / len(x)
     return np.floor(share * levels).astype(int)
