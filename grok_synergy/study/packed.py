@@ -75,7 +75,9 @@ def unpack_found(
     try:
         with tarfile.open(as_path("path", path), "r:xz") as packed:
             for entry in packed:
-                file = store / tarfile.data_filter(entry, str(store)).name
+                file = store / entry.name
+                if not file.resolve().is_relative_to(store.resolve()):
+                    raise tarfile.ReadError(f"{entry.name!r} lies outside")
                 if entry.isfile() and not file.exists():
                     with written_whole(file) as temporary:
                         temporary.write_bytes(packed.extractfile(entry).read())
