@@ -11,7 +11,7 @@ from grok_synergy.model import Weights
 from grok_synergy.store import digest, load_dataset
 from grok_synergy.study import prediction_cells, prediction_runs
 from grok_synergy.study.early import Predictor, Snapshot, reads_sample_size, records_of_size
-from grok_synergy.study.prediction import _corrected, drawn_benchmark, judged_runs, scored, warnings_of
+from grok_synergy.study.prediction import _corrected, analysis_digest, drawn_benchmark, judged_runs, scored, warnings_of
 from grok_synergy.study.prediction_cells import Cell, Run, candidates, chosen_cells, kind_of, planned_runs
 from grok_synergy.study.prediction_runs import enter, follow, run_prediction, runs_in, stored_runs
 from grok_synergy.study.predictors import READINGS, REGISTRY
@@ -19,6 +19,7 @@ from grok_synergy.study.skill import (
     concordance,
     drawn_runs,
     outcome_pairs,
+    over_cells,
     skill,
     time_pairs,
     uno_pairs,
@@ -317,8 +318,24 @@ def test_an_alarm_counts_before_a_run_generalises_alone():
     values, read_at = np.array([[0.0, 2], [2, 2], [0, 0], [0, 3]]), np.tile([20.0, 100], (4, 1))
     generalised, negative = np.array([50.0, 50, 500, np.nan]), np.array([False, False, False, True])
     assert threshold_of(values, negative) == 3
-    found = warned(values, read_at, generalised, negative, 1.0)
-    assert (found.false_alarms, found.share, found.lead) == (1.0, pytest.approx(1 / 3), 30.0)
+    found = warned(values, read_at, generalised, negative, 1.0, np.array(["a", "a", "b", "b"]))
+    assert [one.value for one in found] == [1.0, pytest.approx(1 / 3), 30.0]
+
+
+def test_intervals_of_alarms_are_over_cells():
+    "Runs of a cell that do alike count as one."
+    alike, cells = np.repeat(np.arange(8) % 2, 25).astype(bool), np.repeat(np.arange(8), 25)
+    independent = np.tile([False, True], 100)
+    wide, narrow = (over_cells(values, cells) for values in (alike, independent))
+    assert wide.value == narrow.value == 0.5
+    assert wide.high - wide.low > 2.5 * (narrow.high - narrow.low) > 0
+    none = warned(np.zeros((40, 1)), np.full((40, 1), 20.0), np.full(40, np.nan), np.ones(40, bool), 1.0, cells[:40])
+    assert none.false_alarms.value == 0 < none.false_alarms.high < 0.1 and np.isnan(none.share.value)
+
+
+def test_the_analysis_is_the_one_that_was_fixed_before_its_runs():
+    "Whoever changes the analysis changes this digest, too, and says so. Runs keep the one that they were trained under."
+    assert analysis_digest() == "b1291da042"
 
 
 def test_a_sign_and_a_part_are_checked():

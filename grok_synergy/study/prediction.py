@@ -23,7 +23,7 @@ from ..store import digest, load_dataset, tables_folder, written_whole
 from .early import Predictor
 from .prediction_runs import run_prediction
 from .predictors import PRIMARY, READINGS, REGISTRY
-from .skill import drawn_runs, outcome_pairs, resampled, skill, time_pairs, uno_pairs, within
+from .skill import drawn_runs, outcome_pairs, over_cells, resampled, skill, time_pairs, uno_pairs, within
 from grok_synergy.study.skill_models import (
     added_p,
     left_out_scores,
@@ -253,10 +253,10 @@ def warnings_of(
         negative = (runs.labels == "shuffled") | runs.generalised.isnull()
         parts[group] = values, runs.read_at.values, runs.generalised.values, negative.values
     threshold = threshold_of(parts["development"][0], parts["development"][3])
-    found = warned(*parts["confirmation"], threshold)
-    rows = [("false alarms", found.false_alarms, found.low, found.high), ("warned", found.share, np.nan, np.nan),
-            ("median lead", found.lead, np.nan, np.nan)]
-    return pd.DataFrame(rows, columns=["measure", "value", "low", "high"]).assign(predictor=predictor.name)
+    found = warned(*parts["confirmation"], threshold, runs.cell.values)
+    words = ("false alarms", "warned", "median lead")
+    return pd.DataFrame([{"measure": word, **one._asdict()} for word, one in zip(words, found, strict=True)]).assign(
+        predictor=predictor.name)
 
 # %% ../../nbs/study/14h_prediction.ipynb #77bf7128
 def coverage_of(
@@ -285,10 +285,7 @@ def coverage_of(
         ends = time_intervals(old, development.time, development.cells, new)
         logs = np.log10(confirmation.time)
         inside = (ends[:, 0] <= logs) & (logs <= ends[:, 1])
-        hits = pd.Series(inside).groupby(confirmation.cells).mean()
-        spread = np.random.default_rng(0).choice(hits, (400, len(hits))).mean(1)
-        low, high = np.quantile(spread, [0.025, 0.975])
-        rows += [{"predictor": name, "measure": "covered", "value": inside.mean(), "low": low, "high": high},
+        rows += [{"predictor": name, "measure": "covered", **over_cells(inside, confirmation.cells)._asdict()},
                  {"predictor": name, "measure": "width", "value": np.ptp(ends, axis=1).mean()}]
     return pd.DataFrame(rows)
 

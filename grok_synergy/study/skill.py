@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['DRAWS', 'drawn_runs', 'outcome_pairs', 'time_pairs', 'uno_pairs', 'within', 'ordered', 'concordance', 'Skill',
-           'resampled', 'skill']
+           'resampled', 'skill', 'over_cells']
 
 # %% ../../nbs/study/14f_skill.ipynb #5845e30a
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -249,3 +250,30 @@ def skill(
     values = right[total > 0] / total[total > 0]
     low, high = np.quantile(values, [0.025, 0.975]) if len(values) else (np.nan, np.nan)
     return Skill(concordance(score, comparable), float(low), float(high))
+
+# %% ../../nbs/study/14f_skill.ipynb #f34b8f11
+def over_cells(
+    values: np.ndarray,  # (runs,)
+    cells: np.ndarray,   # (runs,)
+    statistic: Callable = np.mean,
+) -> Skill:              # NaN where there are no runs
+    """A statistic of runs with a bootstrap interval over cells, then seeds.
+
+    Parameters
+    ----------
+    values : np.ndarray
+        (runs,)
+    cells : np.ndarray
+        (runs,)
+    statistic : Callable, default np.mean
+
+    Returns
+    -------
+    Skill
+        NaN where there are no runs
+    """
+    if not len(values):
+        return Skill(np.nan, np.nan, np.nan)
+    counts = np.prod(resampled(cells), axis=0).astype(int)
+    found = [statistic(np.repeat(values, one)) for one in counts if one.any()]
+    return Skill(float(statistic(values)), *map(float, np.quantile(found, [0.025, 0.975])))

@@ -17,6 +17,8 @@ from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from .skill import Skill, over_cells
+
 # %% ../../nbs/study/14g_models.ipynb #677c99f1
 RIDGE = 1.0
 
@@ -194,26 +196,21 @@ FALSE_ALARMS = 0.05
 
 
 class Warned(NamedTuple):
-    """How a threshold does on runs that it was not set on.
+    """How a threshold does on runs that it was not set on, with 95 % intervals.
 
     Parameters
     ----------
-    false_alarms : float
+    false_alarms : Skill
         share of the negatives
-    low : float
-        its 95 % interval
-    high : float
-    share : float
+    share : Skill
         of the runs that generalise: warned before they do
-    lead : float
+    lead : Skill
         median number of steps before they do, of those; NaN where there are none
     """
 
-    false_alarms: float  # share of the negatives
-    low: float           # its 95 % interval
-    high: float
-    share: float         # of the runs that generalise: warned before they do
-    lead: float          # median number of steps before they do, of those; NaN where there are none
+    false_alarms: Skill  # share of the negatives
+    share: Skill         # of the runs that generalise: warned before they do
+    lead: Skill          # median number of steps before they do, of those; NaN where there are none
 
 
 def threshold_of(
@@ -240,8 +237,12 @@ def warned(
     generalised: np.ndarray,  # (runs,) steps; NaN where never
     negative: np.ndarray,     # (runs,) booleans
     threshold: float,
+    cells: np.ndarray,        # (runs,)
 ) -> Warned:
     """False alarms, and the lead of true ones.
+
+    The interval of false alarms is at least as wide as the exact one of independent runs, since a
+    bootstrap of none finds none.
 
     Parameters
     ----------
@@ -254,16 +255,19 @@ def warned(
     negative : np.ndarray
         (runs,) booleans
     threshold : float
+    cells : np.ndarray
+        (runs,)
     """
     first = np.where(values > threshold, read_at, np.inf).min(1)
     alarms = np.isfinite(first[negative])
-    interval = binomtest(int(alarms.sum()), max(len(alarms), 1)).proportion_ci(0.95, "exact")
+    false = over_cells(alarms, cells[negative])
+    exact = binomtest(int(alarms.sum()), max(len(alarms), 1)).proportion_ci(0.95, "exact")
+    false = false._replace(low=min(false.low, exact.low), high=max(false.high, exact.high))
     positive = ~np.isnan(generalised) & ~negative
     lead = (generalised - first)[positive]
     in_time = lead > 0
-    return Warned(float(alarms.mean()) if len(alarms) else np.nan, interval.low, interval.high,
-                  float(in_time.mean()) if len(lead) else np.nan,
-                  float(np.median(lead[in_time])) if in_time.any() else np.nan)
+    return Warned(false, over_cells(in_time, cells[positive]),
+                  over_cells(lead[in_time], cells[positive][in_time], np.median))
 
 # %% ../../nbs/study/14g_models.ipynb #65875232
 COVERED = 0.9
