@@ -190,7 +190,7 @@ class Page:
             alt = html.escape(re.sub(r"[\[\]$`*]", "", self.heading or self.plain_title))
             return f"![Picture: {alt}]({posixpath.relpath(name, self.there)})"
         text = data.get("text/plain", "")
-        quiet = re.match(r"<(Figure|function|Axes)", text)
+        quiet = re.match(r"<(Figure|function|Axes|[\w.<>]+ object at 0x)", text)
         return boxed(fence(text, "text")) if text and not quiet else ""
 
     def code(self, cell):
@@ -261,7 +261,7 @@ def entry(symbol, library, there, lesson=True, level=2):
 def reference(module, library, title):
     """The page of a module: every public name with its entry."""
     there = posixpath.dirname(f"reference/{module.replace('.', '/')}")
-    symbols = library.public(module)
+    symbols = sorted(library.public(module), key=lambda one: one.kind == "constant")  # what can be called first
     home = next((one.notebook for one in symbols if one.notebook), "")
     lesson = f"From the lesson [{title}]({posixpath.relpath(f'lessons/{home}.md', there)})." if home else ""
     seldom = "---\nsearch:\n  boost: 0.3\n---"  # lessons answer a question before a list of names does

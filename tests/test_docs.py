@@ -143,6 +143,11 @@ def test_a_class_has_the_fields_that_it_inherits():
     assert "'Figure'" not in page
 
 
+def test_constants_come_after_what_can_be_called():
+    page = reference("probe", Library(ROOT / "grok_synergy"), "Probe")
+    assert 0 < page.index("## `Probe`") < page.index("## `PER_DECADE`")
+
+
 def test_inline_code_that_is_a_symbol_is_linked(library):
     text = "`o_information` of `corr`, in [a `link`](x.md); `oinfo.biases`.\n\n```\n`o_information`\n```"
     made = with_symbols(text, library, "oinfo", "lessons")
