@@ -38,6 +38,7 @@ paper: $(INSTALLED) build/first_figures.ipynb ## the whole paper: 220 networks, 
 	@$(BIN)/python $(SAY) "figures and verdicts" $(PAPERMILL) nbs/study/09_paper_figures.ipynb build/09_paper_figures.ipynb
 	@$(BIN)/python $(SAY) "what differs from the paper and the released code" \
 		$(PAPERMILL) nbs/study/10_differences.ipynb build/10_differences.ipynb
+	@$(BIN)/python $(SAY) "what remains beyond a null" $(PAPERMILL) nbs/study/13_remains.ipynb build/13_remains.ipynb
 	@$(BIN)/python tests/make_pages.py
 	@echo "figures, verdicts and differences: figures/README.md"
 

@@ -9,17 +9,19 @@ import pandas as pd
 from make_readme import ROOT, relink
 
 from grok_synergy.look import PRESET_WORDS
+from grok_synergy.measurement import present_names
 from grok_synergy.study.conditions import CONDITIONS, Paper
 from grok_synergy.study.differences import load_rows, numbers_table, with_table_rows
-from grok_synergy.study.editions import editions_page, first_edition, of_second_edition
+from grok_synergy.study.editions import editions_page, first_edition, first_verdicts
 from grok_synergy.study.jobs import load_paper
 from grok_synergy.study.prediction import analysis_digest, costs, leaderboard, load_benchmark
 from grok_synergy.study.predictors import PRIMARY
 from grok_synergy.study.tables import (
     chosen_phases,
+    other_verdicts,
+    repetitions_summary,
+    repetitions_table,
     subnetworks_table,
-    waiting_choices,
-    zero_losses,
 )
 from grok_synergy.study.verdicts import claims_table, judge, with_released
 
@@ -66,17 +68,15 @@ def figure(name, text):
     return f"{heading}\n\n![{name.replace('-', ' ')}]({name}.png)\n\n{caption}"
 
 
-def figures_page(cells, study):
+def figures_page(cells):
     """The figures with their captions."""
-    waiting = with_table(cells["waiting-losses"], zero_losses(study))
     drawn = [cells[name] if name.startswith("figures-") else figure(name, cells[name]) for name in DRAWN]
-    return page([cells["figures"], waiting, *drawn])
+    return page([cells["figures"], *drawn])
 
 
 def subnetworks_page(cells, study):
     """Every kind of retrained network, by condition and preset."""
-    parts = [cells["subnetworks"], with_table(cells["waiting-choices"], waiting_choices(study)),
-             with_table(cells["subnetworks-phases"], chosen_phases(study.of("pairs").ablations))]
+    parts = [cells["subnetworks"], with_table(cells["subnetworks-phases"], chosen_phases(study.of("pairs").ablations))]
     pairs = study.of("pairs").ablations
     for (condition, preset), rows in pairs.groupby(["condition", "preset"], sort=False):
         title = f"{CONDITIONS[condition].label.replace('weight', 'Weight')}, {PRESET_WORDS[preset]}"
@@ -87,6 +87,15 @@ def subnetworks_page(cells, study):
 def claims_page(cells, study):
     """The register with its verdicts."""
     return claims_table(with_released(judge(study.evidence), study.evidence), cells)
+
+
+def first_page(cells, folder):
+    """The verdicts of the first edition, and what other runs of it gave."""
+    first = first_edition(folder)
+    others = present_names(pd.read_csv(folder / "repetitions.csv"))
+    both = other_verdicts(first_verdicts(first).rename(columns={"way": "preset"}), others)
+    return page([editions_page(first, cells["first-edition"]), cells["repetitions"], table(repetitions_summary(both)),
+                 table(repetitions_table(both))])
 
 
 def prediction_page(cells, folder):
@@ -131,13 +140,11 @@ def pages():
     tables, cells = ROOT / "figures" / "tables", tagged_cells()
     study = load_paper(tables)
     rows = with_table_rows(load_rows(tables / "differences.csv"), study.of("released"), Paper())
-    first = editions_page(first_edition(tables), cells["first-edition"])
-    made = {"README.md": figures_page(cells, study), "first-edition.md": first,
-            "subnetworks.md": subnetworks_page(cells, study), "differences.md": differences_page(cells, rows)}
+    made = {"README.md": figures_page(cells), "first-edition.md": first_page(cells, tables),
+            "subnetworks.md": subnetworks_page(cells, study), "differences.md": differences_page(cells, rows),
+            "claims.md": claims_page(cells, study)}
     if (tables / "prediction-skills.csv").exists():
         made["prediction.md"] = prediction_page(cells, tables)
-    if of_second_edition(study):  # until then the page of claims stays as the first edition left it
-        made["claims.md"] = claims_page(cells, study)
     return made
 
 

@@ -75,7 +75,7 @@ def test_table_of_the_project_is_whole():
 
 def test_the_table_agrees_with_the_other_tables():
     rows = load_rows(PROJECT / "figures" / "tables" / "differences.csv")
-    anew = with_table_rows(rows, load_paper(PROJECT / "figures" / "tables"), Paper())
+    anew = with_table_rows(rows, load_paper(PROJECT / "figures" / "tables").of("released"), Paper())
     numbers = ["there", "here"]
     assert anew.drop(columns=numbers).fillna("").equals(rows.drop(columns=numbers).fillna(""))
     np.testing.assert_allclose(anew[numbers].astype(float), rows[numbers], rtol=1e-5, equal_nan=True)

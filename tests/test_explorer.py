@@ -1,4 +1,4 @@
-"""What the explorer is given: records of measures, probes and whole studies, of either edition; and its widget."""
+"""What the explorer is given: records of measures, probes and whole studies; and its widget."""
 
 import base64
 import json
@@ -39,7 +39,7 @@ def measures():
     return xr.Dataset(found, coords)
 
 
-def second_edition():
+def whole_study():
     """A study that has it all: pairs, the released split, twins with shuffled labels, nulls."""
     evidence = drawn_evidence("paper", seeds=3)
 
@@ -57,7 +57,7 @@ def second_edition():
 
 @pytest.fixture(scope="module")
 def study():
-    return second_edition()
+    return whole_study()
 
 
 def test_a_record_is_what_was_measured_to_a_thousandth_of_a_bit(measures):
@@ -119,7 +119,7 @@ def test_an_axis_that_is_not_shown_is_named(measures):
         explore(measures.expand_dims(run=2))
 
 
-def test_the_second_edition_brings_groups_nulls_and_shuffled_labels(study):
+def test_the_tables_bring_groups_nulls_and_shuffled_labels(study):
     groups = {one["name"]: [group["name"] for group in one["groups"]] for one in listed_groups(study)}
     assert groups["wd2"] == ["pairs", "released"]
     pairs, released = group_record(study, "wd2"), group_record(study, "wd2 released")
@@ -130,11 +130,11 @@ def test_the_second_edition_brings_groups_nulls_and_shuffled_labels(study):
     assert "shuffled" not in group_record(study, "wd50")
 
 
-def test_the_first_edition_has_one_group_without_nulls(study):
+def test_tables_without_nulls_or_shuffled_labels_are_shown_without(study):
     plain = {name: table for name, table in study.metrics.items() if " " not in name}
     bare = {preset: {name: found[name].drop_dims("null") for name in plain} for preset, found in study.measures.items()}
     first = replace(study, metrics=plain, measures=bare)
-    assert {group["label"] for one in listed_groups(first) for group in one["groups"]} == {"the paper's split"}
+    assert {group["name"] for one in listed_groups(first) for group in one["groups"]} == {"pairs"}
     assert "nulls" not in group_record(first, "wd2") and "shuffled" not in group_record(first, "wd2")
 
 

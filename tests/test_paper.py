@@ -301,15 +301,12 @@ def test_tables_of_the_project_are_whole():
     found, paper = load_paper(folder), Paper()
     assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
     names = {condition.name for condition in paper.conditions}
-    second = any(" " in name for name in found.metrics)  # the first edition has one group, and budgets of its own
-    for group in GROUPS if second else ("released",):
+    for group in GROUPS:
         of = found.of(group)
-        expected = {name: paper.seeds_of(name, group) if second else tuple(range(0, 2000, 100)) for name in names}
-        assert set(of.metrics) in ({name for name in names if expected[name]}, set())
+        expected = {name: paper.seeds_of(name, group) for name in names}
+        assert set(of.metrics) == {name for name in names if expected[name]}
         for name, data in of.metrics.items():
-            seeds = tuple(data.seed.values)  # those that are done
-            assert seeds == expected[name][:len(seeds)]
-            assert not second or int(data.step[-1]) == paper.condition(name).steps
+            assert tuple(data.seed.values) == expected[name] and int(data.step[-1]) == paper.condition(name).steps
             for table in (data, *(of.measures[preset][name][list(MEASURES)] for preset in paper.presets)):
                 assert table.to_array().notnull().all()
     assert set(found.of("released").metrics) == names and set(found.ablations.condition) == set(paper.ablated)

@@ -84,9 +84,9 @@ def listed_groups(
     list[dict]
         name, label, groups: each with name, label and file
     """
-    second, entries = any(" " in name for name in findings.metrics), []
+    entries = []
     for name, condition in CONDITIONS.items():
-        groups = [{"name": kind or "pairs", "label": GROUP_LABELS[kind if second else "released"],
+        groups = [{"name": kind or "pairs", "label": GROUP_LABELS[kind],
                    "file": f"{name}-{kind}.json".replace("-.", ".")}
                   for kind in GROUP_LABELS if f"{name} {kind}".strip() in findings.metrics]
         if groups:

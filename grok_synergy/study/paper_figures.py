@@ -146,7 +146,7 @@ def draw_synergy(
         if np.isfinite(reached):
             ax.axvline(reached, color=colour, ls=":", lw=0.8)
     if kind != "scaled":
-        ticks = [-5, -2, -1, 0, 1, 2, 5] if linear < 5 else [-5, 0, 5, 10, 20, 40]
+        ticks = [-50, -20, -5, -2, -1, 0, 1, 2, 5, 20, 50] if linear < 5 else [-50, -20, -5, 0, 5, 20, 50]
         ax.set_yscale("symlog", linthresh=linear, linscale=1)
         ax.set_yticks(ticks, ticks)
         ax.axhline(0, color="0.8", lw=0.6, zorder=0)

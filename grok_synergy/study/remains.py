@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from ..look import COLOURS, STYLE, log_steps
+from ..look import COLOURS, STYLE, steps_from_zero
 from .conditions import CONDITIONS, FIRST, GROK, MEMORISE_ONLY
 from .evidence import NULLS, from_step
 from .register import AGAIN, PAPER
@@ -208,7 +208,7 @@ def remains_figure(
     null: str = "responses",
     preset: str = "mid_ranks",
 ) -> Figure:
-    """Excess of synergy of every condition that memorises, beside its twins with shuffled labels.
+    """Excess of synergy of every condition that memorises, beside networks with shuffled labels.
 
     Parameters
     ----------
@@ -218,7 +218,8 @@ def remains_figure(
     preset : str, default 'mid_ranks'
     """
     groups = {"task": ("pairs", COLOURS["blue"], "-"), "shuffled labels": ("shuffled", COLOURS["vermilion"], "--")}
-    names = [name for name in (*GROK, *MEMORISE_ONLY) if name in findings.of("pairs").metrics]
+    metrics = findings.of("pairs").metrics
+    names = [name for name in (*GROK, *MEMORISE_ONLY) if name in metrics]
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, len(names), figsize=(7.1, 2.4), sharey=True, squeeze=False, layout="constrained")
         for ax, name in zip(axes[0], names, strict=True):
@@ -226,12 +227,18 @@ def remains_figure(
             for label, (group, colour, dashes) in groups.items():
                 if name not in (tables := findings.of(group).measures[preset]):
                     continue
-                curve = from_step(tables[name].excess_synergy.sel(null=null)).dropna("step", how="all")
+                curve = tables[name].excess_synergy.sel(null=null).dropna("step", how="all")
+                curve = curve.assign_coords(step=np.maximum(curve.step, 0.5))
                 low, middle, high = (curve.quantile(share, "seed") for share in (0.1, 0.5, 0.9))
                 ax.fill_between(curve.step, low, high, color=colour, alpha=0.18, lw=0)
-                ax.plot(curve.step, middle, dashes, color=colour, label=label)
-            log_steps(ax, float(curve.step.max()))
+                ax.plot(curve.step, middle, dashes, color=colour, label=label, marker=".", ms=3)
+            ax.axvline(np.median(reaches(metrics[name].test_acc)), color="0.4", ls=":", lw=0.8)
+            steps_from_zero(ax, float(curve.step.max()), narrow=True)
+            ax.set_yscale("symlog", linthresh=2, linscale=1)
             ax.set(title=CONDITIONS[name].label, xlabel="step")
+        ticks = [-40, -20, -10, -5, -2, -1, 0, 1, 2, 5]
+        axes[0, 0].set_yticks(ticks, ticks)
+        axes[0, 0].minorticks_off()
         axes[0, 0].set_ylabel(f"excess of synergy\nover {null} (bits)")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         fig.legend(handles, labels, loc="outside lower center", ncols=2)

@@ -128,7 +128,7 @@ def as_decimal(
 
 # %% ../../nbs/study/07_verdicts.ipynb #360dbf21
 def _finding(row: pd.Series) -> str:
-    "Outcome, effect, interval and seeds of one claim under one preset."
+    "Outcome, effect, interval and pairs of one claim in one way to look."
     if row.outcome == "not measured":
         return f"not measured: {row.note}"
     estimate = f"{row.known} {as_decimal(row.estimate)}".removeprefix("= ")
@@ -138,7 +138,7 @@ def _finding(row: pd.Series) -> str:
     released = f"; {row.released} on the released split" if row.get("released") else ""
     return (f"**{row.outcome}**{' (smaller than asked)' * smaller} {estimate} "
             f"[{as_decimal(row.low)}, {as_decimal(row.high)}], "
-            f"{row.showing} of {row.seeds} seeds{bounded}{released}{f'; {row.note}' * bool(row.note)}")
+            f"{row.showing} of {row.seeds} pairs{bounded}{released}{f'; {row.note}' * bool(row.note)}")
 
 # %% ../../nbs/study/07_verdicts.ipynb #d90803d0
 WAY_WORDS = PRESET_WORDS | {RELEASED_CURVES: "released curves"}
