@@ -73,6 +73,8 @@ audit: $(INSTALLED) ## after `make paper`: every claim under 512 combinations of
 # One thread a process: the notebooks share the cores, and small tensors crawl when every process claims them all.
 # For the same reason no notebook starts processes of its own; a run would also wait two minutes for the last of them.
 test test-plain test-python: export OMP_NUM_THREADS := 1
+# Files that take long go first, so that no process is left with one at the end.
+LONG := main_job paper audit claims package store significance ablations paper_figures search training uncertainty
 test: $(INSTALLED) ## check notebooks, library and package
 	@$(BIN)/python $(SAY) "notebooks, library and README agree" \
 		$(BIN)/python tests/check_notebooks.py
@@ -80,7 +82,7 @@ test: $(INSTALLED) ## check notebooks, library and package
 	@LOKY_MAX_CPU_COUNT=1 $(BIN)/python $(SAY) "notebooks" $(BIN)/nbdev_test --n_workers 2 --do_print \
 		|| { echo 'notebooks: run `make lab` and mend the cells shown above'; exit 1; }
 	@$(BIN)/python $(SAY) "tests" $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
-		tests/test_main_job.py tests \
+		$(LONG:%=tests/test_%.py) tests \
 		|| { echo 'tests: mend what is shown above, then run `make test`'; exit 1; }
 
 # What NumPy, PyTorch, oneDNN, MKL and OpenBLAS would otherwise choose by the processor.
