@@ -11,10 +11,12 @@ from papermill_here import papermill_here
 
 from grok_synergy.measurement import present_names
 from grok_synergy.study.ablations import chosen_step
+from grok_synergy.study.drawn import drawn_evidence
 from grok_synergy.study.editions import first_edition
 from grok_synergy.study.evidence import NULLS
 from grok_synergy.study.jobs import load_paper
-from grok_synergy.study.register import REGISTER
+from grok_synergy.study.register import PAPER, REGISTER
+from grok_synergy.study.remains import survivors
 from grok_synergy.study.rule import OUTCOMES
 from grok_synergy.study.tables import (
     other_verdicts,
@@ -132,6 +134,44 @@ def test_captions_say_what_the_tables_say():
     whole, inverse = (kept[kept.variant == kind].set_index(["condition", "preset", "seed"])
                       for kind in ("synergistic", "inverse"))
     assert (inverse.neurons < whole.neurons).all()
+
+
+def test_the_site_says_what_the_tables_say():
+    study = load_paper(ROOT / "figures" / "tables")
+    verdicts = judge(study.evidence)
+    paper = verdicts[(verdicts.family == PAPER) & (verdicts.outcome == "supported")].way.value_counts()
+    start, questions = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("start/paper.md", "questions.md"))
+    assert (f"Of the paper's 45 sentences {paper.published} are supported with the published ranks, and "
+            f"{paper.mid_ranks} with mid-ranks.") in start
+    early, untrained = {}, {}
+    for group in ("pairs", "shuffled"):
+        for name in ("wd0.1", "wd2", "alpha8"):
+            synergy = study.of(group).measures["mid_ranks"][name].synergy
+            early[group, name] = float(synergy.sel(step=slice(20, 100)).mean("step").median())
+            untrained[group, name] = float(synergy.sel(step=0).median())
+    less = {name: 1 - early["shuffled", name] / early["pairs", name] for name in ("wd0.1", "wd2", "alpha8")}
+    assert less["alpha8"] < 0
+    assert f"{100 * less['wd2']:.0f} and {100 * less['wd0.1']:.0f} % less at weight decays 2 and 0.1" in questions
+    assert all(1.6 < untrained["pairs", name] / early["pairs", name] < 2 for name in ("wd0.1", "wd2"))  # nearly twice
+
+
+def test_the_first_screen_of_what_remains_says_what_the_tables_say():
+    study = load_paper(ROOT / "figures" / "tables")
+    idle = judge(drawn_evidence("paper", nulls="same"), ("mid_ranks",))
+    found = survivors(judge(study.evidence, ("mid_ranks",)), idle)
+    everywhere = found[found[list(NULLS)].isin(["supported", "–"]).all(axis=1)]
+    assert everywhere.index.tolist() == [7, 8, 29, 60, 70]
+    assert everywhere.index[everywhere.bits == "supported"].tolist() == [29, 70]
+    pairs = study.of("pairs").measures["mid_ranks"]
+    for name in ("wd0.1", "wd2"):
+        one = pairs[name].sel(null="responses")
+        both = [float(part.sel(step=step).median()) for step in (6, 38) for part in (one.synergy, one.null_synergy)]
+        assert abs(both[0] - 10) < 0.5 and abs(both[1] - 30) < 4 and abs(both[2] - 5) < 0.5 and 5 < both[3] < 6.5
+    highest = {name: pairs[name].excess_synergy.sel(null="responses", step=[121, 215]) for name in ("wd2", "alpha8")}
+    assert all(1 <= float(one.median("seed").max()) < 1.6 and bool((one > 0).all()) for one in highest.values())
+    ends = {group: float(study.of(group).measures["mid_ranks"]["alpha50"].excess_synergy.sel(null="responses")
+                         .isel(step=-1).median()) for group in ("pairs", "shuffled")}
+    assert 2 < ends["pairs"] < ends["shuffled"] < 4
 
 
 def test_sub_networks_come_from_the_checkpoints_that_are_chosen_now():
