@@ -24,7 +24,7 @@ from grok_synergy.arrays import (
     real_samples,
     whole_number,
 )
-from .binning import group_neurons
+from .binning import bin_means, group_neurons
 from .entropy import copula_matrices
 from .latent import truncated_columns, truncated_matrices
 from .matrices import check_correlation, independent_columns, nearest_correlation
@@ -368,17 +368,36 @@ def _own_columns(
     return ~(corr.square() >= 1 - tolerance).tril(-1).any(1)
 
 # %% ../nbs/04a_activations.ipynb #b764bbea
-def _flat_means(x: Tensor, kept: np.ndarray, bins: np.ndarray) -> np.ndarray:
-    "Which neurons are in a bin whose mean over the kept ones only varies by rounding: (neurons,)."
-    flat, columns = np.zeros_like(kept), x.double().numpy()
-    for one in np.unique(bins[kept]):
-        inside = kept & (bins == one)
-        mean = columns[:, inside].mean(1)
-        flat |= inside & (np.ptp(mean) <= 1e-13 * np.abs(columns[:, inside]).max())
-    return flat
+def _flat_means(x: Tensor, bins: np.ndarray) -> np.ndarray:
+    "Which of these neurons are in a bin whose mean only varies by rounding: (neurons,)."
+    present, place = np.unique(bins, return_inverse=True)
+    greatest = np.zeros(len(present))
+    np.maximum.at(greatest, place, x.abs().amax(0).double().numpy())
+    return (np.ptp(bin_means(x, bins).numpy(), axis=0) <= 1e-13 * greatest)[place]
+
+
+class _Means(_Correlations):
+    "What can be told of the means of bins."
+
+    def flat_means(self, settings: Measurement, kept: np.ndarray, bins: np.ndarray) -> np.ndarray:
+        """Which neurons are in a bin whose mean over the kept ones is flat: (neurons,) booleans.
+
+        Parameters
+        ----------
+        settings : Measurement
+        kept : np.ndarray
+        bins : np.ndarray
+        """
+        def found():
+            flat = np.zeros_like(kept)
+            if kept.any():
+                flat[kept] = _flat_means(self.samples(settings)[:, torch.from_numpy(kept)], bins[kept])
+            return flat
+        return self.once(found, "flat", settings.layer, settings.estimator == "on_off",
+                         kept.tobytes(), bins.tobytes())
 
 # %% ../nbs/04a_activations.ipynb #880fe1ac
-class Activations(_Correlations):
+class Activations(_Means):
     """One layer's activations, their parts, and correlations of the neurons that can be measured.
 
     Parameters
@@ -432,8 +451,7 @@ class Activations(_Correlations):
         usable, bins = self.usable(settings, other), self.bins(settings)
         if settings.unit != "means":
             return usable
-        flat = np.logical_or(*(_flat_means(one.samples(settings), usable, bins)
-                               for one in (self, other)))
+        flat = np.logical_or(*(one.flat_means(settings, usable, bins) for one in (self, other)))
         if flat.any() and self.degenerate == "raise":
             columns = name_columns(np.flatnonzero(flat), self.names)
             raise ValueError(f"the mean of the neurons {columns} of one bin is the same in every "

@@ -12,6 +12,7 @@ from scipy.integrate import dblquad, quad
 from scipy.special import ndtr, ndtri
 from scipy.stats import kendalltau, multivariate_normal, norm
 
+from grok_synergy import latent
 from grok_synergy.arrays import as_tensor, live_columns
 from grok_synergy.estimators import _both_below, _relu_density, relu_information
 from grok_synergy.latent import (
@@ -254,6 +255,19 @@ def test_inverse_keeps_its_promises():
     steep = rise / 0.002 > 0.01
     assert steep.mean() > 0.7 and abs(found - r)[steep].max() < 1e-3
     np.testing.assert_allclose(found[:50], np.sin(np.pi / 2 * tau[:50]), atol=1e-10)
+
+
+def test_small_correlations_are_inverted_to_nine_digits():
+    "To 1e-9, wherever the other end of the polynomial does not flatten the bridge; and so on both sides of `NEAR`."
+    rng = np.random.default_rng(1)
+    r, zeros = rng.uniform(-0.38, 0.38, 500), rng.uniform(0, 0.8, (2, 500))
+    tau = np.array([truncated_bridge(*one) for one in zip(r, *zeros, strict=True)])
+    found = _latent_correlation(tau, *np.maximum(ndtri(zeros), -8.5))
+    np.testing.assert_allclose(found, r, atol=1e-9)
+    edges = np.array([0.999, 1.001, -0.999, -1.001]) * latent.NEAR
+    tau = np.array([truncated_bridge(np.sin(edge), 0.5, 0.3) for edge in edges])
+    bounds = [np.full(4, ndtri(share)) for share in (0.5, 0.3)]
+    np.testing.assert_allclose(_latent_correlation(tau, *bounds), np.sin(edges), atol=1e-4)
 
 
 def test_impossible_tau_becomes_one():

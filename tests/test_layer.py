@@ -54,7 +54,10 @@ class Checkpoint:
 def test_ways_of_the_multiverse_are_read_as_before():
     ways = [one for one in design() if one.ties != "numpy" and one.n_bins < 20]  # the same on every processor, and fast
     found = read_checkpoint(Checkpoint(), 0, 0, ways[::3])
-    np.testing.assert_allclose(found.found, FORMER["ways"], atol=1e-5)
+    latent = np.array([one.estimator == "latent" for one in ways[::3]])
+    before = np.array(FORMER["ways"])
+    np.testing.assert_allclose(found.found[~latent], before[~latent], atol=1e-5)
+    np.testing.assert_allclose(found.found[latent], before[latent], atol=1e-4)  # inverted to 1e-5 then, to 1e-9 now
     assert float(found.lifted) == pytest.approx(FORMER["lifted"], abs=1e-6)
     assert {one.clustering for one in ways[::3]} == set(WORDS["clustering"])
 
