@@ -4,6 +4,8 @@ A cell with the tag `figure-2` is the caption of Figure 2, one with `difference-
 cell start at its notebook; in a page they start at `figures/`.
 """
 
+from functools import cache
+
 import nbformat
 import pandas as pd
 from make_readme import ROOT, relink
@@ -28,6 +30,16 @@ from grok_synergy.study.verdicts import claims_table, judge, with_released
 DRAWN = ["figures-grok", "figure-1", "figure-8", "figure-9", "figures-condition", "figure-2", "figure-3", "figure-4",
          "figures-peaks", "figure-5", "figures-subnetworks", "figure-6", "figure-7", "figures-audit", "tie-artefact",
          "multiverse", "specification-curve-early", "specification-curve-order", "curves-published", "curves-mid-ranks"]
+
+
+TABLES = ROOT / "figures" / "tables"
+
+
+@cache
+def judged():
+    """The study of the committed tables, and its verdicts."""
+    study = load_paper(TABLES)
+    return study, judge(study.evidence)
 
 
 def tagged_cells():
@@ -84,9 +96,10 @@ def subnetworks_page(cells, study):
     return page(parts)
 
 
-def claims_page(cells, study):
+def claims_page(cells):
     """The register with its verdicts."""
-    return claims_table(with_released(judge(study.evidence), study.evidence), cells)
+    study, verdicts = judged()
+    return claims_table(with_released(verdicts, study.evidence), cells)
 
 
 def first_page(cells, folder):
@@ -137,14 +150,13 @@ def differences_page(cells, rows):
 
 def pages():
     """The text of every page, by file name, from the notebooks and tables of the project."""
-    tables, cells = ROOT / "figures" / "tables", tagged_cells()
-    study = load_paper(tables)
-    rows = with_table_rows(load_rows(tables / "differences.csv"), study.of("released"), Paper())
-    made = {"README.md": figures_page(cells), "first-edition.md": first_page(cells, tables),
+    (study, _), cells = judged(), tagged_cells()
+    rows = with_table_rows(load_rows(TABLES / "differences.csv"), study.of("released"), Paper())
+    made = {"README.md": figures_page(cells), "first-edition.md": first_page(cells, TABLES),
             "subnetworks.md": subnetworks_page(cells, study), "differences.md": differences_page(cells, rows),
-            "claims.md": claims_page(cells, study)}
-    if (tables / "prediction-skills.csv").exists():
-        made["prediction.md"] = prediction_page(cells, tables)
+            "claims.md": claims_page(cells)}
+    if (TABLES / "prediction-skills.csv").exists():
+        made["prediction.md"] = prediction_page(cells, TABLES)
     return made
 
 

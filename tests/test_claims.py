@@ -89,15 +89,16 @@ drawn_evidence = cache(room.drawn_evidence)  # no test changes what was drawn
 
 
 @cache
-def verdicts(*stories, ways=WAYS, claims=REGISTER):
+def verdicts(*stories, ways=WAYS, numbers=None):
+    claims = REGISTER if numbers is None else tuple(REGISTER[number - 1] for number in numbers)
     return judge(drawn_evidence(*stories, rng=5), ways, claims)
 
 
 def outcomes(claim, *stories, ways=WAYS, among=lambda claim: True):
     "Of one claim; judged once with all others that are asked for the same stories."
     contrasted = "contrast" in stories
-    alike = tuple(one for one in REGISTER if among(one) and (not contrasted or contrary(one) == "contrast"))
-    table = verdicts(*stories, ways=ways, claims=alike)
+    alike = tuple(one.number for one in REGISTER if among(one) and (not contrasted or contrary(one) == "contrast"))
+    table = verdicts(*stories, ways=ways, numbers=alike)
     return table.outcome[table.id == claim.number].tolist()
 
 
@@ -129,6 +130,7 @@ def test_claim_can_be_inconclusive(claim):
 PROMISE = {family: promise for promise in PROMISES for family in promise}
 
 
+@cache
 def may_disagree(seeds, family):
     "How many contrary seeds leave a bound of the family's level on the same side."
     return int(binom.ppf(1 - BOUND_LEVELS[family], seeds, 0.5)) - 1

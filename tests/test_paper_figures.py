@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from make_pages import figures_page, pages, tagged_cells
+from make_pages import figures_page, judged, pages, tagged_cells
 from papermill_here import papermill_here
 
 from grok_synergy.measurement import present_names
@@ -14,7 +14,6 @@ from grok_synergy.study.ablations import chosen_step
 from grok_synergy.study.drawn import drawn_evidence
 from grok_synergy.study.editions import first_edition
 from grok_synergy.study.evidence import NULLS
-from grok_synergy.study.jobs import load_paper
 from grok_synergy.study.register import PAPER, REGISTER
 from grok_synergy.study.remains import survivors
 from grok_synergy.study.rule import OUTCOMES
@@ -112,8 +111,8 @@ def test_the_committed_pages_are_those_of_the_committed_tables_and_cells():
 
 
 def test_captions_say_what_the_tables_say():
-    study = load_paper(ROOT / "figures" / "tables")
-    found = judge(study.evidence).pivot(index="id", columns="way", values="outcome")
+    study, verdicts = judged()
+    found = verdicts.pivot(index="id", columns="way", values="outcome")
     said = {"supported supported supported": [18, 29], "supported contradicted supported": [15],
             "supported contradicted inconclusive": [8, 25], "contradicted contradicted contradicted": [12, 13, 76],
             "inconclusive contradicted inconclusive": [11], "inconclusive inconclusive inconclusive": [14, 78, 79],
@@ -137,8 +136,7 @@ def test_captions_say_what_the_tables_say():
 
 
 def test_the_site_says_what_the_tables_say():
-    study = load_paper(ROOT / "figures" / "tables")
-    verdicts = judge(study.evidence)
+    study, verdicts = judged()
     paper = verdicts[(verdicts.family == PAPER) & (verdicts.outcome == "supported")].way.value_counts()
     start, questions = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("start/paper.md", "questions.md"))
     assert (f"Of the paper's 45 sentences {paper.published} are supported with the published ranks, and "
@@ -156,9 +154,9 @@ def test_the_site_says_what_the_tables_say():
 
 
 def test_the_first_screen_of_what_remains_says_what_the_tables_say():
-    study = load_paper(ROOT / "figures" / "tables")
+    study, verdicts = judged()
     idle = judge(drawn_evidence("paper", nulls="same"), ("mid_ranks",))
-    found = survivors(judge(study.evidence, ("mid_ranks",)), idle)
+    found = survivors(verdicts, idle)
     everywhere = found[found[list(NULLS)].isin(["supported", "–"]).all(axis=1)]
     assert everywhere.index.tolist() == [7, 8, 29, 60, 70]
     assert everywhere.index[everywhere.bits == "supported"].tolist() == [29, 70]
@@ -176,7 +174,7 @@ def test_the_first_screen_of_what_remains_says_what_the_tables_say():
 
 def test_sub_networks_come_from_the_checkpoints_that_are_chosen_now():
     """Tables may be older than the rule for phases, and would then speak of other neurons."""
-    study = load_paper(ROOT / "figures" / "tables")
+    study, _ = judged()
     rows = study.ablations.drop_duplicates(["condition", "preset", "seed"])
     for row in rows.itertuples():
         of = study.of("released" if row.seed in study.of("released").metrics[row.condition].seed else "pairs")
@@ -187,5 +185,5 @@ def test_sub_networks_come_from_the_checkpoints_that_are_chosen_now():
 
 def test_no_loss_of_the_tables_was_rounded_to_zero():
     """Losses of 32-bit logits end at 0 where those of 64 bits do not."""
-    for table in load_paper(ROOT / "figures" / "tables").metrics.values():
+    for table in judged()[0].metrics.values():
         assert min(float(table.train_loss.min()), float(table.test_loss.min())) > 0
