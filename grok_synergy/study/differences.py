@@ -241,14 +241,14 @@ TOGETHER = [(name, phase, HALF_DECADE if phase == "delayed emergence" else DECAD
 
 
 def _together_rows(found: Findings) -> Iterator[dict]:
-    "The least change of curves that are to move together: from end to end, and in both halves of a window."
+    "The least change of curves that are to move together: in both halves of a window, and from end to end."
     evidence = Evidence(found.metrics, found.measures)
     for name, phase, longest in TOGETHER:
         for preset in found.measures if name in found.metrics else ():
             changes = [phase_window(evidence.under(preset), name, phase, longest, compared).change
-                       for compared in (ENDS, HALVES)]
+                       for compared in (HALVES, ENDS)]
             yield from rows_of(
-                "together", f"from end to end: {phase}, {name}, {preset}",
+                "together", f"in both halves: {phase}, {name}, {preset}",
                 ("median of the least change", "ranges",
                  *(float(change.median()) for change in changes)),
                 (f"seeds beyond {VISIBLE.value:g} ranges, of {len(changes[0])}", "",
@@ -295,8 +295,6 @@ def table_rows(
     """
     yield from _degenerate_rows(found)
     yield from _curve_rows(found.first(paper.figure_seeds), paper.ablated)
-    for condition in paper.conditions:
-        yield from rows_of("budget", condition.name, ("steps", "", 4000, int(found.metrics[condition.name].step[-1])))
     yield from _phase_rows(found, paper.ablated)
     yield from _together_rows(found)
     yield from _seed_rows(found, paper)
