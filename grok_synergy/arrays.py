@@ -229,7 +229,7 @@ def like(
     given: Array,        # what the caller passed
     rows: str = "none",  # of a matrix: "variables" or "samples", to be labelled as a data frame's
 ) -> Array:              # `result` as the caller's kind of array
-    """A tensor for a tensor, a labelled frame for a frame, else a NumPy array (or scalar).
+    """A tensor for a tensor, a labelled one for a frame or a labelled array, else a NumPy array (or scalar).
 
     Parameters
     ----------
@@ -248,11 +248,17 @@ def like(
     if isinstance(given, Tensor):
         return result
     values = result.cpu().numpy()[()]
-    if rows == "none" or not _of_pandas(given, "DataFrame") or values.ndim != 2:
+    if rows == "none" or values.ndim != 2:
         return values
-    index = given.columns if rows == "variables" else given.index
-    import pandas as pd  # here, as it takes long to import
-    return pd.DataFrame(values, index, given.columns)
+    if _of_pandas(given, "DataFrame"):
+        index = given.columns if rows == "variables" else given.index
+        import pandas as pd  # here, as it takes long to import
+        return pd.DataFrame(values, index, given.columns)
+    if column_names(given) is None or not hasattr(given, "dims"):
+        return values
+    other, own = given.dims[-2:]
+    other, labels = (other, given.indexes.get(other)) if rows == "samples" else (f"other {own}", given.indexes[own])
+    return type(given)(values, {own: given.indexes[own]} | ({} if labels is None else {other: labels}), (other, own))
 
 # %% ../nbs/00a_arrays.ipynb #a77a0001
 def given_precision(

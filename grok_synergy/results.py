@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .arrays import Array, as_numpy, as_path, same_content, whole_number
 from grok_synergy.exports import (
+    Place,
     _dataset_of_extremes,
     _dataset_of_multiplets,
     _hypergraph,
@@ -138,7 +139,7 @@ WIDEST = 62  # most members that the bits of a mask can stand for
 
 def _members(one: np.ndarray) -> tuple[int, ...]:
     "The members of one multiplet, from its mask or from its row."
-    return tuple(_bits(int(one))) if one.ndim == 0 else tuple(one[one >= 0].tolist())
+    return tuple(map(Place, _bits(int(one)) if one.ndim == 0 else one[one >= 0].tolist()))
 
 # %% ../nbs/03b1_results.ipynb #eea25cff
 def _as_groups(masks: np.ndarray) -> np.ndarray:
@@ -260,7 +261,7 @@ class Multiplets(_Ranked, _Members):
         ----------
         multiplet : int
         """
-        return _members(self.sets[multiplet])
+        return _members(self.sets[whole_number("multiplet", multiplet, -len(self), len(self) - 1)])
 
     def table(self, rows: int = 3) -> "pd.DataFrame":
         """So many of the most synergistic and most redundant multiplets of one matrix.

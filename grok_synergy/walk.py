@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from numbers import Number
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from .arrays import Array, as_numpy, column_names, given_precision, group_labels, whole_number
 from .entropy import entropy_bias
+from .exports import Place
 from .matrices import _refuse_other_shapes, check_correlation
 from .minors import _check_whole, _decide, _given, _may_be_singular, _refuse_singular
 
@@ -46,10 +48,11 @@ def _moved(
 
 # %% ../nbs/03b_walk.ipynb #1a77da9a
 def _group(labels: Array, n: int, word: str) -> tuple[Tensor, tuple | None]:
-    "The number of each variable's group, and the names of the groups where the labels are text."
-    groups = torch.from_numpy(group_labels(word, labels, n))
-    texts = sorted(set(as_numpy(labels).tolist()), key=str)
-    return groups, tuple(texts) if isinstance(texts[0], str) else None
+    "The number of each variable's group, and the labels of the groups unless these are 0, 1, 2, …"
+    groups, given = group_labels(word, labels, n), as_numpy(labels)
+    first = np.unique(groups, return_index=True)[1]
+    own = tuple(one if isinstance(one, str) else int(one) for one in given[first].tolist())
+    return torch.from_numpy(groups), None if own == tuple(range(len(own))) else own
 
 # %% ../nbs/03b_walk.ipynb #5b2da9ea
 def _size_range(members: int, min_size: int, max_size: int | None, word: str) -> tuple[int, int]:
@@ -63,18 +66,25 @@ def _size_range(members: int, min_size: int, max_size: int | None, word: str) ->
     return min_size, largest
 
 # %% ../nbs/03b_walk.ipynb #558d1542
-def _place(name: str, one, known: dict, count: int, word: str) -> int:
-    "The position of one member that was given, checked."
+def _place(name: str, one, known: dict, count: int, word: str) -> Place:
+    "The position of one member that was given, checked. Where names are numbers, numbers are names."
+    numbered = any(isinstance(label, Number) for label in known)
+    own, places = isinstance(one, Place), []
     try:
-        places = known[one] if one in known else [whole_number(name, one, 0, count - 1)]
+        if not own and one in known:
+            places = known[one]
+        elif own or not (numbered or isinstance(one, str)):
+            places = [whole_number(name, one, 0, count - 1)]
     except (TypeError, ValueError):
-        names = f" or names, such as {next(iter(known))!r}" if known else ""
-        raise ValueError(f"{name}: {one!r} is none of the {count} {word}: give positions from 0 to "
-                         f"{count - 1}{names}") from None
+        pass
+    if not places:
+        ways = [f"positions from 0 to {count - 1}"] * (not numbered)
+        ways += [f"names, such as {next(iter(known))!r}"] if known else []
+        raise ValueError(f"{name}: {one!r} is none of the {count} {word}: give {' or '.join(ways)}")
     if len(places) > 1:
         raise ValueError(f"{name}: {one!r} is the name of {len(places)} {word}: give each a name "
                          "of its own")
-    return places[0]
+    return Place(places[0])
 
 # %% ../nbs/03b_walk.ipynb #64eb65e6
 def _in_given_order(

@@ -521,7 +521,7 @@ def test_the_least_that_draws_allow_is_told(pooled, against):
     lambda x: significance(x, draws=5), lambda x: significance(x, against="independence", max_size=4, draws=5),
     lambda x: significance(x, against="zero", block_length=9, draws=5, pooled=False),
     lambda x: compare_groups(x[:30], x[30:], draws=5), lambda x: compare_groups(x[:30], x[30:], paired=True, draws=5),
-    lambda x: significance_by(discrete_multiplets, x, moved=[1], draws=5)])
+    lambda x: significance_by(discrete_multiplets, x, moved=[x.columns[1]], draws=5)])
 @pytest.mark.filterwarnings("ignore")
 def test_what_is_saved_is_read_as_it_was(make, names, tmp_path):
     x = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)))
