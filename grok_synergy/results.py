@@ -18,10 +18,10 @@ from torch import Tensor
 
 from .arrays import Array, as_numpy, as_path, same_content, whole_number
 from grok_synergy.exports import (
-    Place,
     _dataset_of_extremes,
     _dataset_of_multiplets,
     _hypergraph,
+    _Place,
     _rows_of_members,
 )
 from .store import load_dataset, save_dataset
@@ -139,7 +139,7 @@ WIDEST = 62  # most members that the bits of a mask can stand for
 
 def _members(one: np.ndarray) -> tuple[int, ...]:
     "The members of one multiplet, from its mask or from its row."
-    return tuple(map(Place, _bits(int(one)) if one.ndim == 0 else one[one >= 0].tolist()))
+    return tuple(map(_Place, _bits(int(one)) if one.ndim == 0 else one[one >= 0].tolist()))
 
 # %% ../nbs/03b1_results.ipynb #eea25cff
 def _as_groups(masks: np.ndarray) -> np.ndarray:

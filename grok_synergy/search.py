@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .arrays import Array, choice, column_names, given_precision, same_content, whole_number
-from .exports import Place
+from .exports import _Place
 from .families import breed, sought
 from .matrices import check_correlation
 from .minors import _check_whole, _may_be_singular, _refuse_singular
@@ -436,4 +436,4 @@ def search_multiplet(
     members = min(equal, key=lambda group: group[::-1])  # the smaller mask
     tc, dtc = map(float, _tc_dtc(t[members, :][:, members], n_samples))
     names = None if columns is None else tuple(columns[i] for i in members)
-    return Found(tuple(map(Place, members)), tc, dtc, (score.sign * value).cpu().numpy(), names)
+    return Found(tuple(map(_Place, members)), tc, dtc, (score.sign * value).cpu().numpy(), names)

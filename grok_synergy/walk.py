@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .arrays import Array, as_numpy, column_names, given_precision, group_labels, whole_number
 from .entropy import entropy_bias
-from .exports import Place
+from .exports import _Place
 from .matrices import _refuse_other_shapes, check_correlation
 from .minors import _check_whole, _decide, _given, _may_be_singular, _refuse_singular
 
@@ -66,10 +66,10 @@ def _size_range(members: int, min_size: int, max_size: int | None, word: str) ->
     return min_size, largest
 
 # %% ../nbs/03b_walk.ipynb #558d1542
-def _place(name: str, one, known: dict, count: int, word: str) -> Place:
+def _place(name: str, one, known: dict, count: int, word: str) -> _Place:
     "The position of one member that was given, checked. Where names are numbers, numbers are names."
     numbered = any(isinstance(label, Number) for label in known)
-    own, places = isinstance(one, Place), []
+    own, places = isinstance(one, _Place), []
     try:
         if not own and one in known:
             places = known[one]
@@ -84,7 +84,7 @@ def _place(name: str, one, known: dict, count: int, word: str) -> Place:
     if len(places) > 1:
         raise ValueError(f"{name}: {one!r} is the name of {len(places)} {word}: give each a name "
                          "of its own")
-    return Place(places[0])
+    return _Place(places[0])
 
 # %% ../nbs/03b_walk.ipynb #64eb65e6
 def _in_given_order(
