@@ -16,8 +16,10 @@ import pandas as pd
 from grok_synergy.arrays import (
     Array,
     as_numpy,
+    as_tensor,
     check_samples,
     column_names,
+    real_number,
     same_content,
     truth,
     whole_number,
@@ -25,14 +27,47 @@ from grok_synergy.arrays import (
 from .conditional import chosen_columns, mutual_information
 from .entropy import copula_normal
 from .matrices import check_correlation
-from .nonparametric import _check_sizes, _place, multiplets_by
+from .nonparametric import _check_sizes, _one_each, _place, multiplets_by
 from .pair_tables import _all_groups
 from .results import Multiplets, _Measured
+
+# %% ../nbs/03q_dynamics.ipynb #7a1d0c01
+def _growth(coefficients: np.ndarray) -> float:  # of (order, n, n)
+    "The largest modulus of an eigenvalue of the step from one state to the next."
+    order, n = coefficients.shape[:2]
+    step = np.eye(order * n, k=-n)
+    step[:n] = np.concatenate(list(coefficients), axis=1)
+    return float(np.abs(np.linalg.eigvals(step)).max())
+
+# %% ../nbs/03q_dynamics.ipynb #7a1d0c03
+def _parts_of_model(coefficients: Array, noise: Array, names) -> dict:
+    "What a model holds. Raises `ValueError` unless it is that of a stationary process."
+    a, noise = as_numpy(as_tensor(coefficients)).astype(float), as_numpy(noise)
+    if a.ndim != 3 or a.shape[1] != a.shape[2] or 0 in a.shape:
+        raise ValueError(f"coefficients of shape {a.shape} were given: give (order, n, n), what "
+                         "each lag adds to each variable")
+    if noise.shape != a.shape[1:]:
+        raise ValueError(f"noise of shape {noise.shape} for {a.shape[1]} variables: give "
+                         f"{a.shape[1:]}, the covariance of what is new")
+    names = _one_each(names, a.shape[1])
+    labels = None if names is None else pd.Index(names, tupleize_cols=False)
+    try:
+        noise = as_numpy(check_correlation(pd.DataFrame(noise, columns=labels)))
+    except ValueError as error:
+        raise ValueError(f"noise of the model: {error}") from None
+    if not np.isfinite(a).all():
+        raise ValueError("NaN or infinite coefficients were given: give finite ones")
+    if not (growth := _growth(a)) < 1:
+        raise ValueError(f"the model grows {growth:.3f}-fold each step, so it is not stationary: "
+                         "give coefficients with which a disturbance fades")
+    return {"coefficients": a, "noise": noise, "names": names}
 
 # %% ../nbs/03q_dynamics.ipynb #6fea9c0e
 @dataclass(frozen=True, eq=False)
 class Autoregression:
     """A stationary vector autoregression.
+
+    Raises `ValueError` for parts that do not fit, a noise that is no covariance, and growth.
 
     Parameters
     ----------
@@ -50,13 +85,14 @@ class Autoregression:
 
     __eq__ = same_content
 
+    def __post_init__(self):
+        for name, value in _parts_of_model(self.coefficients, self.noise, self.names).items():
+            object.__setattr__(self, name, value)
+
     @property
     def growth(self) -> float:
         "How much of a disturbance is left a step later, at most; below 1 where it is stationary."
-        order, n = self.coefficients.shape[:2]
-        step = np.eye(order * n, k=-n)
-        step[:n] = np.concatenate(list(self.coefficients), axis=1)
-        return float(np.abs(np.linalg.eigvals(step)).max())
+        return _growth(self.coefficients)
 
     def spectrum(
         self,
@@ -85,6 +121,8 @@ def _checked_series(
     order: int,  # steps of the past
 ) -> np.ndarray:  # (samples, variables) float64
     "One series that is long enough. Raises `ValueError` for another."
+    if isinstance(x, Autoregression):
+        raise ValueError("a model was given: give the series itself, (samples, variables)")
     t = as_numpy(check_samples(x)).astype(float)
     if t.ndim != 2 or t.shape[1] < 2:
         raise ValueError(f"series of shape {t.shape} were given: give (samples, variables), one "
@@ -127,12 +165,12 @@ def fit_autoregression(
     coefficients = found.T.reshape(t.shape[1], order, -1).swapaxes(0, 1) * (unit[:, None] / unit)
     left = left * unit
     noise = pd.DataFrame(left.T @ left / (len(left) - design.shape[1]), columns=column_names(x))
-    model = Autoregression(coefficients, as_numpy(check_correlation(noise)), column_names(x))
-    if not model.growth < 1:
-        raise ValueError(f"the autoregression of order={order} grows {model.growth:.3f}-fold each "
-                         "step, so the series is not stationary: take differences of it, or remove "
-                         "its trend")
-    return model
+    noise = as_numpy(check_correlation(noise))
+    if not (growth := _growth(coefficients)) < 1:
+        raise ValueError(f"the autoregression of order={order} grows {growth:.3f}-fold each step, "
+                         "so the series is not stationary: take differences of it, or remove its "
+                         "trend")
+    return Autoregression(coefficients, noise, column_names(x))
 
 # %% ../nbs/03q_dynamics.ipynb #2913f3e6
 def _of_spectrum(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (...) each
@@ -191,6 +229,7 @@ class Rate(_Measured):
 # %% ../nbs/03q_dynamics.ipynb #b0e99b33
 def _part_of_rates(rate: Rate, low: float, high: float) -> pd.Series:
     "The integral over a band and its mirror image."
+    low, high = real_number("low", low), real_number("high", high)
     if not 0 <= low < high <= 0.5:
         raise ValueError(f"low={low}, high={high} is no band: give 0 <= low < high <= 0.5 cycles per "
                          "step")
@@ -199,17 +238,28 @@ def _part_of_rates(rate: Rate, low: float, high: float) -> pd.Series:
     return pd.Series({name: 2 * np.trapezoid(np.interp(grid, f, getattr(rate, name)), grid)
                       for name in names}, name="bits per step")
 
+# %% ../nbs/03q_dynamics.ipynb #7a1d0c05
+def _as_model(x: Array | Autoregression, order: int | None) -> Autoregression:
+    "A model as given, or fitted. Raises `ValueError` for an order that is not the model's."
+    if not isinstance(x, Autoregression):
+        return fit_autoregression(x, 1 if order is None else order)
+    if order is not None and whole_number("order", order) != (own := len(x.coefficients)):
+        raise ValueError(f"order={order} with a model of order {own}: leave order out, or give the "
+                         "series itself")
+    return x
+
 # %% ../nbs/03q_dynamics.ipynb #5c4ce1cc
 def omega_rate(
     x: Array | Autoregression,  # (samples, variables) in the order of time, or a model of them
     members=None,               # variables: positions or names; None: all
     *,
-    order: int = 1,             # of the autoregression that is fitted to all variables
+    order: int | None = None,   # of the autoregression of all variables; None: 1, or the model's
     points: int = 1025,         # frequencies from 0 to 1/2
 ) -> Rate:
     """TC, DTC, Ω and S of processes at each frequency; their means are rates in bits per step.
 
-    Raises `ValueError` for a series that is too short or not stationary. Source: Faes et al. (2022).
+    Raises `ValueError` for a series that is too short or not stationary, and for an order that is
+    not the model's. Source: Faes et al. (2022).
 
     Parameters
     ----------
@@ -217,12 +267,12 @@ def omega_rate(
         (samples, variables) in the order of time, or a model of them
     members : default None
         variables: positions or names; None: all
-    order : int, default 1
-        of the autoregression that is fitted to all variables
+    order : int | None, default None
+        of the autoregression of all variables; None: 1, or the model's
     points : int, default 1025
         frequencies from 0 to 1/2
     """
-    model = x if isinstance(x, Autoregression) else fit_autoregression(x, order)
+    model = _as_model(x, order)
     n = len(model.noise)
     members = (list(range(n)) if members is None
                else chosen_columns("members", members, n, model.names))
@@ -250,26 +300,26 @@ def _entropy_rates(
 def rate_multiplets(
     x: Array | Autoregression,  # (samples, variables) in the order of time, or a model of them
     *,
-    order: int = 1,             # of the autoregression that is fitted to all variables
+    order: int | None = None,   # of the autoregression of all variables; None: 1, or the model's
     min_size: int = 2,          # fewest processes in a multiplet
-    max_size: int = 3,          # most processes in a multiplet
+    max_size: int | None = 3,   # most processes in a multiplet; None: all of them
     points: int = 1025,         # frequencies from 0 to 1/2
 ) -> Multiplets:                # with tc, dtc, omega and s, in bits per step
     """Rates of TC, DTC, Ω and S of every multiplet of processes of low order.
 
-    Raises `ValueError` for a series that is too short or not stationary, and for orders that are
-    not possible. Source: Faes et al. (2022).
+    Raises `ValueError` as `omega_rate` does, and for sizes that are not possible. Source: Faes et
+    al. (2022).
 
     Parameters
     ----------
     x : Array | Autoregression
         (samples, variables) in the order of time, or a model of them
-    order : int, default 1
-        of the autoregression that is fitted to all variables
+    order : int | None, default None
+        of the autoregression of all variables; None: 1, or the model's
     min_size : int, default 2
         fewest processes in a multiplet
-    max_size : int, default 3
-        most processes in a multiplet
+    max_size : int | None, default 3
+        most processes in a multiplet; None: all of them
     points : int, default 1025
         frequencies from 0 to 1/2
 
@@ -278,7 +328,7 @@ def rate_multiplets(
     Multiplets
         with tc, dtc, omega and s, in bits per step
     """
-    model = x if isinstance(x, Autoregression) else fit_autoregression(x, order)
+    model = _as_model(x, order)
     s = model.spectrum(np.linspace(0, 0.5, whole_number("points", points, 2)))
     return multiplets_by(partial(_entropy_rates, s), len(model.noise), min_size=min_size,
                          max_size=max_size, names=model.names)
@@ -301,6 +351,23 @@ def _one_target(
     return (1 - len(others)) * told(others) + sum(
         told([i for i in others if i != j]) for j in others)
 
+# %% ../nbs/03q_dynamics.ipynb #7a1d0c06
+def _refuse_followers(corr: np.ndarray, names, order: int) -> None:
+    "Raises `ValueError` naming a step that follows from those before, or a past from other pasts."
+    steps = pd.Index([(name, f"{lag} before" if lag else "now") for lag in range(order + 1)
+                      for name in names], tupleize_cols=False)
+    told, n = pd.DataFrame(corr, columns=steps), len(names)
+    past = [lag * n + j for lag in range(order, 0, -1) for j in range(n)]
+    try:
+        check_correlation(told)
+    except ValueError:  # of others of the same step a series may follow: no target is told of them
+        for own in (past, *([*past, target] for target in range(n))):
+            try:
+                check_correlation(told.iloc[own, own])
+            except ValueError as error:
+                why = str(error).partition("; drop")[0]
+                raise ValueError(f"{why}; drop such series, or give a lower order") from None
+
 # %% ../nbs/03q_dynamics.ipynb #3cc02856
 def _of_steps(x: Array, order: int, copula: bool) -> tuple[np.ndarray, int, int]:
     "Correlations of the next step of all and of each lag of all; how many variables; the order."
@@ -309,7 +376,9 @@ def _of_steps(x: Array, order: int, copula: bool) -> tuple[np.ndarray, int, int]
     if (n := t.shape[1]) < 3:
         raise ValueError(f"{n} variables are a target and {n - 1} other: give three or more")
     past = _with_past(copula_normal(t) if truth("copula", copula) else t, order)
-    return np.corrcoef(past.reshape(len(past), -1).T), n, order
+    corr = np.corrcoef(past.reshape(len(past), -1).T)
+    _refuse_followers(corr, column_names(x) or range(n), order)
+    return corr, n, order
 
 # %% ../nbs/03q_dynamics.ipynb #fa4687a6
 def dynamic_omega(
@@ -320,8 +389,8 @@ def dynamic_omega(
 ) -> pd.Series:            # (variables,) bits, of each variable as target, under its name
     """Dynamic O-information about each variable: positive for redundancy, negative for synergy.
 
-    Raises `ValueError` for a series too short, or of fewer than three variables. Source: Stramaglia
-    et al. (2021).
+    Raises `ValueError` for a series too short, or of fewer than three variables, and naming those
+    that follow from others. Source: Stramaglia et al. (2021).
 
     Parameters
     ----------
@@ -379,13 +448,13 @@ def dynamic_groups(
     order: int = 1,        # steps of the past
     *,
     min_size: int = 2,     # fewest variables in a group of sources
-    max_size: int = 2,     # most
+    max_size: int | None = 2,  # most; None: all others
     copula: bool = True,   # of normal scores; False: of the values themselves, as a Gaussian's
 ) -> pd.DataFrame:         # target, sources and dΩ in bits; the most synergistic first
     """Dynamic O-information of every group of sources about every other variable.
 
-    Raises `ValueError` as `dynamic_omega` does, for sizes that are not possible, and naming columns
-    that follow from others. Source: Stramaglia et al. (2021).
+    Raises `ValueError` as `dynamic_omega` does, and for sizes that are not possible. Source:
+    Stramaglia et al. (2021).
 
     Parameters
     ----------
@@ -395,8 +464,8 @@ def dynamic_groups(
         steps of the past
     min_size : int, default 2
         fewest variables in a group of sources
-    max_size : int, default 2
-        most
+    max_size : int | None, default 2
+        most; None: all others
     copula : bool, default True
         of normal scores; False: of the values themselves, as a Gaussian's
 
@@ -408,9 +477,6 @@ def dynamic_groups(
     corr, n, order = _of_steps(x, order, copula)
     smallest, largest = _check_sizes(n - 1, min_size, max_size)
     names = column_names(x)
-    steps = [(name, f"{lag} before" if lag else "now") for lag in range(order + 1)
-             for name in (range(n) if names is None else names)]
-    check_correlation(pd.DataFrame(corr, columns=pd.Index(steps, tupleize_cols=False)))
     found = pd.concat([_about(corr, j, order, range(smallest, largest + 1)) for j in range(n)])
     if names is not None:
         found["sources"] = [tuple(names[i] for i in some) for some in found["sources"]]

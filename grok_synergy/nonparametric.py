@@ -7,7 +7,7 @@ __all__ = ['ESTIMATORS', 'METHODS', 'multiplets_by', 'in_levels', 'discrete_mult
 
 # %% ../nbs/03o_nonparametric.ipynb #4a8eb896
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -36,9 +36,10 @@ def _place(
     return _binomials(n, order)[np.arange(order) + 1, groups].sum(1)
 
 # %% ../nbs/03o_nonparametric.ipynb #f97e4dd1
-def _check_sizes(n: int, min_size: int, max_size: int) -> tuple[int, int]:
+def _check_sizes(n: int, min_size: int, max_size: int | None) -> tuple[int, int]:
     "Orders as whole numbers. Raises `ValueError` for impossible ones, or too many multiplets."
-    smallest, largest = whole_number("min_size", min_size, 2), whole_number("max_size", max_size, 2)
+    smallest = whole_number("min_size", min_size, 2)
+    largest = n if max_size is None else whole_number("max_size", max_size, 2)
     if not smallest <= largest <= n:
         raise ValueError(f"min_size={min_size}, max_size={max_size} with {n} columns: give 2 <= "
                          "min_size <= max_size <= the number of columns")
@@ -62,14 +63,25 @@ def _gather(parts: list[tuple], n: int, names: tuple | None) -> Multiplets:
     sets = _as_masks(rows[order]) if n <= WIDEST else rows[order]
     return Multiplets(sets, sizes[order], tc, dtc, n, sizes[order], names)
 
+# %% ../nbs/03o_nonparametric.ipynb #5d0c7b1e
+def _one_each(names: Sequence | None, n: int) -> tuple | None:
+    "Names of any kind as a tuple. Raises `ValueError` unless there are as many as columns."
+    if names is None:
+        return None
+    listed = getattr(names, "tolist", lambda: names)()  # Python's own, which files hold
+    found = tuple(listed) if hasattr(listed, "__iter__") else ()
+    if len(found) != n:
+        raise ValueError(f"names={names!r} of {n} columns: give one name for each")
+    return found
+
 # %% ../nbs/03o_nonparametric.ipynb #c0d04f36
 def multiplets_by(
     entropy: Callable,            # from (groups, order) columns: (groups,) entropies, bits
     n: int,                       # number of columns
     *,
     min_size: int = 2,            # fewest columns in a multiplet
-    max_size: int = 3,            # most columns in a multiplet
-    names: tuple | None = None,   # of the columns
+    max_size: int | None = 3,     # most columns in a multiplet; None: all of them
+    names: Sequence | None = None,  # of the columns
 ) -> Multiplets:                  # with tc, dtc, omega and s, in bits
     """TC, DTC, Ω and S of every multiplet of low order, from entropies by any estimator.
 
@@ -84,9 +96,9 @@ def multiplets_by(
         number of columns
     min_size : int, default 2
         fewest columns in a multiplet
-    max_size : int, default 3
-        most columns in a multiplet
-    names : tuple | None, default None
+    max_size : int | None, default 3
+        most columns in a multiplet; None: all of them
+    names : Sequence | None, default None
         of the columns
 
     Returns
@@ -95,9 +107,7 @@ def multiplets_by(
         with tc, dtc, omega and s, in bits
     """
     n = whole_number("n", n, 2)
-    if names is not None and len(names) != n:
-        raise ValueError(f"names={names!r} of {n} columns: give one name for each")
-    smallest, largest = _check_sizes(n, min_size, max_size)
+    names, (smallest, largest) = _one_each(names, n), _check_sizes(n, min_size, max_size)
     bits, parts = {}, []
     for order in range(1, largest + 1):
         groups = _all_groups(order, n)
@@ -181,7 +191,7 @@ def discrete_multiplets(
     *,
     levels: int = 4,                  # of a column with more different values than that
     min_size: int = 2,                # fewest variables in a multiplet
-    max_size: int = 3,                # most variables in a multiplet
+    max_size: int | None = 3,         # most variables in a multiplet; None: all of them
     estimator: str = "miller_madow",  # of the entropy: "miller_madow" or "plugin"
 ) -> Multiplets:                      # with tc, dtc, omega and s, in bits
     """TC, DTC, Ω and S of every multiplet of low order, from counts of joint symbols.
@@ -197,8 +207,8 @@ def discrete_multiplets(
         of a column with more different values than that
     min_size : int, default 2
         fewest variables in a multiplet
-    max_size : int, default 3
-        most variables in a multiplet
+    max_size : int | None, default 3
+        most variables in a multiplet; None: all of them
     estimator : str, default 'miller_madow'
         of the entropy: "miller_madow" or "plugin"
 
@@ -277,7 +287,7 @@ def nearest_multiplets(
     *,
     k: int = 4,                    # which neighbour; more: less spread, more bias
     min_size: int = 2,             # fewest variables in a multiplet
-    max_size: int = 3,             # most variables in a multiplet
+    max_size: int | None = 3,      # most variables in a multiplet; None: all of them
     method: str = "one_distance",  # "one_distance" (Kraskov et al.) or "entropies"
 ) -> Multiplets:                   # with tc, dtc, omega and s, in bits
     """TC, DTC, Ω and S of every multiplet of low order, from distances between samples.
@@ -294,8 +304,8 @@ def nearest_multiplets(
         which neighbour; more: less spread, more bias
     min_size : int, default 2
         fewest variables in a multiplet
-    max_size : int, default 3
-        most variables in a multiplet
+    max_size : int | None, default 3
+        most variables in a multiplet; None: all of them
     method : str, default 'one_distance'
         "one_distance" (Kraskov et al.) or "entropies"
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -219,3 +220,74 @@ def test_groups_of_sources_that_cannot_be_are_refused():
                           (lambda: dynamic_groups(x.assign(d=x.a)), "follow")]:
         with pytest.raises(ValueError, match=message):
             call()
+
+
+@pytest.mark.parametrize(("coefficients", "noise", "names", "message"), [
+    ([[[1.2, 0], [0, 0.5]]], np.eye(2), None, r"grows 1.200-fold each step, so it is not stationary"),
+    ([[[1, 0], [0, 0.5]]], np.eye(2), None, r"grows 1.000-fold each step"),
+    ([[[0.2, 0], [0, 0.5]]], [[1, 0.5], [0.9, 1]], None, "noise of the model: the matrix is not symmetric"),
+    ([[[0.2, 0], [0, 0.5]]], np.ones((2, 2)), ("a", "b"), "noise of the model: .*column 'b' follows"),
+    ([[[0.2, 0], [0, 0.5]]], np.diag([1, -1]), None, "noise of the model: .*0 or less in column 1"),
+    (np.eye(2) / 2, np.eye(2), None, r"coefficients of shape \(2, 2\) were given: give \(order, n, n\)"),
+    (np.zeros((0, 2, 2)), np.eye(2), None, r"coefficients of shape \(0, 2, 2\)"),
+    (np.eye(2)[None] / 2, np.eye(3), None, r"noise of shape \(3, 3\) for 2 variables: give \(2, 2\)"),
+    (np.full((1, 2, 2), np.nan), np.eye(2), None, "NaN or infinite coefficients"),
+    (np.eye(2)[None] / 2, np.eye(2), ("a",), "names=.'a',. of 2 columns: give one name for each"),
+    (np.eye(2)[None] / 2, np.eye(2), 5, "names=5 of 2 columns"),
+])
+def test_a_model_that_is_none_is_refused_where_it_is_made(coefficients, noise, names, message):
+    with pytest.raises(ValueError, match=message):
+        Autoregression(np.array(coefficients), np.array(noise), names)
+
+
+def test_a_model_of_lists_is_one_of_arrays():
+    model = Autoregression([[[0.2, 0.1], [0, 0.5]]], [[1, 0], [0, 1]], ["a", "b"])
+    assert model == Autoregression(np.array([[[0.2, 0.1], [0, 0.5]]]), np.eye(2), ("a", "b"))
+    assert omega_rate(model).mean().tc > 0 and pickle.loads(pickle.dumps(model)) == model
+
+
+@pytest.mark.parametrize("act", [omega_rate, rate_multiplets])
+def test_the_order_of_a_model_is_its_own(act):
+    assert act(KNOWN, order=2) == act(KNOWN)
+    with pytest.raises(ValueError, match="order=5 with a model of order 2: leave order out, or give the series"):
+        act(KNOWN, order=5)
+
+
+@pytest.mark.parametrize("act", [dynamic_omega, dynamic_groups, fit_autoregression])
+def test_a_model_is_no_series(act):
+    with pytest.raises(ValueError, match="a model was given: give the series itself, .samples, variables."):
+        act(KNOWN)
+
+
+@pytest.mark.parametrize("act", [dynamic_omega, dynamic_groups])
+@pytest.mark.parametrize(("order", "step"), [(1, "now"), (2, "1 before")])
+def test_series_that_follow_from_others_are_named(act, order, step):
+    x = pd.DataFrame(simulated(KNOWN, 300), columns=list("abcd"))
+    told = x.assign(d=(x.a + x.b).shift(1, fill_value=0))  # with nothing new of its own
+    for some, name in ((x.assign(d=x.a), ("d", f"{order} before")), (told, ("d", step))):
+        with pytest.raises(ValueError, match=r"singular: columns? \('d', ") as refused:
+            act(some, order, copula=False)
+        text = str(refused.value)
+        assert str(name) in text and text.endswith("; drop such series, or give a lower order")
+
+
+@pytest.mark.parametrize("act", [dynamic_omega, dynamic_groups])
+def test_what_happens_at_once_may_follow(act):
+    x = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 3)), columns=list("abc"))
+    x["d"] = x.a + np.roll(x.b, 1)  # of the same step of a, which is the past of nothing
+    assert len(act(x, copula=False)) in (4, 12)
+
+
+def test_all_sizes_are_those_of_all_others():
+    x = pd.DataFrame(simulated(KNOWN, 300), columns=list("abcd"))
+    pd.testing.assert_frame_equal(dynamic_groups(x, max_size=None), dynamic_groups(x, max_size=3))
+    assert rate_multiplets(KNOWN, max_size=None) == rate_multiplets(KNOWN, max_size=4)
+
+
+@pytest.mark.parametrize(("band", "message"), [((0, None), "high=None is not possible"), (("low",), "low='low' is not"),
+                                               (([0.1],), "low=.0.1. is not"), ((0, np.nan), "high=nan is not possible")])
+def test_ends_of_a_band_are_numbers(band, message):
+    rate = omega_rate(KNOWN, points=5)
+    assert rate.mean("0.1").equals(rate.mean(0.1))  # as all numbers may be text
+    with pytest.raises(ValueError, match=message):
+        rate.mean(*band)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from grok_synergy.meaning import exact_omega
 from grok_synergy.multiplets import all_multiplets
 from grok_synergy.nonparametric import _nearest_entropy, discrete_multiplets, multiplets_by, nearest_multiplets
 from grok_synergy.oinfo import dual_total_correlation, o_information, total_correlation
+from grok_synergy.results import load_multiplets
 
 NAMES = list("abcdefghijkl")
 
@@ -253,3 +255,27 @@ def test_two_columns_are_told_how_many_they_are():
     for act in (discrete_multiplets, nearest_multiplets):
         with pytest.raises(ValueError, match="max_size=3 with 2 columns: give 2 <= min_size <= max_size <="):
             act(np.random.default_rng(0).normal(size=(50, 2)))
+
+
+@pytest.mark.parametrize("act", [discrete_multiplets, nearest_multiplets, partial(nearest_multiplets, method="entropies"),
+                                 lambda x, **size: multiplets_by(lambda groups: groups.sum(1) + 1, 4, **size)])
+def test_no_largest_order_is_all_of_them(act):
+    x = samples(4, 60)
+    assert act(x, max_size=None) == act(x, max_size=4)
+    with pytest.raises(ValueError, match="max_size=None with 4 columns"):
+        act(x, min_size=5, max_size=None)
+
+
+def test_so_many_orders_are_too_many_by_any_name():
+    with pytest.raises(ValueError, match="max_size=None asks for the entropies of 1073741823 groups"):
+        multiplets_by(lambda groups: np.zeros(len(groups)), 30, max_size=None)
+
+
+@pytest.mark.parametrize("names", [list("abcd"), pd.Index(list("abcd")), np.array(list("abcd")), iter("abcd")])
+def test_names_of_any_kind_are_names(names, tmp_path):
+    found = multiplets_by(lambda groups: groups.sum(1) + 1.0, 4, names=names)
+    assert found == multiplets_by(lambda groups: groups.sum(1) + 1.0, 4, names=tuple("abcd"))
+    found.save(tmp_path / "found.nc")
+    assert load_multiplets(tmp_path / "found.nc") == found
+    with pytest.raises(ValueError, match="names=5 of 4 columns: give one name for each"):
+        multiplets_by(lambda groups: groups.sum(1) + 1.0, 4, names=5)
