@@ -6,6 +6,7 @@
 __all__ = ['Contrast', 'compare_groups', 'Intervals', 'bootstrap_multiplets']
 
 # %% ../nbs/03k_contrasts.ipynb #f844f2aa
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -150,6 +151,24 @@ def _refuse_bad_rows(x: Array) -> None:
         raise ValueError("it holds one row: give several, best many more than there are variables in a multiplet")
     check_samples(x)
 
+# %% ../nbs/03k_contrasts.ipynb #4c0d7a01
+def _row_labels(x: Array) -> list | None:
+    "The index of a data frame, or the coordinates of the samples of a labelled array; None without any."
+    if isinstance(x, pd.DataFrame):
+        return list(x.index)
+    dims = getattr(x, "dims", ())
+    index = x.indexes.get(dims[-2]) if len(dims) > 1 else None
+    return None if index is None else list(index)
+
+
+def _refuse_other_labels(one: Array, other: Array, paired: bool) -> None:
+    "Raises `ValueError` for other columns, and for pairs whose labels are the same in another order."
+    _refuse_other_columns(one, other)
+    first, second = _row_labels(one), _row_labels(other)
+    if paired and None not in (first, second) and first != second and Counter(first) == Counter(second):
+        raise ValueError("paired=True with the same labels of rows in another order: pairs go by position, so align the "
+                         "groups, as with other.reindex_like(one), or drop the labels")
+
 # %% ../nbs/03k_contrasts.ipynb #5438a2e3
 def _refuse_unlike(questions: list[_Question], paired: bool) -> None:
     "Raises `ValueError` for groups that cannot be compared."
@@ -169,7 +188,7 @@ def compare_groups(
     one: Array,                       # (samples, variables) real numbers, finite, no constant column
     other: Array,                     # the same variables in other samples
     *,
-    paired: bool = False,             # whether row i of one and row i of the other belong together
+    paired: bool = False,             # row i of one and row i of the other belong together, whatever their labels
     block_length: int | None = None,  # for pairs in an order: how many stay together; None: each for itself
     draws: int = 1000,                # regroupings of the rows
     min_size: int = 3,                # fewest variables in a multiplet
@@ -183,8 +202,8 @@ def compare_groups(
 ) -> Contrast:                        # p- and q-values of every difference
     """Ω of every multiplet in one group less Ω in another, beside groups between which rows were exchanged.
 
-    Equal values get mid-ranks, group by group. Raises `ValueError` for groups with other columns or, paired,
-    with other rows, and as `significance` does. Source: Good (2005).
+    Equal values get mid-ranks, group by group. Raises `ValueError` for groups with other columns or, paired, with
+    other rows or the same labels of rows in another order, and as `significance` does. Source: Good (2005).
 
     Parameters
     ----------
@@ -193,7 +212,7 @@ def compare_groups(
     other : Array
         the same variables in other samples
     paired : bool, default False
-        whether row i of one and row i of the other belong together
+        row i of one and row i of the other belong together, whatever their labels
     block_length : int | None, default None
         for pairs in an order: how many stay together; None: each for itself
     draws : int, default 1000
@@ -225,7 +244,7 @@ def compare_groups(
     for name, x in (("one", one), ("other", other)):
         with _in_group(name):
             _refuse_bad_rows(x)
-    _refuse_other_columns(one, other)
+    _refuse_other_labels(one, other, paired)
     questions = [_filtered(_question(x, bins=None, blocks=None, min_size=min_size, max_size=max_size, draws=draws,
                                      ties="average", bias_correction=bias_correction, block_length=block_length,
                                      seed=seed, progress=progress), containing, among) for x in (one, other)]

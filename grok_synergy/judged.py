@@ -252,10 +252,15 @@ def _judgements(judged: "Judged") -> dict[str, np.ndarray]:
               "q": judged.q_values(), "q_by": judged.q_values(method="by")}
     return values if judged.lowest is None else {**values, "family_wise": judged.family_wise()}
 
+# %% ../nbs/03i_judged.ipynb #6b1e0a03
+def _share(name: str, value) -> float:
+    "A level. Raises `ValueError` for one that is no share."
+    return real_number(name, value, "a number between 0 and 1, such as 0.05", lambda number: 0 < number < 1)
+
 # %% ../nbs/03i_judged.ipynb #bc34aaa3
 def _significant(judged: "Judged", side: str, level: float, method: str) -> np.ndarray:
     "Which multiplets `significant` lists, in its order."
-    level = real_number("level", level, "a number between 0 and 1, such as 0.05", lambda number: 0 < number < 1)
+    level = _share("level", level)
     wanted, by = {"synergy": ([-1], judged.observed), "redundancy": ([1], -judged.observed),
                   "either": ([-1, 1], -abs(judged.observed))}[choice("side", side, SIDES)]
     some = np.flatnonzero(np.isin(judged.signs, wanted) & (judged.q_values(method=method) <= level))
@@ -398,32 +403,52 @@ def _counted(judged: "Judged", level: float) -> tuple[int, int]:
     signs = judged.signs[judged.q_values() <= level]
     return int((signs < 0).sum()), int((signs > 0).sum())
 
+# %% ../nbs/03i_judged.ipynb #6b1e0a01
+def _attribute(value) -> str | int | float:
+    "A setting as an attribute of a file: text and numbers as they are, 1 or 0 for a truth, names as JSON."
+    if isinstance(value, str | int | float):
+        return int(value) if isinstance(value, bool) else value
+    return json.dumps(value, default=_plain)
+
+
+def _of_attribute(
+    held,                  # as read
+    kind: type,            # of the setting
+):
+    "The setting. Every one was JSON in files of before, where words stood in quotes."
+    if isinstance(held, str):
+        value = json.loads(held) if kind is not str or held.startswith('"') else held
+        return _as_names(value) if isinstance(value, list) else value
+    return kind(held) if kind is bool else held.item()
+
 # %% ../nbs/03i_judged.ipynb #139f278a
 _KINDS = {"Judged": "judged", "Significance": "significance", "Tested": "tested", "Contrast": "contrasts"}  # and their rooms
 
 
 def _dataset_of_judged(judged: Judged) -> "xr.Dataset":
-    "Multiplets under the name of their field, values by multiplet, and the rest among the attributes."
+    "Multiplets under the name of their field, values by the same axis, and the rest as plain attributes."
     parts, values, others = [], {}, {"judged": type(judged).__name__}
     if others["judged"] not in _KINDS:
         raise ValueError(f"{others['judged']} cannot be read again, and is not saved: give one of {', '.join(_KINDS)}")
     for name, value in ((field.name, getattr(judged, field.name)) for field in fields(judged)):
         if isinstance(value, Multiplets):
             one = value.to_xarray()
-            parts.append(one.rename({old: f"{name}.{old}" for old in {*one.variables, *one.dims}}))
+            own = {*one.variables, *one.dims} - {"multiplet"}
+            parts.append(one.rename({old: f"{name}.{old}" for old in own}).drop_attrs(deep=False))
             others |= {f"{name}.{key}": known for key, known in one.attrs.items()}
         elif isinstance(value, np.ndarray):
             values[name] = ("multiplet" if value.ndim == 1 else ("row", "draw")), value
         elif value is not None:
-            others[name] = json.dumps(value, default=_plain)
+            others[name] = _attribute(value)
     import xarray as xr  # here, as it takes long to import
     return xr.merge([*parts, xr.Dataset(values)]).assign_attrs(others)
 
 # %% ../nbs/03i_judged.ipynb #db144f74
 def _multiplets_in(dataset: "xr.Dataset", field: str) -> Multiplets:
     "The multiplets under the name of a field."
-    own = dataset[[name for name in dataset.variables if name.startswith(f"{field}.")]]
-    attributes = {key.removeprefix(f"{field}."): value for key, value in dataset.attrs.items()}
+    own = dataset.drop_vars([name for name in dataset.variables if not name.startswith(f"{field}.")])
+    attributes = {key.removeprefix(f"{field}."): value for key, value in dataset.attrs.items()
+                  if key.startswith(f"{field}.")}
     own = own.rename({name: name.removeprefix(f"{field}.") for name in {*own.variables, *own.dims}})
     return _of_dataset(own.drop_attrs().assign_attrs(attributes))
 
@@ -450,14 +475,14 @@ def load_judged(
         raise ValueError(f"{path} holds no p-values: give a file of the `save` of significance, significance_by or "
                          "compare_groups")
     kind, held = getattr(import_module(f"grok_synergy.{_KINDS[name]}"), name), {}
-    for field in (field.name for field in fields(kind)):
+    types = {field.name: field.type for field in fields(kind)}
+    for field in types:
         if f"{field}.groups" in dataset:
             held[field] = _multiplets_in(dataset, field)
         elif field in dataset:
             held[field] = dataset[field].values
         elif field in dataset.attrs:
-            value = json.loads(dataset.attrs[field])
-            held[field] = _as_names(value) if isinstance(value, list) else value
+            held[field] = _of_attribute(dataset.attrs[field], types[field])
     if missing := [field.name for field in fields(kind) if field.default is MISSING and field.name not in held]:
         raise ValueError(f"{path} lacks {', '.join(missing)}: make the result again, and `save` it")
     return kind(**held)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import pandas as pd
 import torch
 
-from .arrays import Array, as_numpy, check_samples, column_names, like, same_content, truth
+from .arrays import Array, as_numpy, check_samples, choice, column_names, like, same_content, truth
 from .conditional import chosen_columns
-from .entropy import copula_normal
+from .entropy import TIES, copula_normal
 from .matrices import _unit_scale, check_correlation
 from .results import _Measured
 
@@ -95,7 +95,7 @@ def local_information(
     Local
         tc, dtc, omega and s of each sample
     """
-    names, n = column_names(x), check_samples(x).shape[-1]
+    names, n, ties = column_names(x), check_samples(x).shape[-1], choice("ties", ties, TIES)
     members = list(range(n)) if members is None else chosen_columns("members", members, n, names)
     own = None if names is None else tuple(names[i] for i in members)
     if len(members) < 2:

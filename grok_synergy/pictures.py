@@ -17,9 +17,17 @@ from matplotlib.patches import Patch
 
 from .arrays import as_numpy, whole_number
 from .contrasts import Contrast, Intervals
-from .judged import Judged
+from .judged import Judged, _share
 from .look import REDUNDANCY, STYLE, SYNERGY
 from .significance import Significance
+
+# %% ../nbs/03l_pictures.ipynb #2fe1c901
+def _judged(judged: Judged) -> Judged:
+    "As given. Raises `ValueError` for what has no p-values."
+    if not isinstance(judged, Judged):
+        raise ValueError(f"{type(judged).__name__} was given, which has no p-values: give what significance, "
+                         "significance_by or compare_groups returns")
+    return judged
 
 # %% ../nbs/03l_pictures.ipynb #4531cbea
 _NONE = "0.72"  # grey, for what is not significant
@@ -30,7 +38,7 @@ def _called(
     level: float,  # the highest q-value
 ) -> np.ndarray:   # (multiplets,) -1, 0 or 1
     "The side of every significant multiplet; 0 for the others."
-    return np.where(judged.q_values() <= level, judged.signs, 0)
+    return np.where(_judged(judged).q_values() <= _share("level", level), judged.signs, 0)
 
 # %% ../nbs/03l_pictures.ipynb #e54e6bc8
 def strongest(
@@ -78,7 +86,7 @@ def draw_membership(
     places : Sequence[int]
         which multiplets, from above
     """
-    names, members = judged.found.names, [judged.found.members(place) for place in places]
+    names, members = _judged(judged).found.names, [judged.found.members(place) for place in places]
     used = sorted({i for some in members for i in some})
     for y, some in enumerate(members):
         x = [used.index(i) for i in some]
@@ -111,7 +119,7 @@ def draw_strongest(
     intervals : Intervals | None, default None
         of the same multiplets, in the same order
     """
-    ends = None if intervals is None else intervals.interval
+    found, ends = _judged(found), None if intervals is None else intervals.interval
     for y, place in enumerate(places):
         mean, spread = found.sign * found.null_mean[place], found.null_spread[place]
         ax.plot([mean - 1.96 * spread, mean + 1.96 * spread], [y, y], color="0.7", lw=5, solid_capstyle="butt", zorder=1)
@@ -145,7 +153,7 @@ def multiplet_figure(
 ) -> Figure:
     """The strongest significant multiplets: who belongs to them, and Ω, or another value, beside its null.
 
-    Raises `ValueError` where none is significant, and for intervals of other multiplets.
+    Raises `ValueError` where none is significant, for a comparison of groups, and for intervals of other multiplets.
 
     Parameters
     ----------
@@ -159,6 +167,8 @@ def multiplet_figure(
     width : float, default 7.1
         inches
     """
+    if isinstance(found, Contrast):
+        raise ValueError("Contrast was given, whose values are differences: draw it with contrast_figure")
     places = strongest(found, rows, level)
     _refuse_other(found, places, level, intervals)
     with plt.rc_context(STYLE):
@@ -202,7 +212,8 @@ def draw_orders(
     for order in np.unique(orders):
         ax.fill_between([order - 0.4, order + 0.4], *np.multiply(found.sign, _band(found, order)), color="0.85", lw=0,
                         zorder=0)
-    for side, colour, word in ((0, _NONE, "others"), (-1, SYNERGY, "synergistic"), (1, REDUNDANCY, "redundant")):
+    words = ("lower in the first", "higher in the first") if isinstance(found, Contrast) else ("synergistic", "redundant")
+    for side, colour, word in zip((0, -1, 1), (_NONE, SYNERGY, REDUNDANCY), ("others", *words), strict=True):
         some = sides == side
         ax.scatter((orders + jitter)[some], values[some], s=5, color=colour, lw=0, alpha=0.8, rasterized=True,
                    label=f"{some.sum()} {word}")
@@ -211,6 +222,21 @@ def draw_orders(
            xlim=(orders.min() - 0.6, orders.max() + 0.6))
     handles, _ = ax.get_legend_handles_labels()
     ax.legend(handles=[*handles, Patch(color="0.85", label="null, 95 %")], loc="best", markerscale=2)
+
+# %% ../nbs/03l_pictures.ipynb #2fe1c902
+def _of_groups(found: Contrast) -> tuple[np.ndarray, np.ndarray]:
+    "Ω of every multiplet in both groups. Raises `ValueError` for what is of one group."
+    if not isinstance(_judged(found), Contrast):
+        raise ValueError(f"{type(found).__name__} was given, which is of one group: give what compare_groups returns")
+    return as_numpy(found.found.omega), as_numpy(found.other.omega)
+
+
+def _two(labels: Sequence[str]) -> tuple[str, str]:
+    "The labels of the groups. Raises `ValueError` for less or more than two."
+    found = () if isinstance(labels, str) or not hasattr(labels, "__iter__") else tuple(labels)
+    if len(found) != 2:
+        raise ValueError(f"labels={labels!r} is not possible: give two, one for each group")
+    return found
 
 # %% ../nbs/03l_pictures.ipynb #18c129b7
 def draw_groups(
@@ -230,7 +256,7 @@ def draw_groups(
     labels : tuple[str, str], default ('first', 'second')
         of the groups
     """
-    one, other, sides = as_numpy(found.found.omega), as_numpy(found.other.omega), _called(found, level)
+    (one, other), labels, sides = _of_groups(found), _two(labels), _called(found, level)
     ends = [min(one.min(), other.min()), max(one.max(), other.max())]
     ax.plot(ends, ends, color="0.4", lw=0.6, zorder=0)
     for side, colour, word in ((0, _NONE, "no difference shown"), (-1, SYNERGY, f"lower in {labels[0]}"),
@@ -259,7 +285,7 @@ def draw_shifts(
     labels : tuple[str, str], default ('first', 'second')
         of the groups
     """
-    one, other = as_numpy(found.found.omega), as_numpy(found.other.omega)
+    (one, other), labels = _of_groups(found), _two(labels)
     for y, place in enumerate(places):
         ax.plot([other[place], one[place]], [y, y], color=_colour(found, place), lw=1.4, zorder=1)
     rows = range(len(places))
@@ -280,7 +306,7 @@ def contrast_figure(
 ) -> Figure:
     """Ω in two groups: of every multiplet, and of those that differ most, by name.
 
-    Raises `ValueError` where none differs.
+    Raises `ValueError` where none differs, and for what is of one group.
 
     Parameters
     ----------
@@ -294,7 +320,8 @@ def contrast_figure(
     width : float, default 7.1
         inches
     """
-    places = strongest(found, rows, level)
+    _of_groups(found)
+    places, labels = strongest(found, rows, level), _two(labels)
     _refuse_other(found, places, level)
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, 3, figsize=(width, 1.7 + 0.17 * len(places)), layout="constrained",

@@ -19,7 +19,7 @@ from .draws import _batches, _correlations, _naming, _Question, _question, _warn
 from .judged import MARGIN, Judged, _by_order, _counted, _Pool, _Tally
 from .multiplets import Multiplets, _hold
 from .uncertainty import _moved_scores, _redrawn, _refuse_few_rows, _shift, _torn, _way
-from .walk import _ask, _chosen, _size_range, _told_by_name
+from .walk import _ask, _chosen, _told_by_name
 
 # %% ../nbs/03j_significance.ipynb #f3f8514c
 def _all_moved(
@@ -82,7 +82,10 @@ def _filtered(asked: _Question, containing, among) -> _Question:
     if (left := n if own is None else len({*own, *always})) < 3:
         where = "" if own is None else " in `among`"
         raise ValueError(f"columns{where} to choose from: {left}; give three or more, for with fewer Ω is 0")
-    _size_range(left, asked.search.keywords["min_size"], asked.search.keywords["max_size"], "variables")
+    min_size, max_size = (asked.search.keywords[name] for name in ("min_size", "max_size"))
+    if min_size > whole_number("max_size", left if max_size is None else max_size, 3, left):
+        raise ValueError(f"min_size={min_size}, max_size={max_size} with {left} variables: give 3 <= min_size <= "
+                         f"max_size <= {left}")
     return replace(asked, search=partial(asked.search, containing=always, among=own))
 
 # %% ../nbs/03j_significance.ipynb #a761f52f
@@ -247,7 +250,8 @@ def _named_search(asked: _Question, corr: Tensor) -> Multiplets:
 def _refuse_shift(against: str, kind: str) -> None:
     "Raises `ValueError` for rotated columns where rows are resampled."
     if kind == "shift" and against == "zero":
-        raise ValueError("kind='shift' with against='zero', which resamples rows: give block_length for rows in an order")
+        raise ValueError("kind='shift' with against='zero', which resamples rows: for rows in an order give "
+                         "block_length instead")
 
 # %% ../nbs/03j_significance.ipynb #4879982b
 def _refuse_few_draws(draws: int, pooled: bool) -> None:

@@ -77,6 +77,7 @@ def test_what_cannot_be_asked_is_refused():
             (lambda: local_information(x.assign(e=x.a), ["a", "b", "e"]), "column 'e' follows"),
             (lambda: local_information(x.assign(a=1.0)), "the same value in every sample of column 'a'"),
             (lambda: local_information(x, ties="none"), "ties='none' is unknown"),
+            (lambda: local_information(x, copula=False, ties="none"), "ties='none' is unknown"),
             (lambda: local_information(x, copula="yes"), "copula='yes' is unknown")]:
         with pytest.raises(ValueError, match=message):
             call()

@@ -1,6 +1,7 @@
 """Significance of every multiplet, groups and intervals: equal to the plain way, calibrated, and refused by name."""
 
 import itertools
+import json
 import math
 import pickle
 import warnings
@@ -448,7 +449,7 @@ def test_errors_of_groups_name_the_group():
 
 def test_errors_of_both_groups_name_none():
     frame = pd.DataFrame(mixed(), columns=NAMES)
-    with pytest.raises(ValueError, match="^min_size=3, max_size=2 with 6 variables"):
+    with pytest.raises(ValueError, match="^max_size=2 is not possible: give a whole number, from 3 to 6"):
         compare_groups(frame, frame, max_size=2)
     with pytest.raises(ValueError, match="^the columns of the groups differ"):
         compare_groups(frame, frame[["a", "b"]], containing="c")
@@ -532,7 +533,7 @@ def test_what_is_saved_is_read_as_it_was(make, names, tmp_path):
     again = load_judged(tmp_path / "found.nc")
     assert type(again) is type(found) and again == found and repr(again) == repr(found)
     pd.testing.assert_frame_equal(again.frame(), found.frame())
-    assert found.to_xarray().attrs["draws"] == "5" and not list(tmp_path.glob(".*"))
+    assert found.to_xarray().attrs["draws"] == 5 and not list(tmp_path.glob(".*"))
 
 
 def test_files_without_p_values_are_refused(tmp_path):
@@ -594,3 +595,68 @@ def test_dates_as_names_are_saved_as_text_and_other_kinds_refused(tmp_path):
 
     with pytest.raises(ValueError, match="Own cannot be read again, and is not saved"):
         Own(**vars(found)).save(tmp_path / "own.nc")
+
+
+@pytest.mark.parametrize(("sizes", "message"), [
+    ({"max_size": 2}, "max_size=2 is not possible: give a whole number, from 3 to 6"),
+    ({"max_size": 7}, "max_size=7 is not possible: give a whole number, from 3 to 6"),
+    ({"max_size": 5, "among": [0, 1, 2, 3]}, "max_size=5 is not possible: give a whole number, from 3 to 4"),
+    ({"min_size": 4}, "min_size=4, max_size=3 with 6 variables: give 3 <= min_size <= max_size <= 6"),
+    ({"min_size": 7, "max_size": None}, "min_size=7, max_size=None with 6 variables")])
+def test_sizes_that_cannot_be_are_refused_in_words_that_hold(sizes, message):
+    for act in (significance, lambda x, **how: compare_groups(x, x, **how)):
+        with pytest.raises(ValueError, match=message):
+            act(mixed(), draws=9, **sizes)
+
+
+def test_pairs_are_of_equal_labels():
+    one = pd.DataFrame(mixed(60), columns=NAMES, index=[f"subject {i}" for i in range(60)])
+    other = (one + mixed(60, 1)).sample(frac=1, random_state=1)
+    labelled = [xr.DataArray(x, dims=("subject", "variable")) for x in (one, other)]
+    numbered = [x.set_axis([int(label.split()[1]) for label in x.index]) for x in (one, other)]
+    twice = [x.set_axis([str(label)[:-1] for label in x.index]) for x in (one, other)]
+    for first, second in ((one, other), labelled, (one, labelled[1]), numbered, twice):
+        with pytest.raises(ValueError, match="paired=True with the same labels of rows in another order: .*reindex_like"):
+            compare_groups(first, second, paired=True, draws=5)
+        assert len(compare_groups(first, second, draws=5)) == 20  # not paired: the order means nothing
+    rows = other.reindex_like(one)
+    aligned = compare_groups(one, rows, paired=True, draws=5)
+    assert aligned == compare_groups(labelled[0], labelled[1].reindex_like(labelled[0]), paired=True, draws=5)
+    for second in (rows.to_numpy(), rows.reset_index(drop=True), rows.add_prefix("after ", axis=0)):  # by position
+        np.testing.assert_array_equal(compare_groups(one, second, paired=True, draws=5).null_mean, aligned.null_mean)
+
+
+def test_a_dataset_has_one_axis_of_multiplets_and_plain_words():
+    x = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)), columns=list("abcd"))
+    data = significance(x, max_size=4, block_length=5, draws=5).to_xarray()
+    assert data.observed.where(data["found.order"] == 3).dims == ("multiplet",)
+    assert data.observed.sel(multiplet=data["found.order"] == 4).item() == data["found.omega"].values[-1]
+    words = {"judged": "Significance", "against": "bystander", "kind": "shuffle", "draws": 5, "block_length": 5, "pooled": 1}
+    assert {name: data.attrs[name] for name in words} == words
+    assert set(data.attrs) == {*words, "found.kind", "found.n_members", "found.names"}
+    contrast = compare_groups(x, x, paired=True, draws=5).to_xarray()
+    assert {"multiplet", "row", "draw", "found.place", "other.place"} == set(contrast.dims)
+    assert contrast.attrs["paired"] == 1 and "kind" not in contrast.attrs
+
+
+@pytest.mark.parametrize("make", [
+    lambda x: significance(x, max_size=4, block_length=5, draws=5), lambda x: compare_groups(x, x, paired=True, draws=5),
+    lambda x: compare_groups(x, x, draws=5, pooled=False), lambda x: significance(x, against="zero", pooled=False, draws=5),
+    lambda x: significance_by(discrete_multiplets, x, moved=["a", "c"], draws=5)])
+def test_files_of_before_are_read(make, tmp_path):
+    """Each table of multiplets had an axis of its own, and every attribute was JSON."""
+    x = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)), columns=list("abcd"))
+    found = make(x)
+    parts, values, others = [], {}, {"judged": type(found).__name__}
+    for name, value in vars(found).items():
+        if hasattr(value, "to_xarray"):
+            one = value.to_xarray()
+            parts.append(one.rename({old: f"{name}.{old}" for old in {*one.variables, *one.dims}}))
+            others |= {f"{name}.{key}": known for key, known in one.attrs.items()}
+        elif isinstance(value, np.ndarray):
+            values[name] = ("multiplet" if value.ndim == 1 else ("row", "draw")), value
+        elif value is not None:
+            others[name] = json.dumps(value)
+    save_dataset(xr.merge([*parts, xr.Dataset(values)]).assign_attrs(others), tmp_path / "before.nc", compress=True)
+    again = load_judged(tmp_path / "before.nc")
+    assert type(again) is type(found) and again == found and repr(again) == repr(found)

@@ -12,13 +12,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grok_synergy.contrasts import bootstrap_multiplets
+from grok_synergy.contrasts import bootstrap_multiplets, compare_groups
 from grok_synergy.entropy import copula_correlation
 from grok_synergy.gradients import target_multiplets
 from grok_synergy.look import SYNERGY
 from grok_synergy.multiplets import all_multiplets
-from grok_synergy.nonparametric import discrete_multiplets
-from grok_synergy.pictures import draw_orders, multiplet_figure, strongest
+from grok_synergy.nonparametric import discrete_multiplets, multiplets_by
+from grok_synergy.pictures import (
+    contrast_figure,
+    draw_groups,
+    draw_membership,
+    draw_orders,
+    draw_shifts,
+    draw_strongest,
+    multiplet_figure,
+    strongest,
+)
 from grok_synergy.significance import significance
 from grok_synergy.tested import significance_by
 
@@ -347,3 +356,65 @@ def test_intervals_of_other_columns_are_not_drawn(table):
                                   draws=5)
     with pytest.raises(ValueError, match="intervals are of Ω of columns"):
         multiplet_figure(found, intervals=others)
+
+
+@pytest.mark.filterwarnings("ignore:no draw changed any value")
+def test_a_measure_may_hand_on_the_names_of_its_columns(table):
+    found = significance_by(lambda x: multiplets_by(lambda groups: np.ones(len(groups)) + groups.sum(1), 5,
+                                                    names=x.columns), table, draws=3, against="bystander")
+    assert found.found.names == tuple(table.columns)
+
+
+def test_all_orders_are_tested(table):
+    every, five = (significance_by(partial(BINS, max_size=size), table, draws=3) for size in (None, 5))
+    assert every == five and every.orders.max() == 5
+
+
+@pytest.mark.parametrize("level", [5, 0, "all", None, np.nan])
+def test_a_level_is_a_share_in_every_picture(table, level):
+    found, contrast = significance(table, draws=20), compare_groups(table[:100], table[100:], draws=20)
+    ax = plt.figure().subplots()
+    for act in (lambda: strongest(found, level=level), lambda: multiplet_figure(found, level=level),
+                lambda: contrast_figure(contrast, level=level), lambda: draw_orders(ax, found, level),
+                lambda: draw_groups(ax, contrast, level)):
+        with pytest.raises(ValueError, match=f"level={level!r} is not possible: give a number between 0 and 1"):
+            act()
+    assert not ax.collections
+    plt.close("all")
+
+
+def test_each_picture_is_of_its_own_kind(table):
+    found, contrast = significance(table, draws=20), compare_groups(table[:100], table[100:], draws=20)
+    plain = all_multiplets(copula_correlation(table))
+    ax = plt.figure().subplots()
+    for act, given, message in (
+            (multiplet_figure, contrast, "Contrast was given, whose values are differences: draw it with contrast_figure"),
+            (contrast_figure, found, "Significance was given, which is of one group: give what compare_groups returns"),
+            (partial(draw_groups, ax), found, "Significance was given, which is of one group"),
+            (partial(draw_shifts, ax, places=[0]), found, "Significance was given, which is of one group"),
+            (multiplet_figure, plain, "Multiplets was given, which has no p-values: give what significance"),
+            (contrast_figure, plain, "Multiplets was given, which has no p-values"),
+            (strongest, plain, "Multiplets was given, which has no p-values"),
+            (partial(draw_orders, ax), plain, "Multiplets was given, which has no p-values"),
+            (partial(draw_membership, ax, places=[0]), table, "DataFrame was given, which has no p-values"),
+            (partial(draw_strongest, ax, places=[0]), plain, "Multiplets was given, which has no p-values")):
+        with pytest.raises(ValueError, match=message):
+            act(given)
+    assert not ax.collections and not ax.lines
+    plt.close("all")
+
+
+def test_differences_over_their_orders_are_called_differences(table):
+    ax = plt.figure().subplots()
+    draw_orders(ax, compare_groups(table[:100], table[100:], draws=20))
+    words = [text.get_text().split(" ", 1)[1] for text in ax.get_legend().get_texts()]
+    assert words == ["others", "lower in the first", "higher in the first", "95 %"]
+    plt.close("all")
+
+
+def test_two_groups_have_two_labels(table):
+    contrast = compare_groups(table[:100], table[100:], draws=20)
+    for labels in (("one",), "ab", ("a", "b", "c"), 5):
+        with pytest.raises(ValueError, match="labels=.* give two, one for each group"):
+            contrast_figure(contrast, labels=labels)
+    plt.close("all")
