@@ -7,12 +7,15 @@ __all__ = ['ENDINGS', 'read_samples', 'multiplets_command', 'audit_command', 'fi
 
 # %% ../nbs/05a_command.ipynb #4796800a
 import argparse
+import csv
 import sys
 import warnings
 import zipfile
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
@@ -48,10 +51,60 @@ def _one_array(
     choice("array", array, names)
     return found
 
+# %% ../nbs/05a_command.ipynb #9a41c001
+@contextmanager
+def _reading(path: Path):
+    "Errors of what reads a file, in words that name it."
+    try:
+        yield
+    except ImportError as error:
+        raise ValueError(f"{path.name} cannot be read without another package ({error}): install it, "
+                         "or save the table as CSV") from None
+    except (OSError, EOFError, ValueError, csv.Error) as error:
+        why = str(error).rpartition("C error: ")[2].strip()
+        raise ValueError(f"{path.name} cannot be read as {path.suffix.lower()} ({why}): mend it, or save it again") from None
+
+# %% ../nbs/05a_command.ipynb #9a41c002
+def _is_number(field: str) -> bool:
+    "Whether text is a number, with a point or a comma."
+    try:
+        float(field.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _first_rows(path: Path, separator: str) -> list[list[str]]:
+    "The names of a CSV and its first sample, as text."
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        return list(islice(filter(None, csv.reader(lines, delimiter=separator)), 2))
+
+
+def _separator(path: Path) -> str:
+    "A comma, or what cuts the names of a CSV into several, and its first sample into more numbers."
+    rows = {separator: _first_rows(path, separator) for separator in ",;\t"}
+    able = [separator for separator, some in rows.items() if separator == "," or (some and len(some[0]) > 1)]
+    return max(able, key=lambda one: sum(1 if _is_number(field) else -1 for row in rows[one][-1:] for field in row if field))
+
+# %% ../nbs/05a_command.ipynb #9a41c003
+def _refuse_no_names(path: Path, names: list[str]) -> None:
+    "Raises `ValueError` where names are numbers, unless they count columns or years."
+    counted = all(name.strip().isdigit() for name in names) and len({*names}) == len(names)
+    if all(map(_is_number, names)) and not counted:
+        raise ValueError(f"{path.name} begins with numbers ({', '.join(names[:3])}{', …' * (len(names) > 3)}): put a line "
+                         "with the names of its columns before them")
+
 
 def _table(path: Path) -> pd.DataFrame:
     "A CSV; a first column without a name numbers the rows."
-    frame = pd.read_csv(path)
+    with _reading(path):
+        decimals = "." if (separator := _separator(path)) == "," else ".,"
+        frame = max((pd.read_csv(path, sep=separator, decimal=decimal) for decimal in decimals),
+                    key=lambda one: one.select_dtypes("number").shape[1])
+    _refuse_no_names(path, _first_rows(path, separator)[0])
+    if (more := frame.index.nlevels) > 1:
+        raise ValueError(f"{path.name} has rows of {more + frame.shape[1]} fields under {frame.shape[1]} names: give each "
+                         "column a name")
     return frame.set_index(frame.columns[0]).rename_axis(None) if str(frame.columns[0]) == "Unnamed: 0" else frame
 
 # %% ../nbs/05a_command.ipynb #1f2d3d10
@@ -62,7 +115,9 @@ def read_samples(
     path: str | Path,            # of one of `ENDINGS`; Parquet where pandas can
     array: str | None = None,    # which array of an .npz; None: its only one
 ) -> np.ndarray | pd.DataFrame:  # (samples, variables), with names of columns where the file has some
-    """The samples in a file. Raises `ValueError` for one that is missing, damaged, or of another kind.
+    """The samples in a file. Raises `ValueError` for one that is missing, damaged or of another kind.
+
+    A CSV begins with names, else it is refused; it may have semicolons or tabs, and with them commas in its numbers.
 
     Parameters
     ----------
@@ -84,13 +139,10 @@ def read_samples(
         return _one_array(path, array)
     if array is not None:
         raise ValueError(f"array={array!r} is not possible: {path.name} holds one table; leave --array out")
-    try:
-        return {".csv": _table, ".parquet": pd.read_parquet, ".npy": np.load}[ending](path)
-    except ImportError as error:
-        raise ValueError(f"{path.name} cannot be read without another package ({error}): install it, "
-                         "or save the table as CSV") from None
-    except (OSError, EOFError, ValueError) as error:
-        raise ValueError(f"{path.name} cannot be read as {ending} ({error}): save it again") from None
+    if ending == ".csv":
+        return _table(path)
+    with _reading(path):
+        return (pd.read_parquet if ending == ".parquet" else np.load)(path)
 
 # %% ../nbs/05a_command.ipynb #ef957491
 def _room(name: str) -> ModuleType:
@@ -115,22 +167,29 @@ def _saved(
     _room("matplotlib.pyplot").close(fig)
     print(f"the picture: {path}")
 
+# %% ../nbs/05a_command.ipynb #9a41c005
+def _refuse_endings(asked: argparse.Namespace) -> None:  # out, figure
+    "Raises `ValueError` for files that could not be written as they are called, before there is work."
+    if asked.figure is not None:
+        _format(asked.figure)
+    if asked.out is not None and (ending := as_path("out", asked.out).suffix.lower()):
+        choice("ending of the table", ending, (".csv", ".txt"))
+
 # %% ../nbs/05a_command.ipynb #046614e0
 def multiplets_command(
-    asked: argparse.Namespace,  # table, array, against, kind, max_size, draws, rows, seed, out, figure
+    asked: argparse.Namespace,  # table, array, against, kind, block_length, max_size, draws, rows, seed, out, figure
 ) -> None:
     """Prints the significant multiplets of a table; the whole list and a picture go to files on demand.
 
     Parameters
     ----------
     asked : argparse.Namespace
-        table, array, against, kind, max_size, draws, rows, seed, out, figure
+        table, array, against, kind, block_length, max_size, draws, rows, seed, out, figure
     """
     rows = whole_number("rows", asked.rows)
-    if asked.figure is not None:
-        _format(asked.figure)  # refused before there is work
+    _refuse_endings(asked)
     found = significance(read_samples(asked.table, asked.array), against=asked.against, kind=asked.kind,
-                         max_size=asked.max_size, draws=asked.draws, seed=asked.seed)
+                         block_length=asked.block_length, max_size=asked.max_size, draws=asked.draws, seed=asked.seed)
     print(f"{found!r}\n")
     for side in ("synergy", "redundancy"):
         some = found.significant(side).head(rows)
@@ -159,8 +218,7 @@ def audit_command(
     asked : argparse.Namespace
         file, array, draws, seed, out, figure
     """
-    if asked.figure is not None:
-        _format(asked.figure)
+    _refuse_endings(asked)
     found = audit(read_samples(asked.file, asked.array), draws=asked.draws, seed=asked.seed, progress=asked.progress)
     print("\n".join(found.verdicts.values()))
     if asked.out is not None:
@@ -257,7 +315,7 @@ def _add_samples(commands) -> None:
     table = commands.add_parser("multiplets", help="groups of columns that share more than chance", description=(
         "Measure every triplet of columns and hold it against chance. Synergy: the group says together what no part of "
         "it says. Redundancy: its members repeat one another. q is the rate of false discoveries up to that row. Rows "
-        "have to be independent; for a time series say --kind shift."),
+        "have to be independent; for a time series say --kind shift, or --block-length."),
         epilog="example: grok-synergy multiplets table.csv --rows 10 --figure triplets.png")
     table.add_argument("table", type=Path, help="samples in rows, variables in columns: " + ", ".join(ENDINGS))
     _add_common(table, draws=1000)
@@ -265,6 +323,7 @@ def _add_samples(commands) -> None:
     table.add_argument("--max-size", type=int, default=3, help="largest group (%(default)s)")
     table.add_argument("--against", default="bystander", help="bystander: each member matters; independence; zero")
     table.add_argument("--kind", default="shuffle", help="shuffle rows, or shift them for a series (%(default)s)")
+    table.add_argument("--block-length", type=int, help="rows that stay together; several times as many as correlate")
     table.set_defaults(run=multiplets_command)
 
 # %% ../nbs/05a_command.ipynb #ab2f4aa1
@@ -296,6 +355,6 @@ def main(
         try:
             asked.run(asked)
         except (ValueError, OSError, ImportError) as error:
-            print(f"grok-synergy: {error}", file=sys.stderr)
+            print("grok-synergy:", *str(error).split(), file=sys.stderr)
             return 1
     return 0

@@ -124,17 +124,73 @@ def test_audit_writes_its_table(folder, capsys):
     ("multiplets table.txt", "ending of the file='.txt' is unknown"),
     ("multiplets table.csv --against luck", "against='luck' is unknown"),
     ("multiplets table.csv --draws 60 --figure found.doc", "ending of the figure='doc' is unknown"),
+    ("multiplets table.csv --against zero --kind shift", "for rows in an order give block_length instead"),
+    ("multiplets table.csv --block-length 300", "block_length=300 is not possible: give a whole number, from 1 to 200"),
+    ("multiplets table.csv --max-size 2", "max_size=2 is not possible: give a whole number, from 3 to 5"),
+    ("multiplets table.csv --draws 60 --out found.xlsx", "ending of the table='.xlsx' is unknown: choose one of '.csv'"),
+    ("audit table.npy --out found.parquet", "ending of the table='.parquet' is unknown"),
+    ("multiplets ragged.csv", "ragged.csv cannot be read as .csv (Expected 3 fields in line 3, saw 4): mend it"),
+    ("multiplets plain.csv", "plain.csv begins with numbers (0.5, -1.25, 3): put a line with the names of its columns"),
+    ("audit plain.csv", "plain.csv begins with numbers"),
     ("figure --seeds 0", "seeds=0 is not possible"),
     ("figure --preset mid", "preset='mid' is unknown"),
 ])
 def test_what_is_refused_is_told_in_one_line(folder, capsys, words, said):
+    (folder / "ragged.csv").write_text("a,b,c\n1,2,3\n1,2,3,4\n")
+    (folder / "plain.csv").write_text("0.5,-1.25,3\n1,2,3\n4,5,7\n")
     assert main(words.split()) == 1
-    assert said in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert said in told and told.count("\n") == 1 and not list(folder.glob("found*"))
 
 
 def test_an_ending_without_a_format_is_refused_before_there_is_work(folder, monkeypatch):
-    monkeypatch.setattr("grok_synergy.command.significance", lambda *_, **__: pytest.fail("draws were made"))
-    assert main("multiplets table.csv --figure found.doc".split()) == 1
+    for work in ("significance", "audit"):
+        monkeypatch.setattr(f"grok_synergy.command.{work}", lambda *_, **__: pytest.fail("draws were made"))
+    for command in ("multiplets", "audit"):
+        for words in ("--figure found.doc", "--out found.xlsx"):
+            assert main(f"{command} table.csv {words}".split()) == 1
+
+
+def test_rows_that_stay_together_can_be_asked_for(folder, capsys):
+    assert main("multiplets table.csv --draws 60 --block-length 4 --out all".split()) == 0
+    assert "blocks of 4 rows" in capsys.readouterr().out and len(pd.read_csv("all")) == 10
+    assert main("multiplets table.csv --draws 60 --against zero --block-length 4".split()) == 0
+    assert "resample, blocks of 4 rows" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("sep", "decimal"), [(";", ","), (";", "."), ("\t", "."), ("\t", ",")])
+@pytest.mark.parametrize("numbered", [False, True])
+def test_tables_of_other_countries_are_read(folder, sep, decimal, numbered):
+    table = read_samples("table.csv").assign(count=np.arange(400) % 7)
+    table.to_csv("export.csv", sep=sep, decimal=decimal, index=numbered)
+    pd.testing.assert_frame_equal(read_samples("export.csv"), table, check_index_type=False)
+    renamed = table.rename(columns={"rain": "rain, mm"})
+    renamed.to_csv("export.csv", sep=sep, decimal=decimal, index=numbered)
+    assert list(read_samples("export.csv")) == list(renamed)
+
+
+@pytest.mark.parametrize(("sep", "decimal"), [(",", "."), (";", ","), (";", "."), ("\t", "."), ("\t", ",")])
+def test_samples_are_no_names(folder, sep, decimal):
+    x = np.random.default_rng(0).normal(size=(30, 4))
+    for values in (x, np.random.default_rng(0).integers(0, 2, size=(30, 4)), -np.arange(120).reshape(30, 4)):
+        pd.DataFrame(values).to_csv("plain.csv", sep=sep, decimal=decimal, header=False, index=False)
+        with pytest.raises(ValueError, match="plain.csv begins with numbers"):
+            read_samples("plain.csv")
+    for names in (range(4), ["1.5", "2.5", "x", "3.5"], ["alpha;beta", "a", "b", "1"], [1951, 1952, 1953, 1954]):
+        table = pd.DataFrame(x, columns=map(str, names))
+        table.to_csv("named.csv", sep=sep, decimal=decimal, index=False)
+        assert list(read_samples("named.csv")) == list(table)
+    table = pd.DataFrame(x, columns=["0.5", "1.5", "2.5", "3.5"])  # beside numbers of rows these can be names
+    table.to_csv("named.csv", sep=sep, decimal=decimal)
+    assert list(read_samples("named.csv")) == list(table)
+
+
+def test_rows_with_more_fields_than_names_are_told(folder):
+    (folder / "wide.csv").write_text("a,b\n1,2,3,4\n5,6,7,9\n")
+    with pytest.raises(ValueError, match="wide.csv has rows of 4 fields under 2 names"):
+        read_samples("wide.csv")
+    (folder / "rows.csv").write_text("a,b\nr1,2,3\nr2,6,7\n")  # the names of rows need no name
+    assert list(read_samples("rows.csv")) == ["a", "b"]
 
 
 def test_help_gives_an_example(capsys):
