@@ -24,26 +24,25 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler
 
 from .activations import in_few_samples
-from grok_synergy.arrays import (
-    Array,
-    choice,
-    needed,
-    real_number,
-    truth,
-    whole_number,
-)
+from .arrays import Array, choice, needed, real_number, truth, whole_number
 from .hooks import Hooks, Layers, batches, moved, same_random_states, warn_of_shapes
 from .layer import Layer, look_at
-from .layer_rows import Reader, Rows, features_digest, features_sketch, flat_numbers, known_row, row_of
+from grok_synergy.layer_rows import (
+    Reader,
+    Rows,
+    check_met,
+    features_digest,
+    features_sketch,
+    flat_numbers,
+    known_row,
+    row_of,
+    what_was_met,
+)
 from .look import show_again
 from .measurement import Measurement, measurement
 from .measures import MEASURES
 from .nulls import KINDS, design_of
-from grok_synergy.store import (
-    digest,
-    stored_settings,
-    warn_user,
-)
+from .store import digest, stored_settings, warn_user
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -206,6 +205,7 @@ class _Meeting:
             taken = (moved(one, copy=True) for one in batches(inputs))  # they may change later
             features, self.batches = self.hooks.features(taken, samples)
         self.widths = {name: x.shape[1] for name, x in features.items()}
+        self.met = json.dumps(what_was_met(self.batches, self.hooks.select))
         warn_of_shapes(self.hooks)
         return features
 
@@ -213,6 +213,7 @@ class _Meeting:
         "Reads what is stored, or else the network as it is."
         self.settings = _plain_settings(self.reader, self.hooks) | {"layers": self.widths}
         self.rows = Rows(store, name, self.settings)
+        check_met(self.rows, self.met)
         self.last = self.began = self.trial = self.picture = None
         self.measured = self.skipped = 0
         self.before, self.latest = _left_before(self.rows.known)
@@ -326,7 +327,7 @@ class _Called(_Scheduled):
         row, features = self._row_now(step)
         followed = row.assign(scalars)
         if step not in self.rows.known or not followed.identical(row):
-            self.rows.keep(step, followed.assign_attrs(trained=trained))
+            self.rows.keep(step, followed.assign_attrs(trained=trained, met=self.met))
         if self.keeps_features and features is not None:
             self.rows.keep_features(step, features, row.attrs["made_from"])
         if self.live:
@@ -367,7 +368,7 @@ class _Shown(_Called):
         found = found.assign_coords(step=steps).transpose("null", "draw", "layer", "step", "neuron", missing_dims="ignore")
         for name in found:
             found[name].attrs = dict(self.rows.known[steps[-1]].get(name, found[name]).attrs)
-        return found.assign_attrs(probe=json.dumps(self.settings),
+        return found.assign_attrs(probe=json.dumps(self.settings), met=self.met,
                                   measurement=json.dumps(stored_settings(self.reader.settings)))
 
     @property

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from .arrays import truth
 from .figures import condition_figure
 from .layer import Layer
+from .layer_rows import unlike
 from .nulls import FEWEST
 from .phases import WITHIN, beyond_null, segment
 from .probe import Probe
@@ -37,6 +38,23 @@ def _datasets(
         raise ValueError("probes: their layers, measurements or nulls differ: give probes that were "
                          "made with the same settings")
     return found
+
+# %% ../nbs/06d_seeds.ipynb #669f3ea6
+def _check_met(found: Iterable[xr.Dataset], chimera: bool) -> None:
+    """Warns of networks that met different inputs.
+
+    Raises `ValueError` where they were to make a chimera, and for other functions as `select`.
+    """
+    first, *others = (one.attrs.get("met", "{}") for one in found)
+    names = {name for one in others for name in unlike(first, one)}
+    if names - {"inputs"}:
+        raise ValueError("probes: the functions given as select differ: give probes that were made "
+                         "with the same settings")
+    if names and chimera:
+        raise ValueError("chimera=True: all networks must have met the same samples in the same "
+                         "order: give each probe the same tensor, or a loader that does not shuffle")
+    if names:
+        warn_user("the probes met different inputs: seeds differ by these, too")
 
 # %% ../nbs/06d_seeds.ipynb #25d05301
 def _chimera_bits(
@@ -84,8 +102,9 @@ def joined(
     """The readings of several networks that were followed alike, as one dataset.
 
     With `chimera` there are also its draws, the same for each seed, and the excess over them; that
-    needs probes with `keep_features=True`. Raises `ValueError` for probes of different settings,
-    for no common step, and for a chimera of fewer than five networks.
+    needs probes with `keep_features=True`. Warns of networks that met different inputs. Raises
+    `ValueError` for probes of different settings, for no common step, and for a chimera of fewer
+    than five networks, or of networks that met different inputs.
 
     Parameters
     ----------
@@ -99,8 +118,12 @@ def joined(
     xr.Dataset
         (layer, seed, step); nulls (null, draw, layer, seed, step)
     """
+    if isinstance(probes, Followed):
+        raise ValueError("probes: a single one was given: give several in a list or by seed, as in "
+                         "joined([probe])")
     probes = dict(probes) if isinstance(probes, Mapping) else dict(enumerate(probes))
     found = _datasets(probes)
+    _check_met(found.values(), truth("chimera", chimera))
     steps = set.intersection(*(set(one.step.values.tolist()) for one in found.values()))
     if not steps:
         raise ValueError("probes: no step was measured by all of them: give probes of one schedule")
@@ -109,7 +132,7 @@ def joined(
     each = [one.sel(step=sorted(steps)) for one in found.values()]
     dataset = xr.concat(each, "seed", combine_attrs="override").assign_coords(seed=list(found))
     dataset = dataset.transpose("null", "draw", "layer", "seed", "step", ..., missing_dims="ignore")
-    if truth("chimera", chimera):
+    if chimera:
         several = list(probes.values())
         if len(several) < FEWEST or not all(isinstance(one, Probe) for one in several):
             raise ValueError(f"chimera=True of {len(several)} networks: give the probes themselves, "

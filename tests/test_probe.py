@@ -22,6 +22,7 @@ from grok_synergy import probe as probe_module
 from grok_synergy.hooks import layer_features
 from grok_synergy.layer import Layer
 from grok_synergy.layer_curves import draw_layers
+from grok_synergy.layer_rows import what_was_met
 from grok_synergy.look import PHASE_STYLE
 from grok_synergy.measurement import measurement
 from grok_synergy.measures import MEASURES
@@ -592,3 +593,101 @@ def test_datasets_hold_no_features_for_a_chimera():
     probe(0)
     with pytest.raises(ValueError, match="can return its probe"):
         joined([probe.dataset] * 5, chimera=True)
+
+
+# One store for each network and its inputs
+
+
+def test_two_probes_of_one_name_do_not_write_into_one_run(tmp_path):
+    first, second = (made(Net(seed), store=tmp_path) for seed in (0, 1))
+    first(0)
+    first(1)
+    with pytest.warns(UserWarning, match="changed steps"), pytest.raises(ValueError, match="differs at step 0.*name="):
+        second(0)
+    assert first(2) and made(Net(0), store=tmp_path).dataset.step.values.tolist() == [0, 1, 2]
+    late, later = (made(Net(seed), store=tmp_path, name="late") for seed in (0, 1))
+    with pytest.warns(UserWarning, match="no untrained baseline"):
+        late(7)
+    with pytest.warns(UserWarning, match="no untrained"), pytest.raises(ValueError, match="differs at step 7"):
+        later(7)
+    late(8)
+    with pytest.warns(UserWarning, match=r"another probe has changed steps \[8\]"):
+        later.measure(9)
+    twin = made(Net(0), store=tmp_path)  # such as a second process of one training
+    first(3)
+    assert twin(3)
+
+
+def test_probes_that_read_at_the_same_time_do_not_overwrite_each_other(tmp_path, monkeypatch):
+    first, second = (made(Net(seed), store=tmp_path) for seed in (0, 1))
+    read = second._row_now
+
+    def late(step):
+        found = read(step)
+        first(step)  # meanwhile
+        return found
+
+    monkeypatch.setattr(second, "_row_now", late)
+    with pytest.raises(ValueError, match="another network, which differs at step 0"):
+        second(0)
+
+
+def test_other_inputs_or_another_function_are_refused_where_a_run_goes_on(tmp_path):
+    for step in range(3):
+        made(store=tmp_path, select=lambda x: torch.relu(x)).measure(step)
+    with pytest.raises(ValueError, match="made of other inputs.*name="):
+        made(store=tmp_path, inputs=INPUTS * 2, select=lambda x: torch.relu(x))
+    with pytest.raises(ValueError, match="made of another select.*name="):
+        made(store=tmp_path, select=lambda x: torch.tanh(x))
+    loader = DataLoader(TensorDataset(INPUTS), 10)
+    again = made(store=tmp_path, inputs=loader, select=lambda y: torch.relu(y))  # the same samples, batch by batch
+    assert again.dataset.sizes["step"] == 3
+    for path in tmp_path.rglob("*.nc"):  # as files of earlier versions are
+        row = xr.load_dataset(path)
+        del row.attrs["met"]
+        row.to_netcdf(path)
+    assert made(store=tmp_path, inputs=INPUTS * 2, select=lambda x: torch.tanh(x)).dataset.sizes["step"] == 3
+
+
+@pytest.mark.parametrize("values", [(1, 2), (torch.zeros(2), torch.ones(2)), ([0, 1], [1, 0])])
+def test_what_a_function_holds_tells_it_from_others(values):
+    def holding(value):
+        return lambda x: (x, value)[0]
+
+    def mark(one):
+        return json.dumps(what_was_met([INPUTS], {"body.2": one}))
+
+    marks = {mark(make(value)) for value in values for make in (holding, holding)}
+    marks |= {mark(partial(torch.mul, other=value)) for value in values}
+    assert len(marks) == 4 and not any("0x" in one for one in marks)
+
+
+def test_probes_of_other_inputs_are_joined_with_a_note_and_of_another_select_not_at_all():
+    probes = [made(select=torch.tanh), made(select=torch.tanh, inputs=INPUTS * 2), made(select=lambda x: torch.sin(x)),
+              made(select=lambda x: torch.cos(x))]
+    for probe in probes:
+        probe(0)
+    with pytest.warns(UserWarning, match="the probes met different inputs"):
+        assert joined(probes[:2]).sizes["seed"] == 2
+    with pytest.raises(ValueError, match="made with the same settings"):
+        joined(probes[2:])
+
+
+def test_no_chimera_of_networks_that_met_samples_in_other_orders():
+    table = TensorDataset(INPUTS)
+    probes = [made(Net(seed), keep_features=True, inputs=DataLoader(
+        table, 48, shuffle=True, generator=torch.Generator().manual_seed(seed))) for seed in range(5)]
+    for probe in probes:
+        probe(0)
+    with pytest.raises(ValueError, match="chimera=True.*the same samples in the same order"):
+        joined(probes, chimera=True)
+
+
+def test_a_store_stays_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    probe = made(store="here")
+    probe(0)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    probe(1)
+    assert len(list((tmp_path / "here").rglob("*.nc"))) == 2 and probe.rows.folder.is_absolute()
