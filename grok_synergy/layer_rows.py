@@ -25,6 +25,7 @@ import xarray as xr
 from torch import Tensor
 
 from .arrays import as_path
+from .hooks import closure
 from .layer import Layer
 from .measurement import Measurement, empty_reading
 from .measures import MEASURES
@@ -211,13 +212,6 @@ def inputs_digest(
 _PLAIN = str | bytes | int | float | complex | slice | type(...) | torch.dtype | None
 
 
-def _held(function: FunctionType) -> Iterator:
-    "What a function holds from where it was defined."
-    for cell in function.__closure__ or ():
-        with suppress(ValueError):  # it holds nothing yet
-            yield cell.cell_contents
-
-
 def _mark(value, within: tuple[int, ...] = ()) -> str:
     "What tells a function from others in the same version of Python, without addresses."
     within = (*within, id(value))
@@ -226,7 +220,7 @@ def _mark(value, within: tuple[int, ...] = ()) -> str:
     if isinstance(value, partial):
         value = value.func, value.args, value.keywords
     elif isinstance(value, FunctionType):
-        value = value.__code__, value.__defaults__, value.__kwdefaults__, *_held(value)
+        value = value.__code__, value.__defaults__, value.__kwdefaults__, *closure(value)
     elif isinstance(value, CodeType):
         value = value.co_code.hex(), value.co_names, value.co_consts
     value = list(value.items()) if isinstance(value, Mapping) else value

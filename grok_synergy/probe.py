@@ -201,8 +201,8 @@ class _Meeting:
     def _meet(self, inputs, samples: int) -> dict[str, Tensor]:
         "Takes the inputs, and the features that the network has of them now."
         samples = whole_number("samples", samples)
-        with same_random_states(inputs, getattr(inputs, "sampler", None)):
-            taken = (moved(one, copy=True) for one in batches(inputs))  # they may change later
+        with same_random_states(inputs):
+            taken = (moved(one) for one in batches(inputs))  # they may change later
             features, self.batches = self.hooks.features(taken, samples)
         self.widths = {name: x.shape[1] for name, x in features.items()}
         self.met = json.dumps(what_was_met(self.batches, self.hooks.select))

@@ -2,16 +2,17 @@
 
 import random
 import warnings
-from collections import OrderedDict
+from collections import OrderedDict, UserDict, namedtuple
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
-from grok_synergy.hooks import Hooks, batches, find_layers, layer_features
+from grok_synergy.hooks import Hooks, batches, find_layers, layer_features, moved
 
 X = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
 
@@ -251,3 +252,152 @@ def test_a_loader_is_read_until_there_are_enough_samples(model):
 def test_lazy_parameters_are_refused():
     with pytest.raises(ValueError, match="lazy parameters"):
         layer_features(nn.LazyLinear(3), "(model)", X)
+
+
+class Held(TensorDataset):
+    "A data set that draws by itself."
+
+    def __init__(self):
+        super().__init__(X)
+        self.rng, self.old, self.plain = np.random.default_rng(0), np.random.RandomState(0), random.Random(0)  # noqa: NPY002
+
+    def __getitem__(self, i):
+        return X[i] + self.rng.random() + self.old.random() + self.plain.random()
+
+
+def own_generators():
+    "Loaders that hold a generator somewhere, what a function returns, and how often each would draw."
+    one = torch.Generator().manual_seed(0)
+    several = BatchSampler(RandomSampler(PAIRS, generator=one), 8, False)
+    shuffled, held = DataLoader(PAIRS, 8, shuffle=True, generator=one), Held()
+    loaders = {"one": shuffled}
+
+    def state():
+        return one.get_state().tolist()
+
+    yield state, DataLoader(PAIRS, batch_sampler=several)
+    yield state, lambda: shuffled
+    yield state, lambda: loaders["one"]
+    yield state, (batch for batch in shuffled)
+    yield state, lambda: (batch for batch in DataLoader(PAIRS, batch_sampler=several))
+    yield held.rng.random.__self__.bit_generator.__getstate__, DataLoader(held, 8)
+    yield held.plain.getstate, DataLoader(held, 8)
+    yield lambda: held.old.get_state()[2], DataLoader(held, 8)
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_generators_that_inputs_hold_stay_as_they_were(model, place):
+    state, inputs = list(own_generators())[place]
+    before = str(state())
+    layer_features(model, "first", inputs)
+    assert str(state()) == before
+
+
+class Stateful(nn.Module):
+    "Has every kind of state that a forward can change."
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.linear = nn.RNNCell(6, 6), nn.Linear(6, 6)
+        self.register_buffer("average", torch.zeros(6))
+        self.register_buffer("codes", None)
+        self.h, self.pair, self.calls, self.table = None, (torch.zeros(6), 0), 0, torch.zeros(6)
+
+    def forward(self, x):
+        self.average.data.mul_(0.9).add_(x.detach().mean(0))
+        self.codes = x.detach()[:3] if self.codes is None else self.codes + 1
+        self.h = self.cell(x, self.h).detach()
+        self.pair[0].add_(1)
+        self.table.data.add_(1)
+        self.calls, self.new = self.calls + 1, x
+        self.register_buffer("late", x)
+        with torch.no_grad():
+            self.linear.weight.div_(self.linear.weight.norm(dim=1, keepdim=True))
+            self.linear.bias.data.add_(1)
+        return self.linear(x + self.h)
+
+
+def test_every_state_of_a_network_stays_as_it_was():
+    model = Stateful()
+    before = {name: one.clone() for name, one in model.state_dict().items()}
+    weight = model.linear.weight
+    layer_features(model, "linear", X)
+    assert set(model.state_dict()) == set(before) and model.codes is None and not hasattr(model, "late")
+    assert all(torch.equal(one, before[name]) for name, one in model.state_dict().items())
+    assert model.h is None and model.calls == 0 and not hasattr(model, "new") and model.linear.weight is weight
+    assert not model.pair[0].any() and not model.table.any()
+
+
+def test_parameters_too_large_to_copy_are_watched(monkeypatch):
+    monkeypatch.setattr("grok_synergy.hooks.COPIED", 10)
+    with pytest.warns(UserWarning, match="changes while it is measured: pair, linear.weight;"):
+        layer_features(Stateful(), "linear", X)
+
+
+def test_a_measurement_between_forward_and_backward_does_no_harm(model):
+    loss = model(X).sum()
+    layer_features(model, "first", X)
+    loss.backward()
+    assert model.first.weight.grad.isfinite().all()
+
+
+def test_inputs_that_a_network_changes_stay_as_they_were():
+    inputs = X.clone()
+    layer_features(nn.Sequential(nn.ReLU(inplace=True), nn.Linear(6, 3)), "1", inputs)
+    assert torch.equal(inputs, X)
+
+
+Pair = namedtuple("Pair", "x y")
+
+
+@dataclass(frozen=True)
+class Frozen:
+    x: torch.Tensor
+
+
+@pytest.mark.parametrize("make", [
+    lambda x: x, lambda x: x.numpy(), lambda x: (x,), lambda x: [x], lambda x: {"x": x}, lambda x: {"x": x.numpy()},
+    lambda x: Pair(x, 1), lambda x: UserDict(x=x), lambda x: SimpleNamespace(x=x), lambda x: Frozen(x),
+    lambda x: (SimpleNamespace(x={"y": x}), None), lambda x: nn.utils.rnn.PackedSequence(x, torch.tensor([3])),
+], ids=range(12))
+def test_everything_that_holds_numbers_is_copied_and_moved(make):
+    def numbers(value):
+        if isinstance(value, torch.Tensor | np.ndarray):
+            return value
+        value = getattr(value, "data", value) if isinstance(value, UserDict | nn.utils.rnn.PackedSequence) else value
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else None
+        return numbers(value if isinstance(value, torch.Tensor) else next(iter(parts or vars(value).values())))
+
+    x = torch.ones(3, 2)
+    given = make(x)
+    copied = moved(given)
+    x.zero_()
+    assert type(copied) is type(given) and numbers(copied).all() and not numbers(given).any()
+    if not isinstance(numbers(given), np.ndarray):
+        assert numbers(moved(given, torch.device("meta"))).device.type == "meta"
+
+
+def test_what_holds_no_numbers_is_handed_on():
+    things = ("text", 3, None, nn.ReLU(), torch.relu, SimpleNamespace(a=1), torch.float32)
+    assert all(one is other for one, other in zip(moved(things), things, strict=True))
+
+
+def test_a_transformer_with_a_padding_mask_is_read_below_its_top():
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), 2)
+    inputs = {"src": torch.randn(100, 5, 16), "src_key_padding_mask": torch.zeros(100, 5, dtype=torch.bool)}
+    inputs["src_key_padding_mask"][:50, 3:] = True
+    assert layer_features(encoder, "layers.0", inputs, select=0)["layers.0"].shape == (100, 16)
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_errors_of_select_are_those_of_select():
+    lstm = nn.LSTM(6, 12, batch_first=True)
+    for select in (lambda output: output["hidden"], lambda output: 1 / 0, lambda output: output.nothing):
+        with pytest.raises(ValueError, match=r"select of layer '\(model\)'.*returns tuple.*Error"):
+            layer_features(lstm, "(model)", torch.randn(40, 4, 6), select=select)
+
+
+def test_scripted_networks_are_refused_with_words():
+    for net in (torch.jit.script(nn.Sequential(nn.Linear(6, 3))), nn.Sequential(torch.jit.trace(nn.Linear(6, 3), X))):
+        with pytest.raises(ValueError, match="TorchScript.*before it was scripted"):
+            layer_features(net, "0", X)
