@@ -113,24 +113,24 @@ def as_preset(
 
 # %% ../nbs/04_measurement.ipynb #c745eb62
 def measurement(
-    preset: str = "mid_ranks",  # "published" or "mid_ranks"
-    **choices,                  # fields of `Measurement` that differ from the preset
+    preset: str | Measurement = "mid_ranks",  # "published", "mid_ranks", or a measurement
+    **choices,  # fields of `Measurement` that differ from the preset
 ) -> Measurement:
     """The settings of a preset, with some changed. Raises `ValueError` for names that do not exist.
 
     Parameters
     ----------
-    preset : str, default 'mid_ranks'
-        "published" or "mid_ranks"
+    preset : str | Measurement, default 'mid_ranks'
+        "published", "mid_ranks", or a measurement
     **choices
         fields of `Measurement` that differ from the preset
     """
-    preset = as_preset(preset)
+    preset = preset if isinstance(preset, Measurement) else PRESETS[as_preset(preset)]
     known = [field.name for field in fields(Measurement)]
     if unknown := set(choices) - set(known):
         raise ValueError(f"{', '.join(sorted(unknown))}: no such choice; there are "
                          f"{', '.join(known)}")
-    return replace(PRESETS[preset], **choices)
+    return replace(preset, **choices)
 
 # %% ../nbs/04_measurement.ipynb #3d10bfdd
 def present_names(

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -277,3 +278,86 @@ def test_means_need_no_correlations_of_neurons(monkeypatch):
     layer = Layer(x, degenerate="raise")
     monkeypatch.setattr(Layer, "correlation", lambda *given: pytest.fail("correlations of the neurons were asked for"))
     assert layer.read(measurement(unit="means")) == measure_features(x, unit="means")
+
+
+# What can only be noise or nothing
+
+
+NOISE = np.random.default_rng(0).normal(size=(200, 150))
+
+
+def test_halves_of_fewer_samples_than_neurons_are_refused():
+    for read in (partial(measure_features, NOISE), partial(measure_features, NOISE, degenerate="drop"),
+                 lambda **given: Layer(NOISE).read(measurement(**given))):
+        with pytest.raises(ValueError, match="judged_on='other half'.*give 302 samples or more"):
+            read(judged_on="other half")
+        assert read(judged_on="other half", unit="means").synergy < 1
+    few = NOISE.copy()
+    few[:, 20:] = 0  # dead neurons count for nothing
+    assert Layer(few).read(measurement(judged_on="other half")).dropped.sum() == 130
+
+
+def test_fewer_samples_than_neurons_are_noted():
+    with pytest.warns(UserWarning, match="100 samples of 150 neurons: Ω of many neurons is mostly noise"):
+        Layer(NOISE[:100]).read(measurement())
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    ({"clustering": "none"}, "clustering='none' reads ten neurons, and there are 9"), ({"min_size": 10}, "of 9 neurons")])
+def test_layers_too_narrow_for_a_measurement_are_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        measure_features(NOISE[:, :9], **settings)
+
+
+def test_a_dead_layer_is_noted():
+    with pytest.warns(UserWarning, match="0 of 12 neurons can be read: synergy and redundancy are 0"):
+        measure_features(np.zeros((50, 12)), degenerate="drop")
+
+
+def test_a_measurement_is_a_preset_too():
+    asked = measurement("published", n_bins=4)
+    assert measurement(asked) == asked
+    assert measurement(asked, unit="means") == measurement("published", n_bins=4, unit="means")
+    x = NOISE[:, :12]
+    assert measure_features(x, preset=asked) == measure_features(x, "published", n_bins=4)
+    assert measure_features(x, asked, unit="means").settings.unit == "means"
+    with pytest.raises(ValueError, match="widths: no such choice"):
+        measurement(asked, widths=3)
+    with pytest.raises(ValueError, match="preset=3"):
+        measurement(3)
+
+
+def test_other_networks_are_given_as_arrays_or_as_layers():
+    x, others = NOISE[:, :15], np.stack([NOISE[:, 15 * i:15 * i + 15] for i in range(1, 5)])
+    settings = measurement(n_bins=5)
+    expected = measure_features(x, settings, others=list(others), draws=3).excess
+    for given in (others, list(others), [torch.tensor(one) for one in others], [Layer(one) for one in others]):
+        assert measure_features(x, settings, others=given, draws=3).excess == expected
+        assert measure_features(x, settings).null("chimera", 3, others=given).excess == expected
+        assert (Layer(x).excess(settings, "chimera", 3, others=given),) == expected
+        assert Layer(x).null("chimera", others=given).x["post"].shape == (200, 15)
+    rectified = Layer(np.maximum(x, 0), x).null("chimera", others=others)
+    assert rectified.x["pre"] is None  # arrays have none
+    with pytest.raises(ValueError, match="others"):
+        Layer(x).null("chimera", others=["a"] * 4)
+
+
+@pytest.mark.parametrize("rows", [np.ones(50, bool), [1000], [-201], [], 3, [[0, 1]], ["a"], [0.5], np.zeros(200, bool)])
+def test_rows_that_are_none_are_named(rows):
+    layer = Layer(NOISE[:, :15])
+    for read in (lambda: measure_features(NOISE[:, :15], rows=rows), lambda: layer.rows(rows),
+                 lambda: layer.null("columns", rows=rows), lambda: layer.excess(measurement(), "columns", 2, rows=rows)):
+        with pytest.raises(ValueError, match="rows"):
+            read()
+
+
+def test_rows_are_numbers_or_booleans():
+    layer, wanted = Layer(NOISE[:, :15]), np.arange(200) < 60
+    for rows in (wanted, torch.tensor(wanted), np.flatnonzero(wanted), list(range(60)), range(60), pd.Series(wanted)):
+        assert torch.equal(layer.rows(rows).x["post"], layer.x["post"][:60])
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 0.5, [0, -1], None])
+def test_seeds_of_nulls_that_are_none_are_named(seed):
+    with pytest.raises(ValueError, match="seed"):
+        Layer(NOISE[:, :15]).null("columns", seed)
