@@ -11,7 +11,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
@@ -21,12 +21,11 @@ import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor, nn
-from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler
 
 from .activations import in_few_samples
 from .arrays import Array, choice, needed, real_number, truth, whole_number
-from .hooks import Hooks, Layers, batches, moved, same_random_states, warn_of_shapes
-from .layer import Layer, look_at
+from .hooks import Hooks, Layers, batches, warn_of_shapes
+from .layer import Layer, check_width, look_at, nothing_read
 from grok_synergy.layer_rows import (
     Reader,
     Rows,
@@ -34,6 +33,7 @@ from grok_synergy.layer_rows import (
     features_digest,
     features_sketch,
     flat_numbers,
+    in_order,
     known_row,
     row_of,
     what_was_met,
@@ -42,6 +42,7 @@ from .look import show_again
 from .measurement import Measurement, measurement
 from .measures import MEASURES
 from .nulls import KINDS, design_of
+from .states import moved, same_random_states
 from .store import digest, stored_settings, warn_user
 
 if TYPE_CHECKING:
@@ -79,8 +80,7 @@ def _check_names(names: Iterable[str]) -> None:
 def _choices(preset: str | Measurement, choices: dict) -> Measurement:
     "How layers are read. Raises `ValueError` for what only a trajectory can choose."
     _check_names(choices)
-    settings = replace(preset, **choices) if isinstance(preset, Measurement) else (
-        measurement(preset, **choices))
+    settings = measurement(preset, **choices)
     for name, other in (("which", "inputs="), ("layer", "layers=")):
         if getattr(settings, name) != getattr(Measurement(), name):
             raise ValueError(f"{name}={getattr(settings, name)!r} is not possible here: choose by "
@@ -100,22 +100,33 @@ def _null_kinds(nulls: str | Sequence[str], factors) -> tuple[str, ...]:
     if "responses" in kinds and factors is None:
         raise ValueError("nulls='responses' needs factors=, (samples, factors): what was varied in "
                          "every combination, such as two numbers; nulls='columns' needs none")
+    if "responses" not in kinds and factors is not None:
+        raise ValueError("factors= are those of nulls='responses', which was not asked for: ask for "
+                         "it, or leave factors out")
     return kinds
 
 # %% ../nbs/06c_probe.ipynb #bd8ee7d2
 def _check_sizes(features: dict[str, Tensor], settings: Measurement) -> None:
     """Warns of layers that should not be read, as `measure_features` does.
 
-    Raises `ValueError` for fewer samples than neurons, unless means or the best ten are read.
+    Raises `ValueError` for fewer samples than neurons, unless means or the best ten are read, and
+    for fewer neurons than a measurement needs.
     """
     for name, x in features.items():
         samples, neurons = x.shape
-        if neurons < 2:
-            raise ValueError(f"layer {name!r} has {neurons} neuron: give layers of two or more")
+        try:
+            check_width(neurons, settings)
+        except ValueError as error:
+            raise ValueError(f"layer {name!r} has {neurons} neurons: {error}") from None
         if samples <= neurons and not in_few_samples(settings):
             raise ValueError(f"layer {name!r} has {samples} samples of {neurons} neurons: give more "
                              "inputs, or unit='means' for the means of ten bins, or "
                              "clustering='none' for the best ten neurons")
+        half = settings.judged_on == "other half" and not in_few_samples(settings)
+        if half and samples // 2 <= neurons:
+            raise ValueError(f"layer {name!r}: judged_on='other half' of {samples} samples needs half of "
+                             f"them to be more than {neurons} neurons: give {2 * neurons + 2} samples or "
+                             "more")
         if x.isfinite().all():
             with warnings.catch_warnings(record=True) as notes:
                 warnings.simplefilter("always")
@@ -217,10 +228,11 @@ class _Meeting:
         self.last = self.began = self.trial = self.picture = None
         self.measured = self.skipped = 0
         self.before, self.latest = _left_before(self.rows.known)
-        self.warned = False
+        self.warned, self.noted, begun = False, set(), time.perf_counter()
         if not self.rows.known:
             self.trial = self._read(features, 0, caught=()).assign_attrs(
                 made_from=features_digest(features))
+        self.reading = time.perf_counter() - begun
         self.spent = self.checked = time.perf_counter() - start
 
 # %% ../nbs/06c_probe.ipynb #d77e978a
@@ -238,6 +250,13 @@ class _Measuring(_Meeting):
         with same_random_states():
             return self.hooks.features(self.batches)[0]
 
+    def _note(self, name: str, reading: dict, step: int, neurons: int) -> None:
+        "Warns once of a layer of which nothing can be read, as its neurons died."
+        if reading["synergy"] == 0 == reading["synergy_size"] and name not in self.noted:
+            self.noted.add(name)
+            left = neurons - int(reading["dropped"])
+            warn_user(f"from step {step} on: layer {name!r}: {nothing_read(left, neurons)}")
+
     def _read(self, features: dict[str, Tensor], step: int, caught=_LATER) -> xr.Dataset:
         "The readings of all layers; NaN, and one warning, where a layer cannot be read."
         readings, broken = {}, {}
@@ -249,6 +268,7 @@ class _Measuring(_Meeting):
             except caught as error:
                 broken[name] = str(error)
                 readings[name] = self.reader.read(name, torch.full_like(x, torch.nan), step)
+            self._note(name, readings[name], step, x.shape[1])
         if broken and not self.warned:
             self.warned = True
             warn_user(f"NaN from step {step} on: " + "; ".join(
@@ -271,6 +291,9 @@ class _Kept(_Measuring):
             self.warned = True
             if step in self.rows.known:  # what was read of it before stays
                 return self.rows.known[step], None
+        if (widths := {name: x.shape[1] for name, x in features.items()}) != self.widths:
+            raise ValueError(f"step {step}: layers had {self.widths} neurons and have {widths} now, and "
+                             "a curve is of the same neurons: make a new probe from here on")
         made_from = features_digest(features)
         sketch = features_sketch(features) if step == 0 else None
         if (row := known_row(self.rows, step, made_from, sketch)) is None:
@@ -334,8 +357,10 @@ class _Called(_Scheduled):
             self.picture = show_again(self.plot, self.picture)
         self.measured += 1
         self.ended = time.perf_counter()
-        self.latest = self.ended - start
-        self.spent += self.latest
+        self.spent += self.ended - start
+        if "trained" not in row.attrs:  # it was read now, or in the beginning
+            tried = self.trial is not None and row.made_from == self.trial.made_from
+            self.latest = self.ended - start + self.reading * tried
         return flat_numbers(followed)
 
     def __call__(self, step: int, **scalars) -> dict[str, float]:
@@ -393,27 +418,19 @@ class _Shown(_Called):
         return f"Probe of {layers}: {len(steps)} steps{where}; {self.cost!r}"
 
 # %% ../nbs/06c_probe.ipynb #3df57271
-def _in_order(inputs) -> bool:
-    "Whether inputs come in the order of their table, as far as a loader says."
-    if not isinstance(inputs, DataLoader) or isinstance(inputs.dataset, IterableDataset):
-        return True
-    plain = type(inputs.batch_sampler) in (BatchSampler, type(None))
-    return plain and isinstance(inputs.sampler, SequentialSampler)
-
-
 def _designs(
     inputs,                           # as they were given
+    taken: list,                      # batches of them
     factors: Array | Mapping | None,  # (samples, factors), or those by layer
     features: dict[str, Tensor],      # (samples, neurons) by layer
-    kinds: tuple[str, ...],           # of nulls
 ) -> dict:                            # by layer: a design, or None
     "The input factors of each layer's samples. Raises `ValueError` where they do not fit."
-    if "responses" not in kinds:
+    if factors is None:
         return dict.fromkeys(features)
-    if not _in_order(inputs):
-        raise ValueError("inputs: the loader takes samples in an order of its own, and factors= would "
-                         "be those of others: give a loader that does not shuffle, or a list of its "
-                         "batches, in the order of factors")
+    if not in_order(inputs, taken):
+        raise ValueError("inputs: what takes samples in an order of its own, or can be read only once, "
+                         "does not go with factors=, which may be those of others: give a tensor, a "
+                         "loader that does not shuffle, or a list of batches, in the order of factors")
     each = factors if isinstance(factors, Mapping) else dict.fromkeys(features, factors)
     if missing := [name for name in features if name not in each]:
         raise ValueError(f"factors lack the layers {missing}: give those of each layer")
@@ -510,5 +527,5 @@ class Probe(_Shown):
         self.hooks = Hooks(model, layers, select)
         features = self._meet(inputs, samples)
         _check_sizes(features, settings)
-        self.reader = Reader(settings, kinds, draws, seed, _designs(inputs, factors, features, kinds))
+        self.reader = Reader(settings, kinds, draws, seed, _designs(inputs, self.batches, factors, features))
         self._begin(store, name, features, start)

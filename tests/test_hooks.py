@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
-from grok_synergy.hooks import Hooks, batches, find_layers, layer_features, moved
+from grok_synergy.hooks import Hooks, batches, find_layers, layer_features
+from grok_synergy.states import moved
 
 X = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
 
@@ -329,7 +330,7 @@ def test_every_state_of_a_network_stays_as_it_was():
 
 
 def test_parameters_too_large_to_copy_are_watched(monkeypatch):
-    monkeypatch.setattr("grok_synergy.hooks.COPIED", 10)
+    monkeypatch.setattr("grok_synergy.states.COPIED", 10)
     with pytest.warns(UserWarning, match="changes while it is measured: pair, linear.weight;"):
         layer_features(Stateful(), "linear", X)
 

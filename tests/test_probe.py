@@ -309,7 +309,7 @@ def test_cost_is_of_training_alone(monkeypatch):
     ({"budget": "5 %"}, "budget='5 %'"), ({"store": 3}, "store=3 is not a path"), ({"live": "yes"}, "live='yes'"),
     ({"store": "here", "name": "a/b"}, "name='a/b'"), ({"store": "here", "name": ""}, "name=''"),
     ({"keep_features": 1}, "keep_features=1"), ({"estimator": "own"}, "estimator='own' is unknown"),
-    ({"inputs": INPUTS[:8]}, "has 8 samples of 8 neurons"), ({"model": Net(width=1)}, "has 1 neuron"),
+    ({"inputs": INPUTS[:8]}, "has 8 samples of 8 neurons"), ({"model": Net(width=1)}, "has 1 neurons"),
     ({"model": "net"}, "give a torch.nn.Module"),
 ])
 def test_what_cannot_be_measured_is_said_before_training(settings, words, tmp_path, monkeypatch):
@@ -335,7 +335,7 @@ def test_few_samples_are_read_by_means():
         made(inputs=INPUTS[:12])
     few = torch.randn(8, INPUTS.shape[1], generator=torch.Generator().manual_seed(0))
     for choice in ({"unit": "means"}, {"clustering": "none"}):
-        assert math.isfinite(made(inputs=few, **choice)(0)["redundancy/body.2"])
+        assert math.isfinite(made(Net(width=12), inputs=few, **choice)(0)["redundancy/body.2"])
 
 
 def test_scalars_may_come_and_go():
@@ -576,6 +576,8 @@ def test_a_budget_counts_what_was_before_a_run_was_killed(tmp_path):
     again = made(**settings)
     assert again.before.training == pytest.approx(killed.cost.training, rel=0.5) and again.before.measured == 4
     assert 0 < again.latest < again.before.measuring <= killed.cost.measuring
+    before = again.latest
+    assert again(0) and again.latest == before  # what is stored was not measured now
 
 
 def test_no_phase_is_named_without_a_null():
@@ -691,3 +693,102 @@ def test_a_store_stays_where_it_was(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "elsewhere")
     probe(1)
     assert len(list((tmp_path / "here").rglob("*.nc"))) == 2 and probe.rows.folder.is_absolute()
+
+
+def shuffled_by(generator=None):
+    return DataLoader(TensorDataset(INPUTS), 48, shuffle=True, generator=generator)
+
+
+OWN, KEPT = torch.Generator().manual_seed(0), shuffled_by(torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("inputs", [
+    lambda: shuffled_by(), lambda: shuffled_by(OWN), lambda: KEPT, lambda: (batch for batch in KEPT),
+    lambda: (batch for batch in shuffled_by()), lambda: [INPUTS[torch.randperm(144)]],
+    lambda: INPUTS[np.random.permutation(144)], lambda: shuffled_by(torch.Generator().manual_seed(7)),  # noqa: NPY002
+    lambda: DataLoader(TensorDataset(INPUTS), 48, sampler=random.sample(range(144), 144)),
+], ids=range(9))
+def test_factors_beside_a_function_that_shuffles_are_refused(inputs):
+    for given in (inputs, (batch for batch in inputs())) if isinstance(inputs(), DataLoader) else (inputs,):
+        with pytest.raises(ValueError, match="takes samples in an order of its own"):
+            made(inputs=given, nulls="responses", factors=INPUTS.mul(6).round())
+
+
+def test_factors_beside_a_function_that_does_not_are_taken():
+    loader = DataLoader(TensorDataset(INPUTS), 48)
+    expected = made(nulls="responses", factors=INPUTS.mul(6).round())(0)
+    for inputs in (lambda: loader, lambda: INPUTS, lambda: (batch for batch in loader), lambda: INPUTS.split(48)):
+        if isinstance(inputs(), tuple):
+            inputs = list(inputs())
+        assert made(inputs=inputs, nulls="responses", factors=INPUTS.mul(6).round())(0) == expected
+
+
+def test_factors_that_no_null_takes_are_refused():
+    for nulls in ((), "columns"):
+        with pytest.raises(ValueError, match="factors= are those of nulls='responses'"):
+            made(nulls=nulls, factors=INPUTS[:9])
+
+
+def test_a_layer_that_grows_is_refused_where_it_has_grown():
+    model = Net()
+    probe = made(model)
+    probe(0)
+    model.body, model.head = nn.Sequential(*Net(width=9).body), nn.Linear(9, 2)
+    probe.hooks.layers["body.2"] = model.body[2]
+    with pytest.raises(ValueError, match=r"step 1: layers had \{'body.2': 8\} neurons and have \{'body.2': 9\}"):
+        probe(1)
+    assert probe.dataset.sizes["step"] == 1
+
+
+def test_a_budget_knows_what_a_measurement_takes_from_the_start(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(probe_module.time, "perf_counter", lambda: now[0])
+    read = probe_module.Reader.read
+
+    def slow(*given):
+        now[0] += 5.0
+        return read(*given)
+
+    monkeypatch.setattr(probe_module.Reader, "read", slow)
+    probe = made(every=1, budget=0.5)
+    probe(0)
+    now[0] += 9.0
+    with pytest.warns(UserWarning, match="a measurement takes 5 s"):
+        assert not probe(1) and probe.latest == 5.0
+    now[0] += 12.0
+    assert probe(2)
+
+
+def test_what_a_probe_could_only_read_as_nothing_is_refused():
+    for settings in ({"clustering": "none"}, {"n_bins": 9, "min_size": 9}):
+        with pytest.raises(ValueError, match="layer 'body.2' has 8 neurons"):
+            made(**settings)
+
+
+def test_a_layer_that_dies_is_noted_once():
+    model = Net()
+    probe = made(model, layers=["body.2", "head"], every=1)
+    probe(0)
+    with torch.no_grad():
+        model.body[0].weight[:] = 0
+    with pytest.warns(UserWarning, match="from step 1 on: layer 'body.2': 0 of 8 neurons") as notes:
+        assert probe(1)["synergy/body.2"] == 0
+    probe(2)
+    assert sum("body.2" in str(note.message) for note in notes) == 1
+    with pytest.warns(UserWarning, match="from step 0 on: layer 'body.2': 0 of 8 neurons"):
+        made(model)
+
+
+def test_halves_need_more_samples_than_neurons():
+    few = torch.randn(15, 2, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match="judged_on='other half'.*give 18 samples or more"):
+        made(judged_on="other half", inputs=few)
+    assert made(judged_on="other half", unit="means", n_bins=2, inputs=few)(0)
+
+
+def test_a_single_probe_is_no_list():
+    probe = made()
+    probe(0)
+    for one in (probe, probe.dataset):
+        with pytest.raises(ValueError, match="joined\\(\\[probe\\]\\)"):
+            joined(one)
