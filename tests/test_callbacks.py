@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from grok_synergy.callbacks import lightning_callback, transformers_callback
+from grok_synergy.callbacks import check_trained, lightning_callback, transformers_callback
 from grok_synergy.probe import Probe
 
 PAIRS = torch.cartesian_prod(torch.arange(8), torch.arange(8))
@@ -201,3 +201,38 @@ def test_a_missing_library_is_named(monkeypatch, make, library):
     module = Module()
     with pytest.raises(ImportError, match=rf"pip install 'grok_synergy\[{library}\]'"):
         make(Probe(module, "network.3", PAIRS))
+
+
+def test_the_loss_is_not_that_of_a_scaler():
+    module = Module()
+    probe = Probe(module, "network.3", PAIRS, every=6)
+    plugin = lightning.pytorch.plugins.MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu"))
+    fit(module, [lightning_callback(probe)], steps=7, plugins=[plugin])
+    assert 1 < float(probe.dataset.loss[0]) < 4
+
+
+def test_a_probe_of_another_network_is_refused():
+    module = Module()
+    with pytest.raises(ValueError, match="the probe is of another network than the one that is trained"):
+        fit(module, [lightning_callback(Probe(Module(), "network.3", PAIRS))])
+    part = Probe(module.network, "3", PAIRS, every=6)
+    fit(module, [lightning_callback(part)])
+    assert part.dataset.sizes["step"] == 3
+
+
+def test_a_probe_of_another_model_is_refused(tmp_path):
+    probe = Probe(gpt(), "transformer.h.0.mlp.act", WORDS, select=1)
+    with pytest.raises(ValueError, match="the probe is of another network.*model_init"):
+        trained(gpt(), [transformers_callback(probe)], tmp_path)
+
+
+def test_a_network_shares_parameters_with_its_wrappers_and_copies_do_not():
+    net = nn.Sequential(nn.Linear(4, 3))
+    probe = Probe(net, "0", torch.randn(20, 4))
+    check_trained(probe, torch.compile(net, backend="eager"))
+    check_trained(probe, nn.DataParallel(net))
+    functional = nn.Linear(4, 3)
+    functional.weight = net[0].weight  # shared by another module
+    check_trained(probe, functional)
+    with pytest.raises(ValueError, match="another network"):
+        check_trained(probe, nn.Sequential(nn.Linear(4, 3)))
