@@ -195,23 +195,23 @@ def evaluating(
     ----------
     model : nn.Module
     """
-    modules, fast = list(model.modules()), torch.backends.mha.get_fastpath_enabled()
+    modules = list(model.modules())
     modes, taken = [module.training for module in modules], _Snapshot(model)
     own = [one for module in modules for one in vars(module).values() if isinstance(one, _GENERATORS)]
     states = [_as_it_is(one) for one in own]
     compiled = any(getattr(one, "_compiled_call_impl", None) or hasattr(one, "_orig_mod")
                    for one in modules)
     try:
-        torch.backends.mha.set_fastpath_enabled(False)  # it makes nested tensors of padded samples
         for module in modules:  # one by one: a network may do more in its own .eval()
             module.training = False
+            if isinstance(module, nn.TransformerEncoder):  # padded samples stay plain tensors
+                module.use_nested_tensor = False
         with ExitStack() as stack:
             stack.enter_context(torch.no_grad())
             if compiled:  # hooks are not seen by compiled code
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
             yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
         taken.put_back()

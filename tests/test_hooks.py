@@ -384,11 +384,17 @@ def test_what_holds_no_numbers_is_handed_on():
 
 
 def test_a_transformer_with_a_padding_mask_is_read_below_its_top():
-    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), 2)
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4, 32, batch_first=True, dropout=0.0), 2)
     inputs = {"src": torch.randn(100, 5, 16), "src_key_padding_mask": torch.zeros(100, 5, dtype=torch.bool)}
     inputs["src_key_padding_mask"][:50, 3:] = True
-    assert layer_features(encoder, "layers.0", inputs, select=0)["layers.0"].shape == (100, 16)
-    assert torch.backends.mha.get_fastpath_enabled()
+    for layer, module in (("layers.0", encoder.layers[0]), ("layers.1", encoder.layers[1]), ("(model)", encoder)):
+        outputs = []
+        hook = module.register_forward_hook(lambda module, given, output, outputs=outputs: outputs.append(output))
+        encoder(**inputs)  # while it trains there is no fast path
+        hook.remove()
+        found = layer_features(encoder, layer, inputs, select=0)[layer]
+        assert torch.allclose(found, outputs[0][:, 0].detach(), atol=1e-5)
+    assert encoder.use_nested_tensor
 
 
 def test_errors_of_select_are_those_of_select():
