@@ -30,7 +30,17 @@ from tqdm import tqdm
 from ..model import Weights, logits, weight_norm
 from ..store import Task, default_store, digest, fill, save_dataset, tables_folder, written_whole
 from .early import Predictor, Snapshot
-from .prediction_cells import BUDGET, Cell, Run, candidates, kind_of, planned_runs, runs_of
+from grok_synergy.study.prediction_cells import (
+    BUDGET,
+    ROUNDS,
+    Cell,
+    Run,
+    bisected,
+    candidates,
+    kind_of,
+    planned_runs,
+    runs_of,
+)
 from .predictors import READINGS, REGISTRY, due_steps, register_digest
 from ..trainer import Trainer
 from ..trajectory import TARGET
@@ -456,6 +466,22 @@ def runs_table(
     analysis = ("run", [one.attrs.get("analysis", "") for one in found.values()])
     return table.assign(**settings, **labels, cell=("run", [run.cell.name for run in runs]), analysis=analysis)
 
+# %% ../../nbs/study/14e_runs.ipynb #5b0d1a07
+def _pilot(cells: list[Cell], store: Path | None, n_jobs: int | None, bar: tqdm) -> tuple[list[Cell], dict, pd.DataFrame]:
+    "Tries cells, then others towards the border: all of them, their kinds, and the pilot's table."
+    tables, new, tried = [], cells, []
+    for more in range(ROUNDS, -1, -1):
+        pilot = runs_of(new, "pilot", len(tried))
+        bar.total += len(pilot)
+        tables.append(pilot_table(stored_runs(pilot, (), store, n_jobs=n_jobs, bar=bar)))
+        tried += new
+        table = pd.concat(tables, ignore_index=True)
+        kinds = {name: kind_of(rows) for name, rows in table.groupby("cell")}
+        new = bisected(kinds, tried) if more else []
+        if not new:
+            break
+    return tried, kinds, table
+
 # %% ../../nbs/study/14e_runs.ipynb #8e52ab28
 def run_prediction(
     store: Path | None = None,   # folder of all trajectories; None: `default_store()`
@@ -479,15 +505,13 @@ def run_prediction(
         digest of the analysis, which stays with each run that is trained now
     """
     cells, folder = candidates() if cells is None else list(cells), tables_folder(store=store)
-    pilot = runs_of(cells, "pilot")
-    total = len(pilot) + len(planned_runs({cell.name: "never" for cell in cells}, cells))
-    with tqdm(desc="benchmark of predictors", total=total, unit="run", mininterval=1, file=sys.stdout) as bar:
-        table = pilot_table(stored_runs(pilot, (), store, n_jobs=n_jobs, bar=bar))
+    with tqdm(desc="benchmark of predictors", total=0, unit="run", mininterval=1, file=sys.stdout) as bar:
+        bar.total = len(planned_runs({cell.name: "never" for cell in cells}, cells))
+        tried, kinds, table = _pilot(cells, store, n_jobs, bar)
         with written_whole(folder / "prediction-pilot.csv") as temporary:
             table.to_csv(temporary, index=False)
-        kinds = {name: kind_of(rows) for name, rows in table.groupby("cell")}
-        runs = planned_runs(kinds, cells)
-        bar.total = len(pilot) + len(runs)
+        runs = planned_runs(kinds, tried)
+        bar.total = len(table) + len(runs)
         found = runs_table(stored_runs(runs, predictors, store, analysis=analysis, n_jobs=n_jobs, bar=bar))
     found.attrs |= {"register": register_digest(), "pilot_hours": table.cpu_seconds.sum() / 3600}
     save_dataset(found, folder / "prediction-runs.nc", compress=True)
