@@ -46,9 +46,9 @@ pack: $(INSTALLED) ## what the jobs of `make paper` have found so far, as one sm
 	@$(BIN)/python -c 'from grok_synergy.study import conditions, packed; \
 		print(packed.pack_found(conditions.Paper(), "figures/found.tar.xz"), "results: figures/found.tar.xz")'
 
-unpack: $(INSTALLED) ## lay them where `make paper` goes on from them, perhaps on another machine
-	@$(BIN)/python -c 'from grok_synergy.study import packed; \
-		print(packed.unpack_found("figures/found.tar.xz"), "results that were not here: make paper goes on")'
+unpack: $(INSTALLED) ## lay them where `make paper` and `make prediction` go on from them, perhaps on another machine
+	@for found in figures/found*.tar.xz; do $(BIN)/python -c 'import sys; from grok_synergy.study import packed; \
+		print(packed.unpack_found(sys.argv[1]), "results that were not here, of", sys.argv[1])' "$$found" || exit 1; done
 
 tasks: $(INSTALLED) ## three public tasks, 30 networks, read along training with nulls; half an hour on two cores, goes on when killed
 	@$(BIN)/python -c 'from grok_synergy import followed; followed.follow_all(n_jobs=2)'

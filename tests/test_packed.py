@@ -37,6 +37,16 @@ def test_only_results_travel(store, tmp_path):
     assert file.read_bytes() == CONTENT
 
 
+def test_runs_of_the_benchmark_travel_too(tmp_path):
+    run = tmp_path / "store" / "prediction" / "pilot-a-1.nc"
+    run.parent.mkdir(parents=True)
+    run.write_bytes(CONTENT)
+    (run.parent / f".{run.name}.7-7").write_bytes(b"half a run")
+    assert pack_found(TINY, tmp_path / "found.tar.xz", tmp_path / "store") == 1
+    assert unpack_found(tmp_path / "found.tar.xz", tmp_path / "there") == 1
+    assert (tmp_path / "there/prediction/pilot-a-1.nc").read_bytes() == CONTENT
+
+
 def test_what_is_there_stays(store, tmp_path):
     pack_found(TINY, tmp_path / "found.tar.xz", store)
     file = stages(TINY)[0][0].path(store)

@@ -21,7 +21,7 @@ def pack_found(
     path: Path,                 # of the packed file, such as found.tar.xz
     store: Path | None = None,  # folder of all trajectories; None: `default_store()`
 ) -> int:                       # files
-    """Packs what the jobs have found so far, to go on elsewhere: some kilobytes a job, without the networks.
+    """Packs what jobs and benchmark have found so far, to go on elsewhere: some kilobytes each, without the networks.
 
     The same bytes for the same results. Raises `ValueError` where nothing is found.
 
@@ -40,6 +40,7 @@ def pack_found(
     """
     store = default_store() if store is None else as_path("store", store)
     files = sorted(file for job in sum(stages(paper), []) if (file := job.path(store)).exists())
+    files += sorted((store / "prediction").glob("*.nc"))  # of the benchmark, which keeps no networks
     if not files:
         raise ValueError(f"{store} holds no results of this study: run `make paper` first, or name the folder that does")
     with written_whole(path) as temporary, tarfile.open(temporary, "w:xz") as packed:
