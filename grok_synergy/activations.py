@@ -204,7 +204,7 @@ class _Parts(_Given):
         seed : int, default 0
         """
         rng = np.random.default_rng(whole_number("seed", seed, 0))
-        order = rng.permutation(len(self.x["post"]))
+        order = rng.permutation(self.n_samples)
         return self.rows(order[:len(order) // 2]), self.rows(order[len(order) // 2:])
 
     def columns(self, kept: np.ndarray):
