@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from .activations import in_few_samples
 from .arrays import Array, choice, needed, real_number, truth, whole_number
 from .hooks import Hooks, Layers, batches, warn_of_shapes
-from .layer import Layer, check_width, look_at, nothing_read
+from .layer import Layer, check_halves, check_width, look_at, nothing_read
 from grok_synergy.layer_rows import (
     Reader,
     Rows,
@@ -116,17 +116,13 @@ def _check_sizes(features: dict[str, Tensor], settings: Measurement) -> None:
         samples, neurons = x.shape
         try:
             check_width(neurons, settings)
+            check_halves(samples, neurons, settings)
         except ValueError as error:
-            raise ValueError(f"layer {name!r} has {neurons} neurons: {error}") from None
+            raise ValueError(f"layer {name!r}: {error}") from None
         if samples <= neurons and not in_few_samples(settings):
             raise ValueError(f"layer {name!r} has {samples} samples of {neurons} neurons: give more "
                              "inputs, or unit='means' for the means of ten bins, or "
                              "clustering='none' for the best ten neurons")
-        half = settings.judged_on == "other half" and not in_few_samples(settings)
-        if half and samples // 2 <= neurons:
-            raise ValueError(f"layer {name!r}: judged_on='other half' of {samples} samples needs half of "
-                             f"them to be more than {neurons} neurons: give {2 * neurons + 2} samples or "
-                             "more")
         if x.isfinite().all():
             with warnings.catch_warnings(record=True) as notes:
                 warnings.simplefilter("always")

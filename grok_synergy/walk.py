@@ -66,9 +66,8 @@ def _size_range(members: int, min_size: int, max_size: int | None, word: str) ->
     return min_size, largest
 
 # %% ../nbs/03b_walk.ipynb #558d1542
-def _place(name: str, one, known: dict, count: int, word: str) -> _Place:
+def _place(name: str, one, known: dict, numbered: bool, count: int, word: str) -> _Place:
     "The position of one member that was given, checked. Where names are numbers, numbers are names."
-    numbered = any(isinstance(label, Number) for label in known)
     own, places = isinstance(one, _Place), []
     try:
         if not own and one in known:
@@ -103,7 +102,8 @@ def _in_given_order(
     one = isinstance(given, str) or not hasattr(given, "__iter__")
     one = one or isinstance(given, tuple | frozenset) and given in (names or ())
     given = [given] if one else as_numpy(given).tolist() if isinstance(given, Tensor) else given
-    return [_place(name, some, known, count, word) for some in given]
+    numbered = any(isinstance(label, Number) for label in known)
+    return [_place(name, some, known, numbered, count, word) for some in given]
 
 # %% ../nbs/03b_walk.ipynb #c0610c6b
 def _chosen(name: str, given, names: tuple | None, count: int, word: str) -> list[int]:

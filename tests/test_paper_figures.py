@@ -113,9 +113,10 @@ def test_the_committed_pages_are_those_of_the_committed_tables_and_cells():
 def test_captions_say_what_the_tables_say():
     study, verdicts = judged()
     found = verdicts.pivot(index="id", columns="way", values="outcome")
-    said = {"supported supported supported": [18, 29], "supported contradicted supported": [15],
-            "supported contradicted inconclusive": [8, 25], "contradicted contradicted contradicted": [12, 13, 76],
-            "inconclusive contradicted inconclusive": [11], "inconclusive inconclusive inconclusive": [14, 78, 79],
+    said = {"supported supported supported": [3, 5, 18, 29], "supported contradicted supported": [15],
+            "supported contradicted inconclusive": [8, 25], "contradicted contradicted contradicted": [12, 13, 50, 76],
+            "inconclusive contradicted inconclusive": [11, 17], "inconclusive contradicted supported": [10],
+            "inconclusive inconclusive inconclusive": [14, 16, 51, 59, 78, 79], "inconclusive supported inconclusive": [19],
             "contradicted contradicted inconclusive": [30, 73], "supported inconclusive supported": [22]}
     for outcomes, claims in said.items():
         assert (found.loc[claims, ["published", "mid_ranks", "released_curves"]] == outcomes.split()).all(axis=None), claims
@@ -133,6 +134,32 @@ def test_captions_say_what_the_tables_say():
     whole, inverse = (kept[kept.variant == kind].set_index(["condition", "preset", "seed"])
                       for kind in ("synergistic", "inverse"))
     assert (inverse.neurons < whole.neurons).all()
+
+
+def test_captions_of_sub_networks_say_how_many_get_there():
+    rows = judged()[0].of("pairs").ablations.query("biases == 'kept' and condition in ['wd0.1', 'wd2']")
+    small = rows[rows.variant.str.contains("inverse")].groupby(["condition", "preset", "variant"]).steps_98.count()
+    assert (small["wd2"] == 0).all() and (small["wd0.1"].min(), small["wd0.1"].max()) == (4, 10)
+    full, inverse = (rows[rows.variant == kind].set_index(["condition", "preset", "seed"]).steps_98
+                     for kind in ("full", "inverse"))
+    assert 0 < (inverse <= full).sum() < 0.05 * len(full)  # nearly every inverse is later, not every one
+
+
+@pytest.mark.parametrize("preset, name, steps, alike", [
+    ("published", "wd0.1", slice(40, 700), True), ("mid_ranks", "wd0.1", slice(40, 700), True),
+    ("published", "alpha8", slice(190, 220), False), ("mid_ranks", "alpha8", slice(190, 220), True)])
+def test_captions_beside_networks_with_shuffled_labels(preset, name, steps, alike):
+    drawn, shuffled = (judged()[0].of(group).measures[preset][name].synergy for group in ("released", "shuffled"))
+    more = shuffled.mean("seed") - drawn.isel(seed=slice(5)).mean("seed")
+    assert bool((abs(more.sel(step=steps)) < 0.5).all()) == alike  # alike within half a bit
+    if name == "alpha8":
+        assert float(more.sel(step=slice(10, 150)).min()) > 0  # and more before
+
+
+def test_shares_of_zeros_are_those_that_the_site_says():
+    for name in ("wd0.1", "wd2", "alpha8"):
+        zeros = judged()[0].of("pairs").measures["mid_ranks"][name].zeros.median("seed")
+        assert 0.25 < float(zeros.min()) and float(zeros.max()) < 0.65
 
 
 def test_the_site_says_what_the_tables_say():

@@ -262,16 +262,27 @@ def test_the_first_call_is_missed_at_step_0():
         assert made()(5)
 
 
-def test_a_budget_is_kept(monkeypatch):
+@pytest.fixture
+def now(monkeypatch):
+    """A clock that only moves where a test moves it."""
     now = [0.0]
     monkeypatch.setattr(probe_module.time, "perf_counter", lambda: now[0])
-    features = probe_module.Hooks.features
+    return now
+
+
+def slowed(monkeypatch, now, owner, name, seconds):
+    """Lets each call of a method take so long."""
+    method = getattr(owner, name)
 
     def slow(*given):
-        now[0] += 1.0
-        return features(*given)
+        now[0] += seconds
+        return method(*given)
 
-    monkeypatch.setattr(probe_module.Hooks, "features", slow)
+    monkeypatch.setattr(owner, name, slow)
+
+
+def test_a_budget_is_kept(monkeypatch, now):
+    slowed(monkeypatch, now, probe_module.Hooks, "features", 1.0)
     probe = made(every=1, budget=0.1)
     with pytest.warns(UserWarning, match="budget=0.1: step 1 is the first that is skipped") as notes:
         for step in range(100):
@@ -309,7 +320,7 @@ def test_cost_is_of_training_alone(monkeypatch):
     ({"budget": "5 %"}, "budget='5 %'"), ({"store": 3}, "store=3 is not a path"), ({"live": "yes"}, "live='yes'"),
     ({"store": "here", "name": "a/b"}, "name='a/b'"), ({"store": "here", "name": ""}, "name=''"),
     ({"keep_features": 1}, "keep_features=1"), ({"estimator": "own"}, "estimator='own' is unknown"),
-    ({"inputs": INPUTS[:8]}, "has 8 samples of 8 neurons"), ({"model": Net(width=1)}, "has 1 neurons"),
+    ({"inputs": INPUTS[:8]}, "has 8 samples of 8 neurons"), ({"model": Net(width=1)}, "cannot be made of 1 neurons"),
     ({"model": "net"}, "give a torch.nn.Module"),
 ])
 def test_what_cannot_be_measured_is_said_before_training(settings, words, tmp_path, monkeypatch):
@@ -740,16 +751,8 @@ def test_a_layer_that_grows_is_refused_where_it_has_grown():
     assert probe.dataset.sizes["step"] == 1
 
 
-def test_a_budget_knows_what_a_measurement_takes_from_the_start(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(probe_module.time, "perf_counter", lambda: now[0])
-    read = probe_module.Reader.read
-
-    def slow(*given):
-        now[0] += 5.0
-        return read(*given)
-
-    monkeypatch.setattr(probe_module.Reader, "read", slow)
+def test_a_budget_knows_what_a_measurement_takes_from_the_start(monkeypatch, now):
+    slowed(monkeypatch, now, probe_module.Reader, "read", 5.0)
     probe = made(every=1, budget=0.5)
     probe(0)
     now[0] += 9.0
@@ -760,9 +763,10 @@ def test_a_budget_knows_what_a_measurement_takes_from_the_start(monkeypatch):
 
 
 def test_what_a_probe_could_only_read_as_nothing_is_refused():
-    for settings in ({"clustering": "none"}, {"n_bins": 9, "min_size": 9}):
-        with pytest.raises(ValueError, match="layer 'body.2' has 8 neurons"):
-            made(**settings)
+    with pytest.raises(ValueError, match="layer 'body.2': clustering='none' reads ten neurons, and there are 8"):
+        made(clustering="none")
+    with pytest.raises(ValueError, match="layer 'body.2': min_size=9 bins cannot be made of 8 neurons"):
+        made(n_bins=9, min_size=9)
 
 
 def test_a_layer_that_dies_is_noted_once():
